@@ -1,0 +1,476 @@
+"""The rules by which a claim is judged: fixed before the data are read, each an object with one verb, `judge`.
+
+A simple rule answers two questions about an estimate at a level of error alpha: does it support the claim, does
+it contradict it? At the default alpha of 0.05, support is read off the 95% interval and contradiction mostly off
+the 90% one (a one-sided test at 5%). Compound rules ask the same questions at stricter levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Protocol
+
+from analysis.estimates import NotTestable
+from analysis.words import quantity
+
+SUPPORTED = "supported"
+ASSOCIATION = "association supported"
+CONTRADICTED = "contradicted"
+INCONCLUSIVE = "inconclusive"
+NOT_TESTABLE = "not testable"
+VERDICTS = (SUPPORTED, ASSOCIATION, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE)
+
+ALPHA = 0.05
+
+
+class Judgeable(Protocol):
+    """What a rule needs of an estimate: an `Estimate`, or one read back from findings.json."""
+
+    @property
+    def value(self) -> float:
+        """The point estimate."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """A key of `words.UNITS`."""
+        ...
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """The equal-tailed interval at a confidence level."""
+        ...
+
+
+Evidence = Judgeable | NotTestable
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One of `VERDICTS`, the reason in a sentence, and for compound rules the verdict of each part."""
+
+    word: str
+    reason: str
+    parts: Mapping[str, Verdict] | None = None
+
+
+@dataclass(frozen=True)
+class SimpleRule:
+    """What the rules about a single estimate share: how two answers become one verdict."""
+
+    kind: ClassVar[str] = ""
+
+    def supports(self, estimate: Judgeable, alpha: float = ALPHA) -> bool:
+        """Whether the estimate supports the claim at error level alpha."""
+        raise NotImplementedError
+
+    def contradicts(self, estimate: Judgeable, alpha: float = ALPHA) -> bool:
+        """Whether the estimate speaks against the claim at error level alpha."""
+        raise NotImplementedError
+
+    def why(self, estimate: Judgeable, word: str) -> str:
+        """The reason for a verdict, as a sentence without numbers of its own."""
+        raise NotImplementedError
+
+    def text(self, unit: str) -> str:
+        """The rule as a sentence."""
+        raise NotImplementedError
+
+    @property
+    def smallest_effect(self) -> float | None:
+        """The smallest effect that matters, where the rule has one."""
+        return getattr(self, "at_least", getattr(self, "within", None))
+
+    def judge(self, estimate: Evidence) -> Verdict:
+        """Supported, contradicted, inconclusive, or not testable when there is no estimate."""
+        if isinstance(estimate, NotTestable):
+            return Verdict(NOT_TESTABLE, estimate.reason)
+        held, failed = self.supports(estimate), self.contradicts(estimate)
+        word = INCONCLUSIVE if held == failed else SUPPORTED if held else CONTRADICTED
+        return Verdict(word, self.why(estimate, word))
+
+    def with_smallest_effect(self, value: float) -> SimpleRule:
+        """The same rule with another smallest effect.
+
+        Raises:
+            ValueError: the rule has none.
+        """
+        for name in ("at_least", "within"):
+            if name in {f.name for f in fields(self)}:
+                return replace(self, **{name: value})
+        raise ValueError(f"a {self.kind} rule has no smallest effect")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The rule as plain data, enough to judge again (see `rule_from_dict`)."""
+        return {"kind": self.kind} | {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+@dataclass(frozen=True)
+class Directional(SimpleRule):
+    """The effect has the claimed sign and is at least the smallest that matters.
+
+    `at_least` carries the sign: 1.05 against a null of 1 claims "more", 1/1.10 claims "less". With `null` = 1 the
+    quantity is a ratio and its mirror image is 1/at_least; with `null` = 0 it is a difference.
+    """
+
+    at_least: float
+    null: float = 0.0
+    kind: ClassVar[str] = "directional"
+
+    def __post_init__(self) -> None:
+        """Refuse a smallest effect that claims nothing."""
+        if self.at_least == self.null or (self.null == 1 and self.at_least <= 0):
+            raise ValueError(f"a smallest effect of {self.at_least} against a null of {self.null} claims nothing")
+
+    @property
+    def _up(self) -> bool:
+        return self.at_least > self.null
+
+    @property
+    def _mirror(self) -> float:
+        return 1 / self.at_least if self.null == 1 else 2 * self.null - self.at_least
+
+    def supports(self, estimate: Judgeable, alpha: float = ALPHA) -> bool:
+        """The (1-alpha) interval excludes the null on the claimed side and the estimate reaches the smallest effect."""
+        low, high = estimate.interval(1 - alpha)
+        if self._up:
+            return low > self.null and estimate.value >= self.at_least
+        return high < self.null and estimate.value <= self.at_least
+
+    def contradicts(self, estimate: Judgeable, alpha: float = ALPHA) -> bool:
+        """The (1-2 alpha) interval stays short of the smallest effect."""
+        low, high = estimate.interval(1 - 2 * alpha)
+        return high < self.at_least if self._up else low > self.at_least
+
+    def why(self, estimate: Judgeable, word: str) -> str:
+        """Tells a reversed effect from a negligible and from a merely smaller one."""
+        if word == SUPPORTED:
+            return "The interval lies on the claimed side and the estimate reaches the smallest effect that matters."
+        if word == INCONCLUSIVE:
+            return "The interval leaves open whether the smallest effect that matters is reached."
+        low, high = estimate.interval(1 - ALPHA)
+        low90, high90 = estimate.interval(1 - 2 * ALPHA)
+        if (high < self.null) if self._up else (low > self.null):
+            return "Reversed: the effect goes the other way."
+        if (low90 > self._mirror) if self._up else (high90 < self._mirror):
+            return "Negligible: whatever effect there is lies below the smallest one that matters."
+        return "Smaller than claimed: the interval stays short of the smallest effect that matters."
+
+    def text(self, unit: str) -> str:
+        """The rule as a sentence."""
+        side = "above" if self._up else "below"
+        reach = "at least" if self._up else "at most"
+        short = "below" if self._up else "above"
+        null, least = quantity(self.null, unit), quantity(self.at_least, unit)
+        return (
+            f"Supported when the 95% interval lies {side} {null} and the estimate is {reach} {least}; "
+            f"contradicted when the 90% interval lies {short} {least}."
+        )
+
+
+@dataclass(frozen=True)
+class ModelComparison(Directional):
+    """A fuller model foretells unseen customers better by at least a stated gain."""
+
+    at_least: float = 0.01
+    null: float = 0.0
+    kind: ClassVar[str] = "model comparison"
+
+
+@dataclass(frozen=True)
+class NoEffect(SimpleRule):
+    """There is no effect worth speaking of: absence of significance is never enough, equivalence must be shown.
+
+    `against` names the side that would refute the claim: "both", "above" or "below"; with one side, an effect on
+    the other side does not count against it.
+    """
+
+    within: float
+    against: str = "both"
+    kind: ClassVar[str] = "no-effect"
+
+    def __post_init__(self) -> None:
+        """Refuse a margin or side that means nothing."""
+        if self.within <= 0 or self.against not in ("both", "above", "below"):
+            raise ValueError(
+                f"a no-effect rule needs a margin above 0 and a known side, not {self.within}, {self.against}"
+            )
+
+    def supports(self, estimate: Judgeable, alpha: float = ALPHA) -> bool:
+        """The (1-2 alpha) interval lies inside the margin (on the side or sides that count)."""
+        low, high = estimate.interval(1 - 2 * alpha)
+        inside_above, inside_below = high < self.within, low > -self.within
+        return {"both": inside_above and inside_below, "above": inside_above, "below": inside_below}[self.against]
+
+    def contradicts(self, estimate: Judgeable, alpha: float = ALPHA) -> bool:
+        """The (1-alpha) interval excludes zero on a side that counts and the estimate reaches the margin."""
+        low, high = estimate.interval(1 - alpha)
+        above = low > 0 and estimate.value >= self.within
+        below = high < 0 and estimate.value <= -self.within
+        return {"both": above or below, "above": above, "below": below}[self.against]
+
+    def why(self, estimate: Judgeable, word: str) -> str:
+        """The reason in words."""
+        return {
+            SUPPORTED: "The whole 90% interval is smaller than anything that matters.",
+            CONTRADICTED: "There is an effect, and it is large enough to matter.",
+            INCONCLUSIVE: "The interval reaches beyond what is negligible without showing an effect that matters.",
+        }[word]
+
+    def text(self, unit: str) -> str:
+        """The rule as a sentence."""
+        margin = quantity(self.within, unit).lstrip("+")
+        inside = {"both": f"inside ±{margin}", "above": f"below {margin}", "below": f"above −{margin}"}[self.against]
+        return (
+            f"Supported when the 90% interval lies {inside}; contradicted when the 95% interval excludes zero "
+            f"and the estimate reaches {margin}{'' if self.against == 'both' else ' on the side that counts'}."
+        )
+
+
+@dataclass(frozen=True)
+class Threshold(SimpleRule):
+    """The quantity is at least (or, with `below`, at most) a stated value."""
+
+    at_least: float
+    below: bool = False
+    kind: ClassVar[str] = "threshold"
+
+    def supports(self, estimate: Judgeable, alpha: float = ALPHA) -> bool:
+        """The (1-alpha) interval lies wholly on the claimed side, its end included."""
+        low, high = estimate.interval(1 - alpha)
+        return high <= self.at_least if self.below else low >= self.at_least
+
+    def contradicts(self, estimate: Judgeable, alpha: float = ALPHA) -> bool:
+        """The (1-alpha) interval lies wholly on the other side."""
+        low, high = estimate.interval(1 - alpha)
+        return low > self.at_least if self.below else high < self.at_least
+
+    def why(self, estimate: Judgeable, word: str) -> str:
+        """The reason in words."""
+        return {
+            SUPPORTED: "The whole interval lies on the claimed side of the threshold.",
+            CONTRADICTED: "The whole interval lies on the other side of the threshold.",
+            INCONCLUSIVE: "The interval straddles the threshold.",
+        }[word]
+
+    def text(self, unit: str) -> str:
+        """The rule as a sentence."""
+        value = quantity(self.at_least, unit)
+        here, there = ("at or below", "above") if self.below else ("at or above", "below")
+        return f"Supported when the whole 95% interval lies {here} {value}; contradicted when all of it lies {there}."
+
+
+@dataclass(frozen=True)
+class Range(SimpleRule):
+    """The quantity lies in the claimed range. `support_level` is the interval that must fit inside."""
+
+    low: float
+    high: float
+    support_level: float = 0.95
+    kind: ClassVar[str] = "range"
+
+    def __post_init__(self) -> None:
+        """Refuse an empty range."""
+        if not self.low < self.high:
+            raise ValueError(f"the range {self.low} to {self.high} is empty")
+
+    def supports(self, estimate: Judgeable, alpha: float = ALPHA) -> bool:
+        """The interval lies inside the range; at the default alpha the one of `support_level`."""
+        low, high = estimate.interval(1 - alpha * (1 - self.support_level) / ALPHA)
+        return self.low <= low and high <= self.high
+
+    def contradicts(self, estimate: Judgeable, alpha: float = ALPHA) -> bool:
+        """The (1-alpha) interval and the range have no point in common."""
+        low, high = estimate.interval(1 - alpha)
+        return high < self.low or low > self.high
+
+    def why(self, estimate: Judgeable, word: str) -> str:
+        """The reason in words, with the side on which the range is missed."""
+        if word == SUPPORTED:
+            return "The whole interval lies inside the claimed range."
+        if word == INCONCLUSIVE:
+            return "The interval lies partly inside and partly outside the claimed range."
+        return f"The whole interval lies {'below' if estimate.value < self.low else 'above'} the claimed range."
+
+    def text(self, unit: str) -> str:
+        """The rule as a sentence."""
+        low, high = quantity(self.low, unit), quantity(self.high, unit)
+        return (
+            f"Supported when the {100 * self.support_level:.0f}% interval lies inside {low} to {high}; "
+            "contradicted when the 95% interval and that range have no point in common."
+        )
+
+
+@dataclass(frozen=True)
+class Identity(SimpleRule):
+    """A book-keeping identity: the estimate counts its violations, and one is too many."""
+
+    kind: ClassVar[str] = "identity"
+
+    def supports(self, estimate: Judgeable, alpha: float = ALPHA) -> bool:
+        """No violation."""
+        return estimate.value == 0
+
+    def contradicts(self, estimate: Judgeable, alpha: float = ALPHA) -> bool:
+        """Any violation."""
+        return estimate.value != 0
+
+    def why(self, estimate: Judgeable, word: str) -> str:
+        """The reason in words."""
+        return "The books close in every period." if word == SUPPORTED else "The books do not close in every period."
+
+    def text(self, unit: str) -> str:
+        """The rule as a sentence."""
+        return "Supported when the identity holds in every period up to rounding; contradicted by any violation."
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a compound rule: its rule, its unit, and what it measures."""
+
+    rule: SimpleRule
+    unit: str
+    estimand: str = ""
+
+
+@dataclass(frozen=True)
+class Compound:
+    """At least `k` of the named parts hold; `k` = None asks for all of them.
+
+    All: supported when every part is, each at 95%. Fewer than all: support of the parts is read at Holm-adjusted
+    levels. Contradicted when so many parts are, each at the Bonferroni level, that `k` can no longer be reached.
+    When both hold the verdict is inconclusive.
+
+    Source: Holm (1979), Scandinavian Journal of Statistics 6.
+    """
+
+    parts: Mapping[str, Part]
+    k: int | None = None
+    kind: ClassVar[str] = "compound"
+
+    def __post_init__(self) -> None:
+        """Refuse a rule without parts or with an impossible number of them."""
+        if not self.parts or not 1 <= self._needed <= len(self.parts):
+            raise ValueError(f"{self._needed} of {len(self.parts)} parts cannot be asked for")
+
+    @property
+    def _needed(self) -> int:
+        return len(self.parts) if self.k is None else self.k
+
+    @property
+    def smallest_effect(self) -> dict[str, float | None]:
+        """The smallest effect of each part."""
+        return {name: part.rule.smallest_effect for name, part in self.parts.items()}
+
+    def supported_parts(self, estimates: Mapping[str, Judgeable]) -> set[str]:
+        """The parts that hold: at 95% each when all are asked for, else by Holm's steps over all parts."""
+        if self._needed == len(self.parts):
+            return {name for name, e in estimates.items() if self.parts[name].rule.supports(e)}
+        held: set[str] = set()
+        while len(held) < len(self.parts):
+            alpha = ALPHA / (len(self.parts) - len(held))
+            more = {n for n, e in estimates.items() if n not in held and self.parts[n].rule.supports(e, alpha)}
+            if not more:
+                return held
+            held |= more
+        return held
+
+    def contradicted_parts(self, estimates: Mapping[str, Judgeable]) -> set[str]:
+        """The parts that are contradicted, each at the Bonferroni level."""
+        alpha = ALPHA / len(self.parts)
+        return {name for name, e in estimates.items() if self.parts[name].rule.contradicts(e, alpha)}
+
+    def judge(self, evidence: Mapping[str, Evidence] | NotTestable) -> Verdict:
+        """The verdict over all parts, with each part's own verdict beside it.
+
+        Raises:
+            KeyError: the evidence does not name exactly the parts of the rule.
+        """
+        if isinstance(evidence, NotTestable):
+            return Verdict(NOT_TESTABLE, evidence.reason)
+        if set(evidence) != set(self.parts):
+            raise KeyError(f"the rule has parts {sorted(self.parts)}, the evidence {sorted(evidence)}")
+        single = {name: part.rule.judge(evidence[name]) for name, part in self.parts.items()}
+        known = {name: e for name, e in evidence.items() if not isinstance(e, NotTestable)}
+        missing = [name for name in self.parts if name not in known]
+        held = len(self.supported_parts(known)) >= self._needed
+        failed = len(self.contradicted_parts(known)) > len(self.parts) - self._needed
+        if held and failed:
+            return Verdict(INCONCLUSIVE, "The parts speak for and against the claim at once.", single)
+        if held or failed:
+            word = SUPPORTED if held else CONTRADICTED
+            return Verdict(word, self._reason(single, word), single)
+        if missing and len(known) < self._needed:
+            reasons = "; ".join(f"{name}: {single[name].reason}" for name in missing)
+            return Verdict(
+                NOT_TESTABLE, f"{self._ask} {'is' if self._needed == 1 else 'are'} needed, but {reasons}", single
+            )
+        return Verdict(INCONCLUSIVE, self._reason(single, INCONCLUSIVE), single)
+
+    @property
+    def _ask(self) -> str:
+        if self.k is None or self._needed == len(self.parts):
+            return "every part" if len(self.parts) > 1 else "the part"
+        return f"at least {self._needed} of {len(self.parts)} parts"
+
+    def _reason(self, single: Mapping[str, Verdict], word: str) -> str:
+        said = "; ".join(f"{name}: {verdict.word}" for name, verdict in single.items())
+        return f"{said[:1].upper()}{said[1:]}. The rule asks for {self._ask}."
+
+    def text(self, unit: str) -> str:
+        """The rule as a sentence a part."""
+        parts = " ".join(f"{name}: {part.rule.text(part.unit)}" for name, part in self.parts.items())
+        return f"The claim needs {self._ask}. {parts}"
+
+    def with_smallest_effect(self, value: Mapping[str, float]) -> Compound:
+        """The same rule with other smallest effects for the named parts.
+
+        Raises:
+            KeyError: a name is not a part of the rule.
+        """
+        if unknown := set(value) - set(self.parts):
+            raise KeyError(f"no part {sorted(unknown)}; the parts are {sorted(self.parts)}")
+        changed = {
+            n: replace(p, rule=p.rule.with_smallest_effect(value[n])) for n, p in self.parts.items() if n in value
+        }
+        return replace(self, parts={**self.parts, **changed})
+
+    def as_dict(self) -> dict[str, Any]:
+        """The rule as plain data, enough to judge again (see `rule_from_dict`)."""
+        parts = {n: {"rule": p.rule.as_dict(), "unit": p.unit, "estimand": p.estimand} for n, p in self.parts.items()}
+        return {"kind": self.kind, "k": self.k, "parts": parts}
+
+
+Rule = SimpleRule | Compound
+
+
+def all_of(**parts: Part) -> Compound:
+    """A claim that needs every part."""
+    return Compound(parts)
+
+
+def any_of(**parts: Part) -> Compound:
+    """A claim that needs one part."""
+    return Compound(parts, k=1)
+
+
+def at_least(k: int, **parts: Part) -> Compound:
+    """A claim that needs `k` of its parts."""
+    return Compound(parts, k=k)
+
+
+SIMPLE: dict[str, type[SimpleRule]] = {
+    rule.kind: rule for rule in (Directional, ModelComparison, NoEffect, Threshold, Range, Identity)
+}
+
+
+def rule_from_dict(data: Mapping[str, Any]) -> Rule:
+    """The rule that `as_dict` wrote: a finding can be judged again from its entry alone."""
+    if data["kind"] == Compound.kind:
+        parts = {
+            name: Part(rule_from_dict(part["rule"]), part["unit"], part["estimand"])  # type: ignore[arg-type]
+            for name, part in data["parts"].items()
+        }
+        return Compound(parts, data["k"])
+    known = SIMPLE[data["kind"]]
+    return known(**{f.name: data[f.name] for f in fields(known)})
