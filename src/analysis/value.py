@@ -1,0 +1,450 @@
+"""What better retention is worth: arithmetic on a curve of yearly retention rates, with its uncertainty.
+
+A customer who pays one margin a year is worth a number of margins, here called customer-years. Everything in this
+module is that number before and after a change of every yearly rate, less what has to be paid out of it. The margin
+itself cancels from growth unless a cost in money stands beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from analysis.estimates import Estimate, NotTestable
+from analysis.tables import SettingsError
+from analysis.words import listing
+
+# The highest yearly rate a change may reach: at 1 nobody ever leaves, and the value of a customer has no end.
+CAP = 0.999
+# Long enough that at a discount rate of 2% the years left out weigh nothing.
+LONG = 400
+# A sum "without end" counts as settled when the last quarter of those years adds less than this share of it.
+UNSETTLED = 0.01
+
+VALUE = "value of a customer"
+NET_VALUE = "value net of acquisition cost"
+CONTRIBUTION = "yearly contribution"
+PROFIT = "operating profit"
+OUTCOMES = (VALUE, NET_VALUE, CONTRIBUTION, PROFIT)
+CONVENTIONS = ("A", "B")
+ENDLESS = "without end"
+
+Rates = np.ndarray | float
+
+
+# --- one constant rate, for ever: the closed forms ---------------------------------------------------------------
+
+
+def margin_multiple(retention: Rates, *, discount_rate: float, convention: str = "A") -> Rates:
+    """How many yearly margins a customer is worth at a constant rate, for ever.
+
+    A: the first margin comes a year from now, from those who stayed: r / (1 + i - r). B: the first margin comes
+    now: one more.
+
+    Source: Gupta & Lehmann (2003), Journal of Interactive Marketing 17(1).
+    """
+    later = retention / (1 + discount_rate - retention)
+    return later if convention == "A" else 1 + later
+
+
+def elasticity(retention: Rates, *, discount_rate: float, convention: str = "A") -> Rates:
+    """Per cent of value gained for one per cent (not point) of retention, at a constant rate for ever.
+
+    Source: Gupta, Lehmann & Stuart (2004), Journal of Marketing Research 41(1), for convention A.
+    """
+    earned = 1 + discount_rate if convention == "A" else retention
+    return earned / (1 + discount_rate - retention)
+
+
+def constant_growth(retention: Rates, change: Rates, *, discount_rate: float, convention: str = "B") -> Rates:
+    """Relative growth of a customer's value when a constant rate rises by `change` (0.05 is five points).
+
+    Not a number where the changed rate would pass one.
+    """
+    room = 1 + discount_rate - retention - change
+    possible = np.where((np.asarray(retention) + change <= 1) & (room > 0), room, np.nan)
+    growth = change / possible
+    return (growth if convention == "B" else growth * (1 + discount_rate) / retention)[()]
+
+
+def baseline_needed(growth: Rates, *, change: float, discount_rate: float, convention: str = "B") -> Rates:
+    """The constant rate at which a rise by `change` gives a growth: the inverse of `constant_growth`.
+
+    Convention A grows without bound at both ends, so the higher of two such rates is given; not a number where
+    every rate grows more than asked.
+    """
+    room = 1 + discount_rate - change
+    if convention == "B":
+        return room - change / growth
+    with np.errstate(invalid="ignore"):
+        return (room + np.sqrt(room**2 - 4 * change * (1 + discount_rate) / growth)) / 2
+
+
+def cost_multiplier(share: Rates) -> Rates:
+    """What costs that do not change do to growth: 1 / (1 - their share of what they are paid from).
+
+    The same leverage makes the growth net of acquisition cost (a share of a customer's value) and that of operating
+    profit (fixed cost as a share of contribution). Not a number where the costs eat everything.
+    """
+    left = 1 - np.asarray(share, dtype=float)
+    return (1 / np.where(left > 0, left, np.nan))[()]
+
+
+# --- a curve of yearly rates -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RetentionCurve:
+    """Yearly retention of a cohort: the share of the customers present at the start of year k who stay it out.
+
+    Attributes:
+        rates: one rate a year, observed years first, then projected ones; shape (years,).
+        observed: whether the year was seen; shape (years,).
+        draws: the rates in each resample of customers; shape (draws, years).
+        customers: people behind the curve.
+        events: departures seen among them.
+    """
+
+    rates: np.ndarray
+    observed: np.ndarray
+    draws: np.ndarray
+    customers: int
+    events: int
+
+    @property
+    def observed_years(self) -> int:
+        """Whole years seen from the start without a gap."""
+        return len(self.rates) if self.observed.all() else int(np.argmin(self.observed))
+
+    def until(self, years: int) -> RetentionCurve:
+        """The same curve, cut after some years."""
+        return RetentionCurve(
+            self.rates[:years], self.observed[:years], self.draws[:, :years], self.customers, self.events
+        )
+
+
+def customer_years(rates: np.ndarray, *, convention: str, discount_rate: float = 0.0) -> np.ndarray:
+    """Margins a new customer is expected to pay within the years of the curve, each counted as one.
+
+    Args:
+        rates: yearly retention on the last axis; any number of curves before it.
+        convention: A, margins at the end of years 1 to H from those who stayed the year out; B, margins at the
+            start of years 1 to H, so the first is certain and the rate of year H decides nothing.
+        discount_rate: a year.
+
+    Returns:
+        One number a curve. Times a yearly intake it is also how many customers pay in a year of the steady state.
+    """
+    worth = np.cumprod(rates, axis=-1) / (1 + discount_rate) ** np.arange(1, rates.shape[-1] + 1)
+    return worth.sum(axis=-1) if convention == "A" else 1 + worth[..., :-1].sum(axis=-1)
+
+
+def duration(rates: np.ndarray, *, convention: str, discount_rate: float = 0.0) -> np.ndarray:
+    """Elasticity of a customer's value to retention: per cent gained when every yearly rate rises by one per cent.
+
+    It is how far ahead, in retained years, the discounted margins lie on average.
+
+    Source: Pfeifer & Farris (2004), Journal of Interactive Marketing 18(2).
+    """
+    years = np.arange(1, rates.shape[-1] + 1)
+    worth = np.cumprod(rates, axis=-1) / (1 + discount_rate) ** years
+    kept = worth if convention == "A" else worth[..., :-1]
+    ahead = (kept * years[: kept.shape[-1]]).sum(axis=-1)
+    return ahead / customer_years(rates, convention=convention, discount_rate=discount_rate)
+
+
+def average_retention(rates: np.ndarray) -> np.ndarray:
+    """The one yearly rate that loses as many of the customer-years lived: 1 - departures per customer-year."""
+    survival = np.cumprod(rates, axis=-1)
+    return 1 - (1 - survival[..., -1]) / customer_years(rates, convention="B")
+
+
+# --- the three readings of "5%" ----------------------------------------------------------------------------------
+
+
+def readings(change: float) -> tuple[str, str, str]:
+    """The three things that "5%" can mean, named: more points, a relative rise, fewer departures.
+
+    Raises:
+        SettingsError: the change is not between 0 and 1.
+    """
+    if not 0 < change < 1:
+        raise SettingsError(f"change is {change:g}; it must lie between 0 and 1, where 0.05 stands for 5%.")
+    return f"plus {100 * change:g} points", f"times {1 + change:g}", f"churn times {1 - change:g}"
+
+
+def improve(rates: np.ndarray, reading: str, *, change: float) -> np.ndarray:
+    """Every yearly rate after the change, at most `CAP`, and never below what it was.
+
+    Raises:
+        KeyError: the reading is not one of `readings(change)`.
+    """
+    points, relative, churn = readings(change)
+    raised = {points: rates + change, relative: rates * (1 + change), churn: 1 - (1 - rates) * (1 - change)}[reading]
+    return np.maximum(rates, np.minimum(raised, CAP))
+
+
+def capped_share(rates: np.ndarray, reading: str, *, change: float) -> float:
+    """Share of the years in which the change had to stop at `CAP`: there the reading asks for the impossible."""
+    return float(np.mean(improve(rates, reading, change=change) >= CAP))
+
+
+# --- what has to be paid out of it -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Money beside the retention curve. None means unknown: nothing is assumed in its place.
+
+    Attributes:
+        margin: share of revenue left after variable cost, above 0 and at most 1.
+        annual_revenue: of one customer, in the study's currency.
+        acquisition_cost: to win one customer, in the study's currency.
+        annual_fixed_cost: of the whole business, in the study's currency, without acquisition.
+        yearly_intake: new customers a year.
+    """
+
+    margin: float | None = None
+    annual_revenue: float | None = None
+    acquisition_cost: float | None = None
+    annual_fixed_cost: float | None = None
+    yearly_intake: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse amounts that no business has."""
+        for field in fields(self):
+            amount = getattr(self, field.name)
+            floor_allowed = field.name in ("acquisition_cost", "annual_fixed_cost")
+            if amount is not None and (amount < 0 or (amount == 0 and not floor_allowed)):
+                raise SettingsError(
+                    f"{field.name} is {amount:g}; it must be {'at least' if floor_allowed else 'above'} 0."
+                )
+        if self.margin is not None and self.margin > 1:
+            raise SettingsError(f"margin is {self.margin:g}; it is a share of revenue, so 0.3 stands for 30%.")
+
+    @property
+    def annual_margin(self) -> float | None:
+        """Margin of one customer in a year, in the study's currency; None while unknown."""
+        if self.margin is None or self.annual_revenue is None:
+            return None
+        return self.margin * self.annual_revenue
+
+    def burden(self, outcome: str) -> float | NotTestable:
+        """What one customer must first pay for, counted in yearly margins, before the outcome begins to count."""
+        if outcome in (VALUE, CONTRIBUTION):
+            return 0.0
+        needed = ["margin", "annual_revenue", "acquisition_cost"]
+        needed += ["annual_fixed_cost", "yearly_intake"] if outcome == PROFIT else []
+        known = {name: getattr(self, name) for name in needed}
+        if missing := [name for name, amount in known.items() if amount is None]:
+            return NotTestable(
+                f"These data do not hold all costs: set {listing(missing)} among the study's parameters."
+            )
+        overhead = known["annual_fixed_cost"] / known["yearly_intake"] if outcome == PROFIT else 0.0
+        return (known["acquisition_cost"] + overhead) / (known["margin"] * known["annual_revenue"])
+
+
+# --- growth, with its uncertainty --------------------------------------------------------------------------------
+
+
+class Case(NamedTuple):
+    """One way to read the claim."""
+
+    reading: str
+    outcome: str
+    convention: str
+    horizon: str
+
+
+Answer = Estimate | NotTestable
+
+
+def horizons(curve: RetentionCurve, *, horizon_years: int) -> dict[str, RetentionCurve | NotTestable]:
+    """The curve to the chosen year, over the years observed, and without end (as long as the curve is)."""
+    if horizon_years < 1 or horizon_years >= len(curve.rates):
+        raise SettingsError(f"horizon_years is {horizon_years}; it must lie between 1 and {len(curve.rates) - 1}.")
+    seen = curve.observed_years
+    span = curve.until(seen) if seen else NotTestable("Not one whole year was observed with enough customers at risk.")
+    return {f"{horizon_years} years": curve.until(horizon_years), "observed years": span, ENDLESS: curve}
+
+
+def growths(
+    curve: RetentionCurve | NotTestable,
+    *,
+    change: float,
+    horizon_years: int,
+    annual_discount_rate: float,
+    costs: Costs,
+) -> dict[Case, Answer]:
+    """Relative growth of every outcome under every reading, timing convention and horizon.
+
+    Values of a customer are discounted; the yearly contribution and the operating profit are what a business with
+    the same intake every year earns in one year, so nothing is discounted there and customers are counted until
+    the horizon's age.
+
+    Args:
+        curve: yearly retention, long enough for the sums without end (`LONG` years), or why there is none.
+        change: 0.05 reads the claim's 5%.
+        horizon_years: years that count.
+        annual_discount_rate: a year.
+        costs: what is known of margins and costs.
+
+    Returns:
+        An estimate in unit "growth", or the reason why there is none, for each `Case`.
+    """
+    if isinstance(curve, NotTestable):
+        names = (f"{horizon_years} years", "observed years", ENDLESS)
+        spans: Mapping[str, RetentionCurve | NotTestable] = dict.fromkeys(names, curve)
+    else:
+        spans = horizons(curve, horizon_years=horizon_years)
+    return {
+        Case(reading, outcome, convention, name): _growth(
+            span,
+            reading,
+            change=change,
+            convention=convention,
+            discount_rate=annual_discount_rate if outcome in (VALUE, NET_VALUE) else 0.0,
+            burden=costs.burden(outcome),
+            endless=name == ENDLESS,
+        )
+        for name, span in spans.items()
+        for reading in readings(change)
+        for outcome in OUTCOMES
+        for convention in CONVENTIONS
+    }
+
+
+def _growth(
+    curve: RetentionCurve | NotTestable,
+    reading: str,
+    *,
+    change: float,
+    convention: str,
+    discount_rate: float,
+    burden: float | NotTestable,
+    endless: bool,
+) -> Answer:
+    if isinstance(curve, NotTestable):
+        return curve
+    if isinstance(burden, NotTestable):
+        return burden
+    if endless and not _settles(improve(curve.rates, reading, change=change), discount_rate):
+        return NotTestable(
+            f"Without end the sum does not settle within {len(curve.rates)} years at {100 * discount_rate:g}% "
+            "discount: where retention keeps rising with age it may not be finite at all."
+        )
+
+    def growth(rates: np.ndarray) -> np.ndarray:
+        better = improve(rates, reading, change=change)
+        before, after = (customer_years(r, convention=convention, discount_rate=discount_rate) for r in (rates, better))
+        return (after - before) / np.where(before > burden, before - burden, np.nan)
+
+    value = float(growth(curve.rates))
+    if not np.isfinite(value):
+        return NotTestable("The costs exceed what customers bring to begin with, and a loss has no growth rate.")
+    return _bootstrapped(value, growth(curve.draws), "growth", curve)
+
+
+def _settles(rates: np.ndarray, discount_rate: float) -> bool:
+    """Asked of the changed rates: if they settle, so do the lower ones they come from."""
+    worth = np.cumprod(rates) / (1 + discount_rate) ** np.arange(1, len(rates) + 1)
+    return bool(worth[-len(worth) // 4 :].sum() < UNSETTLED * (1 + worth.sum()))
+
+
+def _bootstrapped(value: float, draws: np.ndarray, unit: str, curve: RetentionCurve) -> Answer:
+    try:
+        return Estimate.from_draws(value, draws, unit=unit, n=curve.customers, events=curve.events)
+    except ValueError as error:
+        return NotTestable(f"The interval cannot be had: {error}.")
+
+
+def break_even_spend(
+    curve: RetentionCurve | NotTestable, *, change: float, convention: str = "B", discount_rate: float = 0.0
+) -> dict[str, Answer]:
+    """The most that may be spent on retention in each customer-year, as a share of its margin, for each reading.
+
+    Spent whenever a margin comes in, it leaves the customer worth what they were worth without the change. Costs
+    that stay as they are (acquisition, fixed) cancel.
+    """
+    if isinstance(curve, NotTestable):
+        return dict.fromkeys(readings(change), curve)
+
+    def share(rates: np.ndarray, reading: str) -> np.ndarray:
+        better = improve(rates, reading, change=change)
+        before, after = (customer_years(r, convention=convention, discount_rate=discount_rate) for r in (rates, better))
+        return 1 - before / after
+
+    return {
+        reading: _bootstrapped(float(share(curve.rates, reading)), share(curve.draws, reading), "share", curve)
+        for reading in readings(change)
+    }
+
+
+# --- finished tables ---------------------------------------------------------------------------------------------
+
+
+def growth_table(answers: Mapping[Case, Answer]) -> pd.DataFrame:
+    """One row a case: reading, outcome, convention, horizon, growth, low, high (95%), customers, reason."""
+    return pd.DataFrame(
+        [{**case._asdict(), **_columns(answer, "growth")} for case, answer in answers.items()],
+        columns=[*Case._fields, "growth", "low", "high", "customers", "reason"],
+    )
+
+
+def _columns(answer: Answer, name: str) -> dict[str, float | int | str]:
+    if isinstance(answer, NotTestable):
+        return {name: np.nan, "low": np.nan, "high": np.nan, "customers": 0, "reason": answer.reason}
+    return {name: answer.value, "low": answer.low, "high": answer.high, "customers": answer.n, "reason": ""}
+
+
+def sweep_baseline(
+    *, change: float, discount_rates: Iterable[float], convention: str = "B", lowest: float = 0.5
+) -> pd.DataFrame:
+    """Growth of a customer's value against the rate one starts from, constant rates for ever.
+
+    Returns:
+        One row a discount rate and baseline (every half point up to `CAP`): discount_rate, retention, growth.
+    """
+    grid = np.arange(lowest, CAP - change + 1e-9, 0.005)
+    return pd.DataFrame(
+        {
+            "discount_rate": rate,
+            "retention": retention,
+            "growth": constant_growth(retention, change, discount_rate=rate, convention=convention),
+        }
+        for rate in discount_rates
+        for retention in grid
+    )
+
+
+def sweep_costs(answers: Mapping[str, Answer], *, highest: float = 0.95) -> pd.DataFrame:
+    """Growth after costs that stay as they are, against the share of value (or contribution) they take.
+
+    Args:
+        answers: growth before costs, by reading.
+        highest: share at which the sweep ends.
+
+    Returns:
+        One row a reading and share (every point): reading, cost_share, growth, low, high.
+    """
+    shares = np.arange(0, highest + 1e-9, 0.01)
+    multiplier = cost_multiplier(shares)
+    frames = [
+        pd.DataFrame(
+            {
+                "reading": reading,
+                "cost_share": shares,
+                "growth": answer.value * multiplier,
+                "low": answer.low * multiplier,
+                "high": answer.high * multiplier,
+            }
+        )
+        for reading, answer in answers.items()
+        if isinstance(answer, Estimate)
+    ]
+    columns = ["reading", "cost_share", "growth", "low", "high"]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)

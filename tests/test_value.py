@@ -1,0 +1,339 @@
+"""What better retention is worth: properties that hold for any curve, and small cases worked in the head."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from analysis import value
+from analysis.estimates import Estimate, NotTestable
+from analysis.tables import SettingsError
+from analysis.value import CONTRIBUTION, ENDLESS, NET_VALUE, OUTCOMES, PROFIT, VALUE, Case, Costs, RetentionCurve
+
+POINTS, RELATIVE, CHURN = value.readings(0.05)
+KNOWN = Costs(margin=0.3, annual_revenue=100.0, acquisition_cost=40.0, annual_fixed_cost=500.0, yearly_intake=50)
+
+rates_between = st.floats(0.3, 0.94)
+curves = arrays(float, st.integers(2, 15), elements=rates_between)
+conventions = st.sampled_from(value.CONVENTIONS)
+discounts = st.floats(0.0, 0.3)
+
+
+def curve(rates, *, observed=6, draws=None, events=400):
+    """A curve whose every resample is the curve itself, unless told otherwise."""
+    rates = np.asarray(rates, dtype=float)
+    draws = np.tile(rates, (20, 1)) if draws is None else draws
+    return RetentionCurve(rates, np.arange(len(rates)) < observed, draws, 1000, events)
+
+
+def growths(of, **changes):
+    asked = {"change": 0.05, "horizon_years": 10, "annual_discount_rate": 0.10, "costs": KNOWN} | changes
+    return value.growths(of, **asked)
+
+
+def grown(rates, reading, *, convention="B", discount_rate=0.0):
+    rates = np.asarray(rates)
+    before = value.customer_years(rates, convention=convention, discount_rate=discount_rate)
+    better = value.improve(rates, reading, change=0.05)
+    return value.customer_years(better, convention=convention, discount_rate=discount_rate) / before - 1
+
+
+# --- the number of margins -----------------------------------------------------------------------------------------
+
+
+def test_three_years_at_one_half_by_hand():
+    half = np.array([0.5, 0.5, 0.5])
+    # A: 1/2 + 1/4 + 1/8. B: 1 + 1/2 + 1/4.
+    assert value.customer_years(half, convention="A") == 0.875
+    assert value.customer_years(half, convention="B") == 1.75
+
+
+def test_discounting_halves_each_later_year_at_one_hundred_per_cent():
+    sure = np.ones(3)
+    assert value.customer_years(sure, convention="A", discount_rate=1.0) == 0.875
+    assert value.customer_years(sure, convention="B", discount_rate=1.0) == 1.75
+
+
+@given(rates_between, conventions, discounts)
+def test_a_long_curve_of_one_rate_agrees_with_the_closed_form(retention, convention, discount_rate):
+    summed = value.customer_years(np.full(value.LONG, retention), convention=convention, discount_rate=discount_rate)
+    closed = value.margin_multiple(retention, discount_rate=discount_rate, convention=convention)
+    assert summed == pytest.approx(closed, rel=1e-9)
+
+
+@given(rates_between, conventions, discounts)
+def test_the_elasticity_of_a_long_curve_agrees_with_the_closed_form(retention, convention, discount_rate):
+    along = value.duration(np.full(value.LONG, retention), convention=convention, discount_rate=discount_rate)
+    closed = value.elasticity(retention, discount_rate=discount_rate, convention=convention)
+    assert along == pytest.approx(closed, rel=1e-6)
+
+
+@given(curves, conventions, discounts)
+def test_the_elasticity_is_the_slope_for_a_tiny_relative_rise(rates, convention, discount_rate):
+    tiny = 1e-6
+    before, after = (
+        value.customer_years(r, convention=convention, discount_rate=discount_rate) for r in (rates, rates * (1 + tiny))
+    )
+    # A forward difference errs by about tiny times the curvature, here below 15 squared.
+    slope = (after / before - 1) / tiny
+    assert value.duration(rates, convention=convention, discount_rate=discount_rate) == pytest.approx(slope, abs=1e-3)
+
+
+@given(curves)
+def test_curves_are_taken_one_a_row(rates):
+    stack = np.vstack([rates, rates / 2])
+    for convention in value.CONVENTIONS:
+        together = value.customer_years(stack, convention=convention, discount_rate=0.1)
+        alone = [value.customer_years(row, convention=convention, discount_rate=0.1) for row in stack]
+        assert together == pytest.approx(alone)
+
+
+@given(rates_between, st.integers(1, 12))
+def test_the_average_of_a_constant_curve_is_its_rate(retention, years):
+    assert value.average_retention(np.full(years, retention)) == pytest.approx(retention)
+
+
+# --- the three readings --------------------------------------------------------------------------------------------
+
+
+@given(rates_between)
+def test_five_per_cent_fewer_departures_always_give_5_263_per_cent_without_discount(retention):
+    # Lifetimes are one over churn, so churn times 0.95 makes them 1/0.95 times as long, wherever one starts.
+    assert grown(np.full(4000, retention), CHURN) == pytest.approx(1 / 0.95 - 1, rel=1e-9)
+
+
+@given(st.tuples(rates_between, rates_between).map(sorted).filter(lambda two: two[1] - two[0] > 1e-3))
+def test_five_points_are_worth_more_where_more_customers_stay(two):
+    lower, higher = two
+    assert grown(np.full(10, lower), POINTS) < grown(np.full(10, higher), POINTS)
+
+
+@given(curves, conventions, discounts)
+def test_five_points_beat_a_relative_rise_and_both_beat_fewer_departures_above_one_half(
+    rates, convention, discount_rate
+):
+    rates = np.maximum(rates, 0.51)
+    points, relative, churn = (
+        grown(rates, reading, convention=convention, discount_rate=discount_rate) for reading in value.readings(0.05)
+    )
+    assert points > relative > churn > 0
+
+
+@given(arrays(float, st.integers(1, 15), elements=st.floats(0.0, 1.0)), st.sampled_from(value.readings(0.05)))
+def test_a_change_never_lowers_a_rate_and_never_passes_the_cap(rates, reading):
+    better = value.improve(rates, reading, change=0.05)
+    assert (better >= rates).all()
+    assert (better <= np.maximum(rates, value.CAP)).all()
+
+
+def test_the_share_of_capped_years_is_counted():
+    rates = np.array([0.80, 0.90, 0.96, 0.97])
+    assert value.capped_share(rates, POINTS, change=0.05) == 0.5
+    # 1.05 times 0.96 is 1.008.
+    assert value.capped_share(rates, RELATIVE, change=0.05) == 0.5
+    assert value.capped_share(rates, CHURN, change=0.05) == 0
+
+
+def test_readings_are_named_after_the_change():
+    assert value.readings(0.02) == ("plus 2 points", "times 1.02", "churn times 0.98")
+
+
+@pytest.mark.parametrize("change", [0, -0.05, 1, 5])
+def test_a_change_that_is_no_share_is_refused(change):
+    with pytest.raises(SettingsError, match="between 0 and 1"):
+        value.readings(change)
+
+
+# --- costs ---------------------------------------------------------------------------------------------------------
+
+
+def test_absent_costs_are_named_and_nothing_is_assumed():
+    answers = growths(curve(np.full(100, 0.8)), costs=Costs(margin=0.3))
+    net = answers[Case(POINTS, NET_VALUE, "B", "10 years")]
+    profit = answers[Case(POINTS, PROFIT, "B", "10 years")]
+    assert "set annual_revenue and acquisition_cost among" in net.reason
+    assert "set annual_revenue, acquisition_cost, annual_fixed_cost and yearly_intake among" in profit.reason
+    assert isinstance(answers[Case(POINTS, VALUE, "B", "10 years")], Estimate)
+    assert isinstance(answers[Case(POINTS, CONTRIBUTION, "B", "10 years")], Estimate)
+
+
+@given(st.floats(0.01, 1.0), st.floats(1.0, 1e5))
+@settings(max_examples=20)
+def test_the_headline_does_not_depend_on_the_margin(margin, revenue):
+    headline = Case(POINTS, CONTRIBUTION, "B", "10 years")
+    of = curve(np.full(100, 0.8))
+    assert (
+        growths(of, costs=Costs(margin=margin, annual_revenue=revenue))[headline].value
+        == growths(of, costs=Costs())[headline].value
+    )
+
+
+def test_the_headline_does_not_depend_on_the_discount_rate():
+    headline = Case(POINTS, CONTRIBUTION, "B", "10 years")
+    of = curve(np.full(100, 0.8))
+    assert (
+        growths(of, annual_discount_rate=0.0)[headline].value == growths(of, annual_discount_rate=0.2)[headline].value
+    )
+
+
+def test_acquisition_cost_multiplies_growth_by_value_over_value_less_cost():
+    of = curve(np.full(100, 0.8))
+    answers = growths(of)
+    worth = 30 * value.customer_years(of.rates[:10], convention="B", discount_rate=0.10)
+    gross, net = (answers[Case(POINTS, outcome, "B", "10 years")].value for outcome in (VALUE, NET_VALUE))
+    assert net == pytest.approx(gross * worth / (worth - 40))
+    assert net == pytest.approx(gross * value.cost_multiplier(40 / worth))
+
+
+def test_profit_is_contribution_less_acquisition_of_the_intake_less_fixed_cost():
+    of = curve(np.full(100, 0.8))
+    profit = growths(of)[Case(POINTS, PROFIT, "B", "10 years")].value
+    before, after = (
+        50 * 30 * value.customer_years(r[:10], convention="B") - 50 * 40 - 500
+        for r in (of.rates, value.improve(of.rates, POINTS, change=0.05))
+    )
+    assert profit == pytest.approx(after / before - 1)
+
+
+def test_a_loss_to_begin_with_has_no_growth_rate():
+    dear = Costs(margin=0.3, annual_revenue=100, acquisition_cost=1000)
+    answer = growths(curve(np.full(100, 0.8)), costs=dear)[Case(POINTS, NET_VALUE, "B", "10 years")]
+    assert "a loss has no growth rate" in answer.reason
+
+
+def test_a_loss_in_many_resamples_leaves_no_interval():
+    rates = np.full(100, 0.5)
+    worth = float(30 * value.customer_years(rates[:10], convention="B", discount_rate=0.1))
+    draws = np.vstack([np.full((50, 100), 0.45), np.full((50, 100), 0.55)])
+    close = Costs(margin=0.3, annual_revenue=100, acquisition_cost=worth - 0.5)
+    answer = growths(curve(rates, draws=draws), costs=close)[Case(POINTS, NET_VALUE, "B", "10 years")]
+    assert "exists in only 50 of 100" in answer.reason
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"margin": 30}, "share of revenue"),
+        ({"margin": 0}, "above 0"),
+        ({"annual_revenue": -1}, "above 0"),
+        ({"acquisition_cost": -1}, "at least 0"),
+        ({"yearly_intake": 0}, "above 0"),
+    ],
+)
+def test_amounts_no_business_has_are_refused(wrong, said):
+    with pytest.raises(SettingsError, match=said):
+        Costs(**wrong)
+
+
+# --- growth over all cases -----------------------------------------------------------------------------------------
+
+
+def test_every_reading_outcome_convention_and_horizon_has_an_answer():
+    answers = growths(curve(np.full(100, 0.8)))
+    assert len(answers) == 3 * 4 * 2 * 3
+    assert {case.outcome for case in answers} == set(OUTCOMES)
+    assert all(isinstance(answer, Estimate) for answer in answers.values())
+
+
+def test_without_end_agrees_with_the_closed_form():
+    answer = growths(curve(np.full(value.LONG, 0.8)))[Case(POINTS, VALUE, "B", ENDLESS)]
+    # Golden: 20% at i = 0.10 and r = 0.80.
+    assert answer.value == pytest.approx(0.20)
+
+
+def test_an_endless_sum_that_does_not_settle_is_not_testable_but_its_discounted_value_is():
+    # Renewal rates that rise as in a shifted-beta-geometric curve with alpha 0.704: no finite mean lifetime.
+    years = np.arange(1, value.LONG + 1)
+    rising = (1.182 + years - 1) / (0.704 + 1.182 + years - 1)
+    answers = growths(curve(rising))
+    assert "may not be finite" in answers[Case(CHURN, CONTRIBUTION, "B", ENDLESS)].reason
+    assert isinstance(answers[Case(CHURN, VALUE, "B", ENDLESS)], Estimate)
+
+
+def test_the_observed_span_is_what_was_seen_without_a_gap():
+    of = RetentionCurve(
+        np.full(20, 0.8), np.array([True, True, False, True] + [False] * 16), np.full((5, 20), 0.8), 9, 9
+    )
+    assert of.observed_years == 2
+    answer = growths(of)[Case(POINTS, CONTRIBUTION, "B", "observed years")]
+    # Two starts of a year: 1 + 0.8 becomes 1 + 0.85.
+    assert answer.value == pytest.approx(1.85 / 1.8 - 1)
+
+
+def test_nothing_observed_leaves_the_observed_span_untestable():
+    answer = growths(curve(np.full(50, 0.8), observed=0))[Case(POINTS, CONTRIBUTION, "B", "observed years")]
+    assert "Not one whole year" in answer.reason
+
+
+def test_no_curve_passes_its_reason_on():
+    answers = growths(NotTestable("only 3 customers left"))
+    assert len(answers) == 72
+    assert {answer.reason for answer in answers.values()} == {"only 3 customers left"}
+
+
+def test_the_interval_is_read_off_the_resamples():
+    low, high = np.full((1, 50), 0.7), np.full((1, 50), 0.9)
+    draws = np.repeat(np.vstack([low, high]), 500, axis=0)
+    answer = growths(curve(np.full(50, 0.8), draws=draws))[Case(POINTS, CONTRIBUTION, "B", "10 years")]
+    assert answer.low == pytest.approx(grown(low[0, :10], POINTS))
+    assert answer.high == pytest.approx(grown(high[0, :10], POINTS))
+
+
+@pytest.mark.parametrize("years", [0, 100])
+def test_a_horizon_outside_the_curve_is_refused(years):
+    with pytest.raises(SettingsError, match="between 1 and 99"):
+        growths(curve(np.full(100, 0.8)), horizon_years=years)
+
+
+# --- what it may cost ----------------------------------------------------------------------------------------------
+
+
+@given(curves)
+@settings(max_examples=30)
+def test_spending_the_break_even_share_leaves_customers_worth_what_they_were(rates):
+    for reading, answer in value.break_even_spend(curve(rates), change=0.05).items():
+        after = (1 - answer.value) * value.customer_years(value.improve(rates, reading, change=0.05), convention="B")
+        assert after == pytest.approx(value.customer_years(rates, convention="B"))
+
+
+def test_doubled_lifetimes_are_worth_half_the_margin():
+    # 90% to 95% without end and without discount: ten years become twenty, so half of each margin may be spent.
+    spend = value.break_even_spend(curve(np.full(4000, 0.9)), change=0.05)[POINTS]
+    assert spend.value == pytest.approx(0.5)
+
+
+# --- tables --------------------------------------------------------------------------------------------------------
+
+
+def test_the_growth_table_has_a_row_a_case_and_the_reason_where_there_is_no_number():
+    table = value.growth_table(growths(curve(np.full(100, 0.8)), costs=Costs()))
+    assert len(table) == 72
+    assert (table["reason"].ne("") == table["growth"].isna()).all()
+    assert table["growth"].notna().sum() == 36
+
+
+def test_the_sweep_of_baselines_passes_through_the_golden_numbers():
+    sweep = value.sweep_baseline(change=0.05, discount_rates=(0.0, 0.10)).set_index(["discount_rate", "retention"])
+    at = {(i, round(r, 3)): g for (i, r), g in sweep["growth"].items()}
+    assert (at[0.0, 0.75], at[0.0, 0.90], at[0.10, 0.90]) == pytest.approx((0.25, 1.0, 1 / 3))
+
+
+def test_costs_that_take_half_double_the_growth():
+    answers = {POINTS: Estimate.exact(0.2, unit="growth", n=10), CHURN: NotTestable("no")}
+    sweep = value.sweep_costs(answers)
+    assert set(sweep["reading"]) == {POINTS}
+    at = sweep.set_index(sweep["cost_share"].round(2))["growth"]
+    assert (at[0.0], at[0.5], at[0.75]) == pytest.approx((0.2, 0.4, 0.8))
+
+
+def test_a_sweep_of_nothing_is_an_empty_table_with_its_columns():
+    assert list(value.sweep_costs({}).columns) == ["reading", "cost_share", "growth", "low", "high"]
+
+
+@given(st.floats(0.1, 3.0), conventions, st.floats(0.0, 0.15))
+def test_the_baseline_needed_gives_the_growth_asked(growth, convention, discount_rate):
+    baseline = value.baseline_needed(growth, change=0.05, discount_rate=discount_rate, convention=convention)
+    if 0 < baseline <= 0.95:
+        back = value.constant_growth(baseline, 0.05, discount_rate=discount_rate, convention=convention)
+        assert back == pytest.approx(growth)
