@@ -109,13 +109,13 @@ class NotTestable:
     reason: str
 
 
-def resample(counts: np.ndarray, *, draws: int, seed: int) -> np.ndarray:
+def resample(counts: np.ndarray, *, draws: int, seed: int | np.random.Generator) -> np.ndarray:
     """The exact bootstrap over distinct rows: how often each row occurs in each resample.
 
     Args:
         counts: customers in each distinct row (cell), shape (cells,).
         draws: number of resamples.
-        seed: of the random numbers.
+        seed: of the random numbers, or a generator to go on with.
 
     Returns:
         Integer counts, shape (draws, cells); each line adds up to the number of customers.
