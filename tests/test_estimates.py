@@ -1,0 +1,64 @@
+"""Estimates carry a whole confidence distribution."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.estimates import Estimate, resample
+
+
+def test_a_normal_estimate_has_the_textbook_interval():
+    # 1.959964 and 1.644854 are the normal quantiles for 95% and 90%.
+    estimate = Estimate.normal(10, 2, unit="ratio", n=50)
+    assert (estimate.low, estimate.high) == pytest.approx((10 - 3.919928, 10 + 3.919928))
+    assert estimate.interval(0.90) == pytest.approx((10 - 3.289707, 10 + 3.289707))
+
+
+def test_a_ratio_is_symmetric_on_logs():
+    estimate = Estimate.log_normal(2, 0.1, unit="ratio", n=50)
+    assert estimate.low * estimate.high == pytest.approx(4)
+
+
+def test_wilson_interval_agrees_with_statsmodels():
+    from statsmodels.stats.proportion import proportion_confint
+
+    for k, n in [(0, 10), (3, 10), (50, 1000), (10, 10)]:
+        # Same closed form: only rounding may differ.
+        assert Estimate.proportion(k, n).interval() == pytest.approx(
+            proportion_confint(k, n, method="wilson"), abs=1e-12
+        )
+
+
+def test_a_bootstrap_estimate_takes_its_ends_from_the_draws():
+    estimate = Estimate.from_draws(0.5, np.arange(1001) / 1000, unit="share", n=9)
+    assert estimate.interval(0.90) == pytest.approx((0.05, 0.95))
+
+
+def test_draws_in_which_the_quantity_does_not_exist_are_refused_when_many():
+    rare = np.append(np.ones(99), np.nan)
+    assert Estimate.from_draws(1, rare, unit="ratio", n=9).interval() == (1, 1)
+    with pytest.raises(ValueError, match="only 90 of 100"):
+        Estimate.from_draws(1, np.append(np.ones(90), [np.nan] * 10), unit="ratio", n=9)
+
+
+@given(st.floats(-5, 5), st.floats(0.01, 3), st.floats(0.5, 0.98))
+def test_a_wider_level_gives_a_wider_interval(value, se, level):
+    estimate = Estimate.normal(value, se, unit="ratio", n=1)
+    (low, high), (lower, higher) = estimate.interval(level), estimate.interval(level + 0.01)
+    assert lower < low < high < higher
+
+
+def test_resampling_cells_is_the_bootstrap_over_customers():
+    counts = np.array([30, 50, 20])
+    draws = resample(counts, draws=4000, seed=1)
+    assert (draws.sum(axis=1) == 100).all()
+    # Binomial mean 30 and variance 100 x .3 x .7 = 21; six Monte Carlo standard errors of each.
+    assert draws[:, 0].mean() == pytest.approx(30, abs=6 * np.sqrt(21 / 4000))
+    assert draws[:, 0].var() == pytest.approx(21, rel=6 * np.sqrt(2 / 4000))
+
+
+def test_the_same_seed_gives_the_same_draws():
+    counts = np.array([3, 4])
+    assert (resample(counts, draws=5, seed=7) == resample(counts, draws=5, seed=7)).all()
+    assert (resample(counts, draws=50, seed=7) != resample(counts, draws=50, seed=8)).any()
