@@ -1,6 +1,7 @@
 """What better retention is worth: properties that hold for any curve, and small cases worked in the head."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,8 @@ from analysis.value import CONTRIBUTION, ENDLESS, NET_VALUE, OUTCOMES, PROFIT, V
 
 POINTS, RELATIVE, CHURN = value.readings(0.05)
 KNOWN = Costs(margin=0.3, annual_revenue=100.0, acquisition_cost=40.0, annual_fixed_cost=500.0, yearly_intake=50)
+
+COUNTED = ["time", "left", "entered", "weight"]
 
 rates_between = st.floats(0.3, 0.94)
 curves = arrays(float, st.integers(2, 15), elements=rates_between)
@@ -292,43 +295,124 @@ def test_a_horizon_outside_the_curve_is_refused(years):
 @given(curves)
 @settings(max_examples=30)
 def test_spending_the_break_even_share_leaves_customers_worth_what_they_were(rates):
-    for reading, answer in value.break_even_spend(curve(rates), change=0.05).items():
+    for reading in value.readings(0.05):
+        answer = value.break_even_spend(curve(rates), reading, change=0.05, years=len(rates))
         after = (1 - answer.value) * value.customer_years(value.improve(rates, reading, change=0.05), convention="B")
         assert after == pytest.approx(value.customer_years(rates, convention="B"))
 
 
 def test_doubled_lifetimes_are_worth_half_the_margin():
     # 90% to 95% without end and without discount: ten years become twenty, so half of each margin may be spent.
-    spend = value.break_even_spend(curve(np.full(4000, 0.9)), change=0.05)[POINTS]
+    spend = value.break_even_spend(curve(np.full(4000, 0.9)), POINTS, change=0.05, years=4000)
     assert spend.value == pytest.approx(0.5)
 
 
-# --- tables --------------------------------------------------------------------------------------------------------
+def test_five_points_on_ninety_per_cent_halve_the_departures():
+    avoided = value.departures_avoided(curve(np.full(50, 0.9)), POINTS, change=0.05, years=10)
+    assert avoided.value == pytest.approx(0.5)
+
+
+def test_five_per_cent_fewer_departures_are_five_per_cent_fewer():
+    avoided = value.departures_avoided(curve(np.full(50, 0.7)), CHURN, change=0.05, years=10)
+    assert avoided.value == pytest.approx(0.05)
+
+
+# --- from spells to a curve ----------------------------------------------------------------------------------------
+
+
+def spells(lost_each_year, stay, **columns):
+    """A cohort in years: so many leave at the end of each year, the rest stay to the last."""
+    years = range(1, len(lost_each_year) + 1)
+    rows = [(float(year), True, 0.0, lost) for year, lost in zip(years, lost_each_year, strict=True)]
+    table = pd.DataFrame([*rows, (float(len(lost_each_year)), False, 0.0, stay)], columns=COUNTED)
+    return table.assign(**columns)
+
+
+def test_a_curve_is_observed_then_foretold():
+    found = value.retention_curve(spells([200, 120, 80, 60], 540), unit="year", draws=50, seed=1)
+    assert found.rates[:4] == pytest.approx([0.8, 680 / 800, 600 / 680, 540 / 600])
+    assert found.observed_years == 4
+    assert found.draws.shape == (50, value.LONG)
+    assert (found.customers, found.events) == (1000, 460)
+    # The model's customers differ, so those who are left leave less and less.
+    assert (np.diff(found.rates[4:]) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("lost", "stay", "said"),
+    [([0, 0], 500, "0 customers left"), ([10, 5], 3, "at least 30"), ([40, 0], 0, "customers")],
+)
+def test_customers_that_show_no_curve_say_why_all_the_way(lost, stay, said):
+    found = value.retention_curve(spells(lost, stay), unit="year", draws=20, seed=1)
+    assert said in found.reason
+    readings = value.claim_readings(growths(found), {"all": found}, change=0.05, horizon_years=10)
+    assert {answer.reason for answer in readings.values()} == {found.reason}
+    assert value.average(found, years=10) == found
+    assert value.retention_table(found, years=20).empty
+    assert value.sweep_horizon(found, change=0.05, longest=20).empty
+    assert "not testable here" in value.told(found)
+
+
+# --- readings and tables -------------------------------------------------------------------------------------------
+
+
+def test_the_judged_readings_begin_with_the_headline():
+    of = curve(np.full(100, 0.8))
+    judged = value.claim_readings(growths(of), {"north": of}, change=0.05, horizon_years=10)
+    assert next(iter(judged)) == "plus 5 points, yearly contribution"
+    # Three readings of four outcomes, two more horizons of the headline, one segment.
+    assert len(judged) == 12 + 2 + 1
+    assert judged["plus 5 points, yearly contribution, north"].value == judged[next(iter(judged))].value
 
 
 def test_the_growth_table_has_a_row_a_case_and_the_reason_where_there_is_no_number():
     table = value.growth_table(growths(curve(np.full(100, 0.8)), costs=Costs()))
     assert len(table) == 72
-    assert (table["reason"].ne("") == table["growth"].isna()).all()
-    assert table["growth"].notna().sum() == 36
+    assert (table["reason"].ne("") == table["value"].isna()).all()
+    assert table["value"].notna().sum() == 36
+
+
+def test_the_range_table_holds_one_convention_and_the_horizon():
+    table = value.range_table(growths(curve(np.full(100, 0.8)), costs=Costs()), horizon_years=10)
+    assert len(table) == 12
+    assert set(table.loc[table["value"].isna(), "note"]) == {"not testable here"}
+
+
+def test_the_drawn_curve_joins_observed_and_projected_years():
+    table = value.retention_table(curve(np.full(100, 0.8), observed=6), years=10)
+    years = {line: list(rows["x"]) for line, rows in table.groupby("line")}
+    assert years == {"observed": [1, 2, 3, 4, 5, 6], "projected": [6, 7, 8, 9, 10]}
+
+
+def test_a_curve_observed_to_the_end_has_no_projected_line():
+    assert set(value.retention_table(curve(np.full(100, 0.8), observed=50), years=10)["line"]) == {"observed"}
+
+
+def test_in_one_year_nothing_grows_because_the_first_margin_is_certain():
+    sweep = value.sweep_horizon(curve(np.full(100, 0.8)), change=0.05, longest=3)
+    points = sweep[sweep["line"] == POINTS].set_index("x")["y"]
+    # Starts of a year: 1, 1 + 0.8, 1 + 0.8 + 0.64 become 1, 1.85, 2.5725.
+    assert list(points) == pytest.approx([0, 1.85 / 1.8 - 1, 2.5725 / 2.44 - 1])
 
 
 def test_the_sweep_of_baselines_passes_through_the_golden_numbers():
-    sweep = value.sweep_baseline(change=0.05, discount_rates=(0.0, 0.10)).set_index(["discount_rate", "retention"])
-    at = {(i, round(r, 3)): g for (i, r), g in sweep["growth"].items()}
-    assert (at[0.0, 0.75], at[0.0, 0.90], at[0.10, 0.90]) == pytest.approx((0.25, 1.0, 1 / 3))
+    at = value.sweep_baseline(change=0.05, discount_rates=(0.10, 0.0, 0.0)).set_index(["line", "x"])["y"]
+    free, dear = "0% discount a year", "10% discount a year"
+    assert (at[free, 0.75], at[free, 0.9], at[dear, 0.9]) == pytest.approx((0.25, 1.0, 1 / 3))
+    assert at.index.is_unique
 
 
 def test_costs_that_take_half_double_the_growth():
     answers = {POINTS: Estimate.exact(0.2, unit="growth", n=10), CHURN: NotTestable("no")}
     sweep = value.sweep_costs(answers)
-    assert set(sweep["reading"]) == {POINTS}
-    at = sweep.set_index(sweep["cost_share"].round(2))["growth"]
-    assert (at[0.0], at[0.5], at[0.75]) == pytest.approx((0.2, 0.4, 0.8))
+    assert set(sweep["line"]) == {POINTS}
+    at = sweep.set_index("x")[["y", "low"]]
+    assert (at["y"][0.0], at["y"][0.5], at["low"][0.75]) == pytest.approx((0.2, 0.4, 0.8))
+    assert value.cost_share_needed(answers[POINTS], 0.4) == pytest.approx(0.5)
 
 
 def test_a_sweep_of_nothing_is_an_empty_table_with_its_columns():
-    assert list(value.sweep_costs({}).columns) == ["reading", "cost_share", "growth", "low", "high"]
+    assert list(value.sweep_costs({}).columns) == value.LINES
 
 
 @given(st.floats(0.1, 3.0), conventions, st.floats(0.0, 0.15))

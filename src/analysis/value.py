@@ -7,16 +7,22 @@ itself cancels from growth unless a cost in money stands beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from analysis.estimates import Estimate, NotTestable
+from analysis.lifetimes import grouped, lifetimes
+from analysis.renewal import bootstrap_paths, retention_path
+from analysis.retention import MIN_EVENTS, PER_YEAR, customers, leavers
 from analysis.tables import SettingsError
-from analysis.words import listing
+from analysis.words import interval, listing, quantity
+
+if TYPE_CHECKING:
+    from analysis.checks import CheckedTable
 
 # The highest yearly rate a change may reach: at 1 nobody ever leaves, and the value of a customer has no end.
 CAP = 0.999
@@ -32,6 +38,9 @@ PROFIT = "operating profit"
 OUTCOMES = (VALUE, NET_VALUE, CONTRIBUTION, PROFIT)
 CONVENTIONS = ("A", "B")
 ENDLESS = "without end"
+
+# Columns of a table for `figures.sweep`.
+LINES = ["line", "x", "y", "low", "high"]
 
 Rates = np.ndarray | float
 
@@ -125,6 +134,46 @@ class RetentionCurve:
         return RetentionCurve(
             self.rates[:years], self.observed[:years], self.draws[:, :years], self.customers, self.events
         )
+
+
+def retention_curve(spells: pd.DataFrame, *, unit: str, draws: int, seed: int) -> RetentionCurve | NotTestable:
+    """The yearly curve of a set of customers: observed as far as it goes, then foretold by the renewal model.
+
+    Args:
+        spells: distinct rows as `lifetimes` gives them.
+        unit: of time: day, week, month or year.
+        draws: resamples of the customers.
+        seed: of the random numbers.
+
+    Returns:
+        `LONG` years, or the reason why these customers do not show a curve.
+    """
+    path = retention_path(spells, unit=unit, horizon_years=LONG)
+    if isinstance(path, NotTestable):
+        return path
+    resampled = bootstrap_paths(spells, unit=unit, horizon_years=LONG, draws=draws, seed=seed)
+    return RetentionCurve(path.rates, path.observed, resampled, customers(spells), leavers(spells))
+
+
+def curves_by(
+    subscriptions: CheckedTable, by: str, *, draws: int, seed: int
+) -> dict[str, RetentionCurve | NotTestable]:
+    """The curve of each segment, small segments put together.
+
+    Args:
+        subscriptions: checked.
+        by: column that tells the segments apart; empty takes the first covariate, and none gives no segments.
+        draws, seed: as in `retention_curve`.
+    """
+    column = by or next(iter(subscriptions.facts.get("covariates", ())), "")
+    if not column:
+        return {}
+    table = grouped(lifetimes(subscriptions, by=(column,)), column, min_events=MIN_EVENTS)
+    unit = subscriptions.facts["unit"]
+    return {
+        str(segment): retention_curve(rows.drop(columns=column), unit=unit, draws=draws, seed=seed)
+        for segment, rows in table.groupby(column)
+    }
 
 
 def customer_years(rates: np.ndarray, *, convention: str, discount_rate: float = 0.0) -> np.ndarray:
@@ -248,6 +297,18 @@ class Costs:
         return (known["acquisition_cost"] + overhead) / (known["margin"] * known["annual_revenue"])
 
 
+def revenue_in_table(subscriptions: CheckedTable) -> float | None:
+    """Mean yearly revenue of a customer, where the table has a price for each period of its tenure.
+
+    Dated subscriptions do not say what span their price is for, so nothing is taken from them.
+    """
+    unit = subscriptions.facts["unit"]
+    if unit == "day" or not subscriptions.has("price"):
+        return None
+    mean = subscriptions.rows.aggregate(mean=subscriptions.rows.price.mean()).execute()["mean"].iloc[0]
+    return float(mean) * PER_YEAR[unit] if mean and mean > 0 else None
+
+
 # --- growth, with its uncertainty --------------------------------------------------------------------------------
 
 
@@ -265,7 +326,7 @@ Answer = Estimate | NotTestable
 
 def horizons(curve: RetentionCurve, *, horizon_years: int) -> dict[str, RetentionCurve | NotTestable]:
     """The curve to the chosen year, over the years observed, and without end (as long as the curve is)."""
-    if horizon_years < 1 or horizon_years >= len(curve.rates):
+    if not 1 <= horizon_years < len(curve.rates):
         raise SettingsError(f"horizon_years is {horizon_years}; it must lie between 1 and {len(curve.rates) - 1}.")
     seen = curve.observed_years
     span = curve.until(seen) if seen else NotTestable("Not one whole year was observed with enough customers at risk.")
@@ -296,6 +357,8 @@ def growths(
     Returns:
         An estimate in unit "growth", or the reason why there is none, for each `Case`.
     """
+    if not 0 <= annual_discount_rate < 1:
+        raise SettingsError(f"annual_discount_rate is {annual_discount_rate:g}; 0.1 stands for 10% a year.")
     if isinstance(curve, NotTestable):
         names = (f"{horizon_years} years", "observed years", ENDLESS)
         spans: Mapping[str, RetentionCurve | NotTestable] = dict.fromkeys(names, curve)
@@ -363,88 +426,195 @@ def _bootstrapped(value: float, draws: np.ndarray, unit: str, curve: RetentionCu
 
 
 def break_even_spend(
-    curve: RetentionCurve | NotTestable, *, change: float, convention: str = "B", discount_rate: float = 0.0
-) -> dict[str, Answer]:
-    """The most that may be spent on retention in each customer-year, as a share of its margin, for each reading.
+    curve: RetentionCurve | NotTestable, reading: str, *, change: float, years: int, discount_rate: float = 0.0
+) -> Answer:
+    """The most that may be spent on retention in each customer-year, as a share of its margin.
 
-    Spent whenever a margin comes in, it leaves the customer worth what they were worth without the change. Costs
-    that stay as they are (acquisition, fixed) cancel.
+    Spent whenever a margin comes in (convention B), it leaves a customer worth what they were without the change.
+    Costs that stay as they are, for acquisition or fixed, cancel.
     """
-    if isinstance(curve, NotTestable):
-        return dict.fromkeys(readings(change), curve)
 
-    def share(rates: np.ndarray, reading: str) -> np.ndarray:
+    def share(rates: np.ndarray) -> np.ndarray:
         better = improve(rates, reading, change=change)
-        before, after = (customer_years(r, convention=convention, discount_rate=discount_rate) for r in (rates, better))
+        before, after = (customer_years(r, convention="B", discount_rate=discount_rate) for r in (rates, better))
         return 1 - before / after
 
-    return {
-        reading: _bootstrapped(float(share(curve.rates, reading)), share(curve.draws, reading), "share", curve)
-        for reading in readings(change)
+    return _along(curve, share, "share", years)
+
+
+def departures_avoided(curve: RetentionCurve | NotTestable, reading: str, *, change: float, years: int) -> Answer:
+    """Share of the yearly departures that the change makes away with, over a horizon."""
+
+    def avoided(rates: np.ndarray) -> np.ndarray:
+        return 1 - (1 - average_retention(improve(rates, reading, change=change))) / (1 - average_retention(rates))
+
+    return _along(curve, avoided, "share", years)
+
+
+def average(curve: RetentionCurve | NotTestable, *, years: int) -> Answer:
+    """`average_retention` over a horizon, as an estimate."""
+    return _along(curve, average_retention, "share", years)
+
+
+def elasticity_along(curve: RetentionCurve | NotTestable, *, years: int, discount_rate: float) -> Answer:
+    """`duration` over a horizon in convention A, the one of the published elasticities, as an estimate."""
+    return _along(curve, lambda r: duration(r, convention="A", discount_rate=discount_rate), "elasticity", years)
+
+
+def _along(
+    curve: RetentionCurve | NotTestable, function: Callable[[np.ndarray], np.ndarray], unit: str, years: int
+) -> Answer:
+    if isinstance(curve, NotTestable):
+        return curve
+    span = curve.until(years)
+    return _bootstrapped(float(function(span.rates)), function(span.draws), unit, span)
+
+
+def told(answer: Answer, currency: str | None = None) -> str:
+    """An answer in a sentence: the estimate with its 95% interval, or why there is none."""
+    if isinstance(answer, NotTestable):
+        return f"not testable here ({answer.reason.rstrip('.')})"
+    ends = interval(answer.low, answer.high, answer.unit, currency)
+    return f"{quantity(answer.value, answer.unit, currency)} (95% interval {ends})"
+
+
+# --- finished tables and readings --------------------------------------------------------------------------------
+
+
+def claim_readings(
+    answers: Mapping[Case, Answer],
+    segments: Mapping[str, RetentionCurve | NotTestable],
+    *,
+    change: float,
+    horizon_years: int,
+) -> dict[str, Answer]:
+    """What is judged, by name and the headline first: growth to the horizon in convention B.
+
+    Every reading with every outcome; the headline over the observed years and without end; and the headline in each
+    segment.
+    """
+    points, to = readings(change)[0], f"{horizon_years} years"
+    judged = {
+        f"{case.reading}, {case.outcome}": answer
+        for case, answer in answers.items()
+        if (case.convention, case.horizon) == ("B", to)
     }
+    headline = f"{points}, {CONTRIBUTION}"
+    other = {
+        f"{headline}, {case.horizon}": answer
+        for case, answer in answers.items()
+        if case[:3] == (points, CONTRIBUTION, "B") and case.horizon != to
+    }
+    parts = {
+        f"{headline}, {segment}": contribution_growth(curve, points, change=change, years=horizon_years)
+        for segment, curve in segments.items()
+    }
+    return {headline: judged[headline]} | judged | other | parts
 
 
-# --- finished tables ---------------------------------------------------------------------------------------------
+def contribution_growth(curve: RetentionCurve | NotTestable, reading: str, *, change: float, years: int) -> Answer:
+    """The headline quantity: growth of the yearly contribution at fixed intake, convention B, to a horizon."""
+    span = curve if isinstance(curve, NotTestable) else curve.until(years)
+    return _growth(span, reading, change=change, convention="B", discount_rate=0.0, burden=0.0, endless=False)
 
 
 def growth_table(answers: Mapping[Case, Answer]) -> pd.DataFrame:
-    """One row a case: reading, outcome, convention, horizon, growth, low, high (95%), customers, reason."""
-    return pd.DataFrame(
-        [{**case._asdict(), **_columns(answer, "growth")} for case, answer in answers.items()],
-        columns=[*Case._fields, "growth", "low", "high", "customers", "reason"],
-    )
+    """One row a case: reading, outcome, convention, horizon, value, low, high (95%), reason where there is none."""
+    rows = [{**case._asdict(), **_columns(answer)} for case, answer in answers.items()]
+    return pd.DataFrame(rows, columns=[*Case._fields, "value", "low", "high", "reason"])
 
 
-def _columns(answer: Answer, name: str) -> dict[str, float | int | str]:
+def range_table(answers: Mapping[Case, Answer], *, horizon_years: int, convention: str = "B") -> pd.DataFrame:
+    """The rows of `growth_table` for one convention and the horizon, with a note where there is no number."""
+    table = growth_table(answers)
+    table = table[(table["convention"] == convention) & (table["horizon"] == f"{horizon_years} years")]
+    return table.assign(note=np.where(table["reason"] == "", "", "not testable here"))
+
+
+def answer_table(answers: Mapping[str, Answer], name: str) -> pd.DataFrame:
+    """One row an answer: its key in the column `name`, value, low, high (95%), reason where there is none."""
+    rows = [{name: key, **_columns(answer)} for key, answer in answers.items()]
+    return pd.DataFrame(rows, columns=[name, "value", "low", "high", "reason"])
+
+
+def _columns(answer: Answer) -> dict[str, float | str]:
     if isinstance(answer, NotTestable):
-        return {name: np.nan, "low": np.nan, "high": np.nan, "customers": 0, "reason": answer.reason}
-    return {name: answer.value, "low": answer.low, "high": answer.high, "customers": answer.n, "reason": ""}
+        return {"value": np.nan, "low": np.nan, "high": np.nan, "reason": answer.reason}
+    return {"value": answer.value, "low": answer.low, "high": answer.high, "reason": ""}
+
+
+def retention_table(curve: RetentionCurve | NotTestable, *, years: int) -> pd.DataFrame:
+    """Yearly retention for drawing: line ("observed", "projected"), x (year), y, low, high (95%)."""
+    if isinstance(curve, NotTestable):
+        return pd.DataFrame(columns=LINES)
+    span, seen = curve.until(years), curve.observed_years
+    low, high = np.nanquantile(span.draws, [0.025, 0.975], axis=0)
+    table = pd.DataFrame({"x": np.arange(1, years + 1), "y": span.rates, "low": low, "high": high})
+    # The projected line starts at the last observed year, so that the two meet.
+    parts = {"observed": table[:seen], "projected": table[max(seen - 1, 0) :] if seen < years else table[:0]}
+    return pd.concat([rows.assign(line=line) for line, rows in parts.items()], ignore_index=True)[LINES]
+
+
+def sweep_horizon(curve: RetentionCurve | NotTestable, *, change: float, longest: int) -> pd.DataFrame:
+    """Growth of the yearly contribution against the years that count: line (reading), x (years), y, low, high."""
+    rows = [
+        {"line": reading, "x": years, "y": answer.value, "low": answer.low, "high": answer.high}
+        for reading in readings(change)
+        for years in range(1, longest + 1)
+        if isinstance(answer := contribution_growth(curve, reading, change=change, years=years), Estimate)
+    ]
+    return pd.DataFrame(rows, columns=LINES)
 
 
 def sweep_baseline(
-    *, change: float, discount_rates: Iterable[float], convention: str = "B", lowest: float = 0.5
+    *, change: float, discount_rates: Iterable[float], convention: str = "B", lowest: float = 0.5, highest: float = 1.5
 ) -> pd.DataFrame:
-    """Growth of a customer's value against the rate one starts from, constant rates for ever.
+    """Growth of a customer's value against the rate one starts from, each rate constant for ever.
 
     Returns:
-        One row a discount rate and baseline (every half point up to `CAP`): discount_rate, retention, growth.
+        line (discount rate in words), x (starting rate, in half points), y (growth, to the `highest` shown).
     """
-    grid = np.arange(lowest, CAP - change + 1e-9, 0.005)
-    return pd.DataFrame(
-        {
-            "discount_rate": rate,
-            "retention": retention,
-            "growth": constant_growth(retention, change, discount_rate=rate, convention=convention),
-        }
-        for rate in discount_rates
-        for retention in grid
-    )
-
-
-def sweep_costs(answers: Mapping[str, Answer], *, highest: float = 0.95) -> pd.DataFrame:
-    """Growth after costs that stay as they are, against the share of value (or contribution) they take.
-
-    Args:
-        answers: growth before costs, by reading.
-        highest: share at which the sweep ends.
-
-    Returns:
-        One row a reading and share (every point): reading, cost_share, growth, low, high.
-    """
-    shares = np.arange(0, highest + 1e-9, 0.01)
-    multiplier = cost_multiplier(shares)
-    frames = [
+    grid = np.round(np.arange(lowest, CAP - change, 0.005), 3)
+    lines = [
         pd.DataFrame(
             {
-                "reading": reading,
-                "cost_share": shares,
-                "growth": answer.value * multiplier,
-                "low": answer.low * multiplier,
-                "high": answer.high * multiplier,
+                "line": f"{100 * rate:g}% discount a year",
+                "x": grid,
+                "y": constant_growth(grid, change, discount_rate=rate, convention=convention),
             }
         )
+        for rate in sorted(set(discount_rates))
+    ]
+    return pd.concat(lines, ignore_index=True).query("y <= @highest")
+
+
+def sweep_costs(answers: Mapping[str, Answer], *, highest: float = 1.5) -> pd.DataFrame:
+    """Growth after costs that stay as they are, against the share they take of what they are paid from.
+
+    Args:
+        answers: growth before these costs, by reading.
+        highest: growth at which the lines end.
+
+    Returns:
+        line (reading), x (share, in hundredths), y, low, high.
+    """
+    shares = np.round(np.arange(0, 0.96, 0.01), 2)
+    lines = [
+        pd.DataFrame({"line": reading, "x": shares, "y": answer.value, "low": answer.low, "high": answer.high})
         for reading, answer in answers.items()
         if isinstance(answer, Estimate)
     ]
-    columns = ["reading", "cost_share", "growth", "low", "high"]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+    if not lines:
+        return pd.DataFrame(columns=LINES)
+    table = pd.concat(lines, ignore_index=True)
+    ends = ["y", "low", "high"]
+    table[ends] = table[ends].mul(cost_multiplier(table["x"].to_numpy()), axis=0)
+    return table.query("y <= @highest")
+
+
+def cost_share_needed(answer: Answer, growth: float) -> float:
+    """The share that unchanging costs must take for a growth to reach another; below 0 when it already does.
+
+    Not a number where there is no growth to start from.
+    """
+    return 1 - answer.value / growth if isinstance(answer, Estimate) else np.nan
