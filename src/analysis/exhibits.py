@@ -1,0 +1,537 @@
+"""Exhibits: what a notebook shows. A figure, a table, a paragraph or a finding, each ready for any reader.
+
+An exhibit displays itself in JupyterLab, and carries what the published page needs besides the picture: title,
+caption, text for those who cannot see it, the data behind it, and for figures a second drawing for phones.
+Everything that comes from data is shown as text and never interpreted.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import html
+import io
+import numbers
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from analysis import words
+from analysis.hypotheses.register import RUNGS
+from analysis.hypotheses.rules import ASSOCIATION, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SUPPORTED
+
+EXHIBIT_MIME = "application/vnd.loyalty.exhibit+json"
+FINDING_MIME = "application/vnd.loyalty.finding+json"
+
+LONGEST_LABEL = 40  # characters; longer category names end in an ellipsis
+DESKTOP, PHONE = (6.6, 3.7), (3.9, 4.0)  # inches: at 100 and 92 CSS pixels an inch both keep 9 point type readable
+DOTS_PER_INCH = 200  # two device pixels for each CSS pixel
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+Bundle = tuple[dict[str, Any], dict[str, Any]]
+
+
+class Step(Protocol):
+    """What `kept` needs of a step: the rule in words and the rows it kept and dropped."""
+
+    @property
+    def rule(self) -> str:
+        """The rule as a sentence or phrase."""
+        ...
+
+    @property
+    def kept(self) -> int:
+        """Rows left after it."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """Rows it took away."""
+        ...
+
+
+# --- Text from data -------------------------------------------------------------------------------------------------
+
+
+def visible(text: object) -> str:
+    """A text with control characters, bidirectional overrides and lone surrogates written out as `\\u202e`.
+
+    Joiners stay as they are, because Persian words need them.
+    """
+    return "".join(_written_out(character) for character in str(text))
+
+
+def _written_out(character: str) -> str:
+    code = ord(character)
+    hidden = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+    reorders = 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069
+    return f"\\u{code:04x}" if hidden or reorders else character
+
+
+def escaped(text: object) -> str:
+    """A text safe to stand in HTML, in an element or a quoted attribute."""
+    return html.escape(visible(text))
+
+
+def shortened(text: object, longest: int = LONGEST_LABEL) -> str:
+    """A label of at most `longest` characters; a cut one ends in an ellipsis."""
+    label = visible(text)
+    return label if len(label) <= longest else label[: longest - 1].rstrip() + "…"
+
+
+@cache
+def templates() -> Any:
+    """The Jinja templates of cards and pages: whatever is filled in is made visible and escaped, without exception."""
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("analysis"),
+        autoescape=True,
+        finalize=lambda value: value if isinstance(value, Markup) else visible("" if value is None else value),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(verdicts=VERDICT_LOOKS, rungs=RUNGS, count=words.count, plural=words.plural)
+    environment.filters.update(
+        estimate=estimate_text, interval=interval_text, anchor=anchor, facts=judgement_facts, strip=strip, own=Markup
+    )
+    return environment
+
+
+def in_unit(value: float | None, unit: str, currency: str | None = None) -> str:
+    """`words.quantity`, which also shows a number whose unit is unknown here (an entry written by a later version)."""
+    if unit in words.UNITS or value is None:
+        return words.quantity(value, unit if unit in words.UNITS else "ratio", currency)
+    return f"{words.quantity(value, 'ratio')} {unit}".strip()
+
+
+def csv_text(rows: pd.DataFrame) -> str:
+    """A table as CSV that a spreadsheet reads as data: text that would start a formula gets an apostrophe."""
+    texts = rows.select_dtypes(include=["object", "string", "category"]).columns
+    guarded = rows.assign(**{str(name): rows[name].map(_no_formula) for name in texts})
+    return guarded.to_csv(index=False, lineterminator="\n")
+
+
+def _no_formula(value: object) -> object:
+    return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def _slug(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+        raise ValueError(f"an exhibit's name becomes a file name: small letters, digits and hyphens, not {name!r}")
+    return name
+
+
+# --- Figures --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture with its finding as title, its words for those who cannot see it, and its data.
+
+    Attributes:
+        name: small letters, digits and hyphens; unique in its notebook, names the data file.
+        title: the finding as a sentence.
+        alt: what the picture shows, in words.
+        data: the numbers drawn.
+        draw: draws on an empty matplotlib figure; its second argument is true for the phone's version.
+        caption: source, n, what the interval is.
+        size, phone_size: inches.
+
+    Raises:
+        ValueError: no alternative text or title, or a name that cannot be a file name.
+    """
+
+    name: str
+    title: str
+    alt: str
+    data: pd.DataFrame = field(repr=False)
+    draw: Callable[[Any, bool], None] = field(repr=False)
+    caption: str = ""
+    size: tuple[float, float] = DESKTOP
+    phone_size: tuple[float, float] = PHONE
+
+    def __post_init__(self) -> None:
+        """Refuse a figure that some readers could not read."""
+        _slug(self.name)
+        if not self.alt.strip() or not self.title.strip():
+            raise ValueError(f"figure {self.name} needs a title and an alternative text: not everybody sees it")
+
+    def png(self, *, phone: bool = False) -> bytes:
+        """The picture as PNG: the same data give the same bytes."""
+        import matplotlib as mpl
+        from matplotlib.figure import Figure as Canvas
+
+        with mpl.rc_context(theme(phone=phone)):
+            canvas = Canvas(figsize=self.phone_size if phone else self.size, layout="constrained")
+            self.draw(canvas, phone)
+            return _small_png(canvas)
+
+    def csv(self) -> str:
+        """The data behind the picture."""
+        return csv_text(self.data)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
+        wide, narrow = (base64.b64encode(self.png(phone=phone)).decode() for phone in (False, True))
+        exhibit = _exhibit("figure", self.name, self.title, self.caption, self.csv()) | {
+            "alt": visible(self.alt),
+            "png_phone": narrow,
+        }
+        shown = (
+            f"<figure><p><strong>{escaped(self.title)}</strong></p>"
+            f'<img alt="{escaped(self.alt)}" style="max-width:660px" src="data:image/png;base64,{wide}">'
+            f"<figcaption>{escaped(self.caption)}</figcaption></figure>"
+        )
+        plain = f"{visible(self.title)}\n{visible(self.alt)}"
+        bundle = {EXHIBIT_MIME: exhibit, "text/html": shown, "image/png": wide, "text/plain": plain}
+        return bundle, {"image/png": {"alt": visible(self.alt)}}
+
+
+def theme(*, phone: bool) -> Any:
+    """The one look of all figures, as matplotlib settings: quiet grid, no frame, type that a phone can show."""
+    import seaborn as sns
+
+    ink, quiet, line = "#22262b", "#5c636b", "#e3e1dc"
+    looks = {
+        "font.family": ["DejaVu Sans"],  # comes with matplotlib and holds Persian, so every machine draws the same
+        "axes.edgecolor": "#9aa0a6",
+        "axes.labelcolor": quiet,
+        "axes.grid": False,
+        "axes.spines.left": False,
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.axisbelow": True,
+        "grid.color": line,
+        "grid.linewidth": 0.8,
+        "text.color": ink,
+        "xtick.color": quiet,
+        "ytick.color": quiet,
+        "xtick.bottom": True,
+        "ytick.left": False,
+        "xtick.major.size": 3,
+        "xtick.major.width": 0.8,
+        "figure.facecolor": "white",
+        "figure.dpi": DOTS_PER_INCH,
+        "savefig.dpi": DOTS_PER_INCH,
+        "path.simplify": True,
+        "axes.formatter.use_mathtext": False,
+        "text.parse_math": False,  # a dollar sign in a category name is a dollar sign
+    }
+    size = {"font.size": 9, "axes.labelsize": 8.5, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5}
+    return {**sns.axes_style("white"), **sns.plotting_context("paper"), **looks, **size, "lines.linewidth": 1.9}
+
+
+def _small_png(canvas: Any) -> bytes:
+    """Draws a figure into a palette of 128 colours: a third of the bytes, no difference to the eye."""
+    from PIL import Image
+
+    raw, small = io.BytesIO(), io.BytesIO()
+    canvas.savefig(raw, format="png", metadata={"Software": None})
+    picture = Image.open(raw).convert("RGB").quantize(colors=128, dither=Image.Dither.NONE)
+    picture.save(small, format="png", optimize=True)
+    return small.getvalue()
+
+
+def _exhibit(kind: str, name: str, title: str, caption: str, csv: str) -> dict[str, str]:
+    return {"kind": kind, "name": name, "title": visible(title), "caption": visible(caption), "csv": csv}
+
+
+# --- Tables ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for people, whose first column names the rows.
+
+    Attributes:
+        name: as for `Figure`.
+        title: what the table shows, as a sentence or phrase.
+        rows: the numbers in their own scale (a share is 0 to 1).
+        caption: a note below.
+        units: column -> key of `words.UNITS`; whole numbers without one are shown as counts.
+        headings: column -> heading; else the column's name with blanks for underscores.
+        currency: shown with amounts of money.
+        size_column: the column that says how many customers a row stands on.
+        min_cell: rows that stand on fewer show "<5" (for 5) and none of their numbers, here and in the CSV. Where
+            only one row is hidden, the next smallest is too, or a total would give it away.
+
+    Raises:
+        ValueError: a name that cannot be a file name, no title, or a column that is not there.
+    """
+
+    name: str
+    title: str
+    rows: pd.DataFrame = field(repr=False)
+    caption: str = ""
+    units: Mapping[str, str] = field(default_factory=dict)
+    headings: Mapping[str, str] = field(default_factory=dict)
+    currency: str | None = None
+    size_column: str | None = None
+    min_cell: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a table that could not be read or does not hold what is said about it."""
+        _slug(self.name)
+        if not self.title.strip():
+            raise ValueError(f"table {self.name} needs a title")
+        named = {*self.units, *self.headings, *filter(None, [self.size_column])}
+        if strange := sorted(named - set(map(str, self.rows.columns))):
+            raise ValueError(f"table {self.name} has no column {', '.join(strange)}")
+
+    def released(self) -> pd.DataFrame:
+        """The rows as they may be published: small groups hidden."""
+        if self.size_column is None or self.min_cell <= 1:
+            return self.rows
+        return hide_small(self.rows, size_column=self.size_column, min_cell=self.min_cell)
+
+    def csv(self) -> str:
+        """The published rows in their own scale."""
+        return csv_text(self.released())
+
+    def html(self) -> str:
+        """The table as accessible HTML: a caption, headings that name their scope, numbers marked as numbers."""
+        rows = self.released()
+        columns = [(self._heading(str(name)), _is_number(self.rows[name])) for name in rows.columns]
+        units = [self.units.get(str(name)) for name in rows.columns]
+        cells = [
+            [_shown(value, unit, self.currency) for value, unit in zip(row, units, strict=True)]
+            for row in rows.itertuples(index=False)
+        ]
+        return str(templates().get_template("exhibits.html.j2").module.table(self.title, columns, cells))
+
+    def _heading(self, column: str) -> str:
+        plain = column.replace("_", " ")
+        return self.headings.get(column, plain[:1].upper() + plain[1:])
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
+        exhibit = _exhibit("table", self.name, self.title, self.caption, self.csv()) | {"html": self.html()}
+        note = f"<p>{escaped(self.caption)}</p>" if self.caption else ""
+        plain = f"{visible(self.title)}\n{visible(self.caption)}".strip()
+        return {EXHIBIT_MIME: exhibit, "text/html": self.html() + note, "text/plain": plain}, {}
+
+
+def hide_small(rows: pd.DataFrame, *, size_column: str, min_cell: int) -> pd.DataFrame:
+    """Rows that stand on 1 to `min_cell` - 1 customers, with their size as "<5" and their other numbers gone."""
+    rows = rows.reset_index(drop=True)
+    sizes = pd.to_numeric(rows[size_column])
+    small = sizes.between(1, min_cell - 1)
+    also = small & False
+    if small.sum() == 1 and (others := sizes[sizes >= min_cell]).size:
+        also = pd.Series(rows.index == others.idxmin(), index=rows.index)
+    if not small.any():
+        return rows
+    released = rows.astype({name: object for name in rows.columns if _is_number(rows[name])})
+    for name in rows.columns:
+        if _is_number(rows[name]):
+            released.loc[small | also, name] = None
+    released.loc[small, size_column] = f"<{min_cell}"
+    released.loc[also, size_column] = "hidden"
+    return released
+
+
+def _is_number(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _shown(value: Any, unit: str | None, currency: str | None) -> str:
+    if value is None or value is pd.NaT or (isinstance(value, numbers.Real) and np.isnan(float(value))):
+        return words.MISSING
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, dt.date):
+        return f"{value:%Y-%m-%d}"
+    if isinstance(value, numbers.Real):
+        return in_unit(float(value), unit or ("count" if float(value).is_integer() else "ratio"), currency)
+    return visible(value)
+
+
+def kept(steps: Iterable[Step], *, name: str = "kept", title: str = "Rows kept and dropped, rule by rule") -> Table:
+    """The table under "Who is in the table": each rule with the rows it kept and dropped."""
+    rows = pd.DataFrame([(s.rule, s.kept, s.dropped) for s in steps], columns=["rule", "kept", "dropped"])
+    return Table(name=name, title=title, rows=rows)
+
+
+# --- Sentences ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph with numbers in it."""
+
+    text: str
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
+        exhibit = {"kind": "text", "text": visible(self.text)}
+        return {
+            EXHIBIT_MIME: exhibit,
+            "text/html": f"<p>{escaped(self.text)}</p>",
+            "text/plain": visible(self.text),
+        }, {}
+
+
+def say(sentence: str, *values: object, **named: object) -> Text:
+    """A paragraph of one or more sentences, with `{}` filled in.
+
+    Whole numbers get thousands separators; other numbers come formatted from `words`, because only the caller knows
+    their unit.
+
+    Raises:
+        TypeError: a number with decimals was given as it is.
+    """
+    filled = sentence.format(*map(_said, values), **{key: _said(value) for key, value in named.items()})
+    return Text(" ".join(filled.split()))
+
+
+def _said(value: object) -> str:
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        return words.count(int(value))
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        raise TypeError(f"{value} has a unit that only you know: pass words.quantity({value}, unit)")
+    return visible(value)
+
+
+# --- Findings -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class VerdictLook:
+    """How a verdict is told apart: a class for its colour, a sign for those who do not see colour, its meaning."""
+
+    name: str
+    sign: str
+    meaning: str
+
+
+VERDICT_LOOKS = {
+    SUPPORTED: VerdictLook(
+        "supported",
+        '<circle cx="8" cy="8" r="8"/><path d="M4.2 8.4 7 11l4.8-5.6"/>',
+        "The data pass the rule that was fixed before they were read.",
+    ),
+    ASSOCIATION: VerdictLook(
+        "association",
+        '<circle class="ring" cx="8" cy="8" r="7"/><path class="half" d="M8 1a7 7 0 0 0 0 14z"/>',
+        "The two go together as claimed, but these data cannot show that one brings about the other.",
+    ),
+    CONTRADICTED: VerdictLook(
+        "contradicted",
+        '<rect width="16" height="16" rx="2"/><path d="m4.6 4.6 6.8 6.8m0-6.8-6.8 6.8"/>',
+        "The data fail the rule: the opposite holds, or any effect is too small to matter.",
+    ),
+    INCONCLUSIVE: VerdictLook(
+        "inconclusive",
+        '<circle class="ring" cx="8" cy="8" r="7"/><path class="ink" d="M4.5 8h7"/>',
+        "The data leave both answers open.",
+    ),
+    NOT_TESTABLE: VerdictLook(
+        "untestable",
+        '<circle class="ring dashed" cx="8" cy="8" r="7"/>',
+        "A table, a column or enough cases are missing; the page says which.",
+    ),
+}
+
+
+def anchor(entry: Mapping[str, Any]) -> str:
+    """The place of a finding on its page, unique for each hypothesis and reading."""
+    reading = "" if entry["headline"] else "-" + re.sub(r"[^a-z0-9]+", "-", str(entry["reading"]).lower()).strip("-")
+    return f"finding-{entry['hypothesis']}{reading}"
+
+
+def estimate_text(entry: Mapping[str, Any], *, interval: bool = True) -> str:
+    """The estimate of an entry, or of one of its parts, with its interval: "0.94 (0.90 to 0.98)"; "" without one."""
+    if entry["estimate"] is None:
+        return ""
+    value = in_unit(entry["estimate"], entry["unit"], entry.get("currency"))
+    return f"{value} ({interval_text(entry)})" if interval and interval_text(entry) else value
+
+
+def interval_text(entry: Mapping[str, Any]) -> str:
+    """The interval of an entry, or of one of its parts: "0.90 to 0.98"; "" when an end is missing."""
+    low, high, unit = entry["low"], entry["high"], entry["unit"]
+    if low is None or high is None:
+        return ""
+    return words.interval(low, high, unit, entry.get("currency")) if unit in words.UNITS else f"{low:g} to {high:g}"
+
+
+def judgement_facts(entry: Mapping[str, Any]) -> dict[str, str]:
+    """How a verdict was reached, as label -> text; labels without a text are left out."""
+    least, rung = entry.get("smallest_effect"), entry.get("rung")
+    facts = {
+        "The rule, fixed beforehand": entry["rule"]["text"],
+        "Smallest effect that matters": in_unit(least, entry["unit"], entry.get("currency")) if _finite(least) else "",
+        "Reading": entry["reading"],
+        "Measured as": entry["estimand"],
+        "Cases": words.count(entry["n"]) if _finite(entry["n"]) else "",
+        "Kind of evidence": f"Rung {rung}: {RUNGS.get(rung, '')}." if rung else "",
+        "How it was estimated": entry.get("design") or "",
+        "What these data could show": entry.get("reach") or "",
+        "Changed from the defaults": "; ".join(map(_change, entry.get("changed") or [])),
+    }
+    return {label: text for label, text in facts.items() if text}
+
+
+def _change(change: Mapping[str, Any]) -> str:
+    return f"{change['what']} {change['name']}: {change['value']} instead of {change['default']}"
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, numbers.Real) and bool(np.isfinite(float(value)))
+
+
+def strip(entry: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Where the interval lies against what the claim says, in per cent of a line; None where no line can be drawn.
+
+    Returns:
+        zone, whisker: (left, right gap) of the claimed values and of the interval; dot: of the estimate; null: of
+        "no effect", or None; marks: (place, text) for each bound of the claimed values.
+    """
+    zone, ends = _claimed(entry["rule"]), [entry["low"], entry["estimate"], entry["high"]]
+    if zone is None or not all(map(_finite, ends)):
+        return None
+    bounds = [bound for bound in zone if np.isfinite(bound)]
+    least, most = min([*ends, *bounds]), max([*ends, *bounds])
+    margin = 0.1 * (most - least) or 1.0
+
+    def at(place: float) -> float:
+        inside = min(max(place, least - margin), most + margin)
+        return round(100 * (inside - least + margin) / (most - least + 2 * margin), 1)
+
+    return {
+        "zone": (at(zone[0]), round(100 - at(zone[1]), 1)),
+        "whisker": (at(entry["low"]), round(100 - at(entry["high"]), 1)),
+        "dot": at(entry["estimate"]),
+        "null": at(zone[2]) if np.isfinite(zone[2]) else None,
+        "marks": [(at(b), in_unit(b, entry["unit"], entry.get("currency"))) for b in zone[:2] if np.isfinite(b)],
+    }
+
+
+def _claimed(rule: Mapping[str, Any]) -> tuple[float, float, float] | None:
+    """Low end, high end and null of what a simple rule claims: infinite where it is open, NaN without a null."""
+    kind = rule.get("kind")
+    if kind in ("directional", "model comparison"):
+        least, null = rule["at_least"], rule["null"]
+        return (least, np.inf, null) if least > null else (-np.inf, least, null)
+    if kind == "threshold":
+        return (-np.inf, rule["at_least"], np.nan) if rule["below"] else (rule["at_least"], np.inf, np.nan)
+    if kind == "range":
+        return rule["low"], rule["high"], np.nan
+    if kind == "no-effect":
+        within, against = rule["within"], rule["against"]
+        return -np.inf if against == "above" else -within, np.inf if against == "below" else within, 0.0
+    return None
+
+
+def findings_html(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Findings with their look, for JupyterLab: headlines as cards, every other reading as a row below."""
+    template = templates().get_template("findings.html.j2")
+    return template.render(entries=entries, style=(TEMPLATES / "findings.css").read_text(encoding="utf-8"))
