@@ -1,0 +1,48 @@
+# make report | test | lab | check | lock. The environment is set up when it is missing or the lock has changed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+
+# uv installs ten times faster where it is at hand; pip does the same job everywhere else.
+ifneq ($(shell command -v uv 2>/dev/null),)
+INSTALL = uv pip install -q --compile-bytecode --python $(BIN)/python
+else
+INSTALL = $(BIN)/python -m pip install -q --disable-pip-version-check
+endif
+
+# A second BLAS thread makes the small fits here many times dearer and moves their last digits.
+export OPENBLAS_NUM_THREADS := 1
+export OMP_NUM_THREADS := 1
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: report test lab check lock clean
+
+report: $(STAMP)
+	$(BIN)/loyalty report
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lab: $(STAMP)
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else 'Loyalty Lab needs Python 3.11, 3.12 or 3.13, and this is %d.%d. Name another with: make PYTHON=python3.12' % v)"
+	@$(PYTHON) -c "import ensurepip" 2>/dev/null || { echo "This Python has no venv module. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) --require-hashes -r requirements.lock
+	$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Needs uv. One file for all three Pythons, with hashes and without any address.
+lock:
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q --upgrade -o requirements.lock
+
+clean:
+	rm -rf $(VENV) reports/site reports/.site.builds reports/runs

@@ -1,0 +1,203 @@
+"""The command `loyalty`: reports, single runs, checks, the register and the verdicts.
+
+Only the standard library is imported before a command is known, so that help and mistakes answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analysis.studies import Studies, Study
+
+DONE, NOTHING_RUN, WRONG_COMMAND, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+OUT = Path("reports/site")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code.
+
+    0 done; 1 nothing was run because of settings or data; 2 the command line is wrong; 3 at least one run failed or
+    was refused and the rest was published; 130 on Ctrl-C.
+    """
+    from analysis.tables import LoyaltyError
+
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except WrongCommandError as error:
+        print(f"loyalty: {error}", file=sys.stderr)
+        return WRONG_COMMAND
+    except LoyaltyError as error:
+        print(f"loyalty: {error}", file=sys.stderr)
+        return NOTHING_RUN
+    except KeyboardInterrupt:
+        print("\nloyalty: stopped; the last good report is untouched.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe, say `head`, has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        return DONE
+
+
+class WrongCommandError(Exception):
+    """A study, notebook or parameter on the command line does not exist."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="loyalty", description="Puts claims about customer loyalty to the test on a business's own data."
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, function: Any, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text[:1].upper() + text[1:] + ".")
+        sub.set_defaults(command=function)
+        return sub
+
+    def with_studies(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--studies", type=Path, default=Path("studies.toml"), metavar="FILE", help="the studies file")
+
+    report = command("report", _report, "run the notebooks of all or the named studies and publish the site")
+    report.add_argument("names", nargs="*", metavar="STUDY", help="default: every study of the file")
+    with_studies(report)
+    report.add_argument("--out", type=Path, default=OUT, metavar="DIR", help=f"the site (default {OUT})")
+    report.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="default: the cores")
+    report.add_argument("--fresh", action="store_true", help="run everything again (this version always does)")
+
+    run = command("run", _run, "run one notebook on one study")
+    run.add_argument("notebook", metavar="NOTEBOOK")
+    run.add_argument("--study", required=True, metavar="STUDY")
+    with_studies(run)
+    run.add_argument(
+        "-p", dest="parameters", action="append", default=[], metavar="name=value", help="a parameter; may be repeated"
+    )
+    run.add_argument("--out", type=Path, default=Path("reports/runs"), metavar="DIR", help="default reports/runs")
+
+    check = command("check", _check, "read every table of a study and print what was kept, dropped and is wrong")
+    check.add_argument("name", metavar="STUDY")
+    with_studies(check)
+
+    claims = command("claims", _claims, "print the register of claims")
+    claims.add_argument("--json", action="store_true")
+
+    found = command("findings", _findings, "print the verdicts of the latest report")
+    found.add_argument("--json", action="store_true")
+    found.add_argument("--out", type=Path, default=OUT, metavar="DIR", help=f"the site (default {OUT})")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def _settings(path: Path) -> Studies:
+    from analysis import hypotheses, studies
+    from analysis.notebooks import catalogue
+
+    parameters = {name: set(notebook.parameters) - {"study"} for name, notebook in catalogue().items()}
+    return studies.load(path, notebooks=parameters, hypotheses=set(hypotheses.REGISTER))
+
+
+def _study(settings: Studies, name: str) -> Study:
+    return settings[_known(name, settings.studies, "study")]
+
+
+def _known(name: str, known: Any, what: str) -> str:
+    import difflib
+
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0)
+        raise WrongCommandError(f"there is no {what} {name!r}; the nearest is {near[0]!r}; all: {', '.join(known)}.")
+    return name
+
+
+def _report(options: argparse.Namespace) -> int:
+    from analysis import report
+    from analysis.progress import Progress
+
+    settings = _settings(options.studies)
+    chosen = [_study(settings, name) for name in options.names or settings.studies]
+    with Progress() as progress:
+        result = report.make(settings, chosen, out=options.out, workers=options.jobs, progress=progress)
+    for line in result.problems:
+        print(line, file=sys.stderr)
+    print(f"Report: {options.out / 'index.html'}")
+    return SOME_FAILED if result.problems else DONE
+
+
+def _run(options: argparse.Namespace) -> int:
+    from analysis import report
+    from analysis.notebooks import catalogue
+    from analysis.progress import Progress
+    from analysis.tables import SettingsError
+
+    settings = _settings(options.studies)
+    study = _study(settings, options.study)
+    notebook = catalogue()[_known(options.notebook, catalogue(), "notebook")]
+    parameters = {}
+    for text in options.parameters:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise WrongCommandError(f"-p takes name=value, not {text!r}.")
+        try:
+            parameters[name] = notebook.parameter(name, where="-p").parse(value, where="-p")
+        except SettingsError as error:
+            raise WrongCommandError(str(error)) from None
+    with Progress() as progress:
+        result = report.run_one(
+            study, notebook, parameters=parameters, out=options.out, studies=settings, progress=progress
+        )
+    for line in result.problems:
+        print(line, file=sys.stderr)
+    print(f"Page: {options.out / (notebook.name + '.html')}")
+    return SOME_FAILED if result.problems else DONE
+
+
+def _check(options: argparse.Namespace) -> int:
+    checked = _study(_settings(options.studies), options.name).check()
+    print(checked)
+    return NOTHING_RUN if checked.problems else DONE
+
+
+def _claims(options: argparse.Namespace) -> int:
+    from analysis import hypotheses
+
+    rows = [hypothesis.as_dict() for hypothesis in hypotheses.REGISTER.values()]
+    if options.json:
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        return DONE
+    for family, title in hypotheses.FAMILIES.items():
+        print(f"\n{title}")
+        for row in rows:
+            if row["id"].startswith(family):
+                print(f"  {row['id']}  {'●' if row['notebook'] else '○'}  {row['claim']}")
+    written = sum(row["status"] == "tested" for row in rows)
+    print(f"\n{len(rows)} claims; ● {written} tested, ○ {len(rows) - written} whose test is not written.")
+    return DONE
+
+
+def _findings(options: argparse.Namespace) -> int:
+    from analysis import findings
+    from analysis.tables import LoyaltyError
+
+    if not (options.out / "findings.json").exists():
+        raise LoyaltyError(f"There is no report in {options.out} yet. Make one with: loyalty report")
+    entries = findings.read(options.out / "findings.json")
+    if options.json:
+        print(json.dumps(entries, indent=1, ensure_ascii=False))
+        return DONE
+    for row in findings.board(entries).itertuples():
+        print(f"{row.hypothesis}  {row.study:10}  {row.verdict:21}  {row.estimate}\n      {row.claim}")
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,366 @@
+"""A finding is a hypothesis, an estimate, a verdict, the rung it stands on, and where all that came from.
+
+A notebook records findings by showing them: the entry travels in the cell's output, so that the executed notebook
+is the record and JupyterLab shows the same card as the report. The runner collects the entries and adds what only
+it knows: notebook, parameters, digests, versions, time.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from analysis import exhibits, hypotheses
+from analysis.estimates import Estimate, NotTestable
+from analysis.hypotheses.register import RUNGS, Hypothesis
+from analysis.hypotheses.rules import (
+    ASSOCIATION,
+    CONTRADICTED,
+    INCONCLUSIVE,
+    SUPPORTED,
+    Compound,
+    Directional,
+    NoEffect,
+    Range,
+    Rule,
+    SimpleRule,
+    Threshold,
+    Verdict,
+    rule_from_dict,
+)
+from analysis.studies import Study
+from analysis.words import count, quantity
+
+SCHEMA_VERSION = 1
+MIME = "application/vnd.loyalty.finding+json"
+LEVEL = 0.95
+
+Evidence = Estimate | NotTestable | Mapping[str, Estimate | NotTestable]
+
+
+# --- an estimate that remembers which intervals the rule asked for, and the same read back -----------------------
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Wraps an estimate and notes each interval a rule looks at, so that the entry holds what the verdict used."""
+
+    estimate: Estimate
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def value(self) -> float:
+        return self.estimate.value
+
+    @property
+    def unit(self) -> str:
+        return self.estimate.unit
+
+    def interval(self, level: float) -> tuple[float, float]:
+        ends = self.estimate.interval(level)
+        self.intervals[_key(level)] = ends
+        return ends
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """An estimate as an entry of findings.json holds it."""
+
+    value: float
+    unit: str
+    intervals: Mapping[str, Sequence[float | None]]
+
+    def interval(self, level: float) -> tuple[float, float]:
+        low, high = self.intervals[_key(level)]
+        return (-math.inf if low is None else low), (math.inf if high is None else high)
+
+
+def _key(level: float) -> str:
+    return f"{level:.6f}"
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+# --- from evidence to an entry ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The readings of one hypothesis on one study; shows itself as cards, the headline first."""
+
+    entries: tuple[dict[str, Any], ...]
+
+    @property
+    def headline(self) -> dict[str, Any]:
+        """The entry that the board shows."""
+        return next(entry for entry in self.entries if entry["headline"])
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        text = "\n".join(f"{e['hypothesis']} ({e['reading']}): {e['verdict']}. {e['reason']}" for e in self.entries)
+        return {
+            MIME: {"entries": list(self.entries)},
+            "text/html": exhibits.findings_html(self.entries),
+            "text/plain": text,
+        }
+
+
+def record(
+    hypothesis_id: str,
+    *,
+    study: Study,
+    readings: Mapping[str, Evidence],
+    headline: str,
+    design: str,
+    rung: str = "B",
+    seed: int | None = None,
+    limit: str | None = None,
+) -> Findings:
+    """Judge every reading of a claim by its frozen rule and show the result.
+
+    Args:
+        hypothesis_id: a row of the register.
+        study: whose data gave the estimates.
+        readings: name -> estimate (for a compound rule: part -> estimate), or `NotTestable`.
+        headline: the reading that the board shows.
+        design: how these data were used, in a sentence.
+        rung: the rung reached, a key of `RUNGS`.
+        seed: of the random numbers behind the intervals.
+        limit: why these data cannot carry more than *inconclusive*; None when they can.
+
+    Raises:
+        KeyError: the hypothesis, or the headline, is not there.
+        ValueError: the rung is unknown or higher than the claim can reach.
+    """
+    hypothesis = hypotheses.get(hypothesis_id)
+    if headline not in readings:
+        raise KeyError(f"{hypothesis_id}: the headline {headline!r} is not among the readings {list(readings)}")
+    if rung not in RUNGS or rung > hypothesis.rung:
+        raise ValueError(f"{hypothesis_id} can reach rung {hypothesis.rung}, not {rung}")
+    rule, changed = _rule_of(hypothesis, study)
+    shared = {
+        "hypothesis": hypothesis.id,
+        "claim": hypothesis.claim,
+        "study": study.name,
+        "estimand": hypothesis.estimand,
+        "level": LEVEL,
+        "smallest_effect": rule.smallest_effect,
+        "rule": rule.as_dict() | {"text": rule.text(hypothesis.unit)},
+        "causal": hypothesis.causal,
+        "rung": rung,
+        "design": design,
+        "limit": limit,
+        "seed": seed,
+        "currency": study.currency,
+        "changed": changed,
+        "register_digest": hypotheses.digest(),
+        "schema_version": SCHEMA_VERSION,
+    }
+    ordered = [headline, *(name for name in readings if name != headline)]
+    entries = [
+        shared
+        | {"reading": name, "headline": name == headline}
+        | _judged(hypothesis, rule, readings[name], rung, limit)
+        for name in ordered
+    ]
+    return Findings(tuple(entries))
+
+
+def _rule_of(hypothesis: Hypothesis, study: Study) -> tuple[Rule, list[dict[str, Any]]]:
+    """The rule with the study's own smallest effect, and what was changed against the register."""
+    chosen = study.smallest_effects.get(hypothesis.id)
+    if chosen is None:
+        return hypothesis.rule, []
+    rule = hypothesis.rule.with_smallest_effect(chosen)
+    change = {
+        "what": "smallest effect",
+        "name": hypothesis.id,
+        "default": hypothesis.rule.smallest_effect,
+        "value": rule.smallest_effect,
+    }
+    return rule, [] if change["default"] == change["value"] else [change]
+
+
+def _judged(hypothesis: Hypothesis, rule: Rule, evidence: Evidence, rung: str, limit: str | None) -> dict[str, Any]:
+    """The part of an entry that differs between readings."""
+    if isinstance(rule, Compound):
+        return _judged_parts(hypothesis, rule, evidence, rung, limit)
+    assert not isinstance(evidence, Mapping), f"{hypothesis.id} has a simple rule: one estimate a reading"
+    asked = evidence if isinstance(evidence, NotTestable) else _Asked(evidence)
+    verdict = _capped(rule.judge(asked), hypothesis.causal, rung, limit)
+    return _figures(asked, hypothesis.unit) | {
+        "verdict": verdict.word,
+        "reason": verdict.reason,
+        "reach": reach(rule, evidence),
+        "parts": [],
+    }
+
+
+def _judged_parts(
+    hypothesis: Hypothesis, rule: Compound, evidence: Evidence, rung: str, limit: str | None
+) -> dict[str, Any]:
+    given: Mapping[str, Any] = dict.fromkeys(rule.parts, evidence) if not isinstance(evidence, Mapping) else evidence
+    asked = {name: e if isinstance(e, NotTestable) else _Asked(e) for name, e in given.items()}
+    whole = evidence if isinstance(evidence, NotTestable) else asked
+    raw = rule.judge(whole)  # type: ignore[arg-type]
+    verdict = _capped(raw, hypothesis.causal, rung, limit)
+    parts = []
+    for name, part in rule.parts.items():
+        single = part.rule.judge(asked[name])
+        parts.append(
+            {"name": name, "estimand": part.estimand}
+            | _figures(asked[name], part.unit)
+            | {
+                "smallest_effect": part.rule.smallest_effect,
+                "rule": part.rule.as_dict() | {"text": part.rule.text(part.unit)},
+                "verdict": single.word,
+                "reason": single.reason,
+                "reach": reach(part.rule, given[name]),
+            }
+        )
+    leading = next((p for p in parts if p["estimate"] is not None), parts[0])
+    top = {k: leading[k] for k in ("estimate", "low", "high", "low90", "high90", "unit", "n", "events", "method")}
+    return top | {
+        "estimate_of": leading["name"],
+        "verdict": verdict.word,
+        "reason": verdict.reason,
+        "reach": " ".join(f"{p['name']}: {p['reach']}" for p in parts if p["reach"]),
+        "parts": parts,
+    }
+
+
+def _figures(asked: _Asked | NotTestable, unit: str) -> dict[str, Any]:
+    """The numbers of an estimate, finite or null."""
+    names = ("estimate", "low", "high", "low90", "high90")
+    if isinstance(asked, NotTestable):
+        return dict.fromkeys(names) | {"unit": unit, "n": None, "events": None, "method": None, "intervals": {}}
+    (low, high), (low90, high90) = asked.interval(LEVEL), asked.interval(0.90)
+    figures = zip(names, (asked.value, low, high, low90, high90), strict=True)
+    return {name: _finite(value) for name, value in figures} | {
+        "unit": asked.unit,
+        "n": asked.estimate.n,
+        "events": asked.estimate.events,
+        "method": asked.estimate.method,
+        "intervals": {k: [_finite(a), _finite(b)] for k, (a, b) in sorted(asked.intervals.items())},
+    }
+
+
+def _capped(verdict: Verdict, causal: bool, rung: str, limit: str | None) -> Verdict:
+    """The verdict after what the design allows: no cause below rung D, nothing decided where a limit holds."""
+    if limit and verdict.word in (SUPPORTED, CONTRADICTED):
+        return Verdict(INCONCLUSIVE, f"Taken at face value: {verdict.word}. But {limit}", verdict.parts)
+    if verdict.word == SUPPORTED and causal and rung < "D":
+        return Verdict(ASSOCIATION, f"{verdict.reason} These data cannot test the cause.", verdict.parts)
+    return verdict
+
+
+def judge_again(entry: Mapping[str, Any]) -> str:
+    """The verdict of an entry of findings.json, derived from the entry alone."""
+    rule = rule_from_dict(entry["rule"])
+    evidence: Any = (
+        {part["name"]: _read_back(part) for part in entry["parts"]} if isinstance(rule, Compound) else _read_back(entry)
+    )
+    return _capped(rule.judge(evidence), entry["causal"], entry["rung"], entry["limit"]).word
+
+
+def _read_back(figures: Mapping[str, Any]) -> _Recorded | NotTestable:
+    if figures["estimate"] is None:
+        return NotTestable(figures["reason"])
+    return _Recorded(figures["estimate"], figures["unit"], figures["intervals"])
+
+
+# --- what these data could have shown -----------------------------------------------------------------------------
+
+
+def reach(rule: SimpleRule, evidence: Any) -> str:
+    """What effect these data could have shown, and the sample that would settle the matter.
+
+    With standard error s and smallest effect d (on logs for ratios), an effect of max(2.80 s, d + 0.84 s) is found
+    four times in five; a sample with s at most 0.34 d decides between that effect and none. For a threshold or a
+    range the sample is the one whose 95% interval would just clear the nearest bound. Empty where the rule has no
+    sampling error to speak of.
+    """
+    if isinstance(evidence, NotTestable):
+        return ""
+    low, high = evidence.interval(0.90)
+    ratio = isinstance(rule, Directional) and rule.null == 1
+    if (ratio and low <= 0) or not all(map(math.isfinite, (low, high))) or high <= low:
+        return ""
+    scale = math.log if ratio else float
+    se = (scale(high) - scale(low)) / (2 * 1.6449)
+    if isinstance(rule, Directional | NoEffect):
+        smallest = abs(scale(rule.smallest_effect)) if ratio else abs(rule.smallest_effect - getattr(rule, "null", 0.0))  # type: ignore[operator]
+        needed = evidence.n * (se / (0.34 * smallest)) ** 2
+        found = max(2.80 * se, smallest + 0.84 * se)
+        shown = quantity(math.exp(found) if ratio else found, evidence.unit)
+        settle = f" About {count(_rounded(needed))} cases would settle it." if needed > evidence.n else ""
+        return f"Data like these find an effect of {shown} four times in five.{settle}"
+    bounds = (
+        [rule.at_least] if isinstance(rule, Threshold) else [rule.low, rule.high] if isinstance(rule, Range) else []
+    )
+    gap = min((abs(evidence.value - bound) for bound in bounds), default=0.0)
+    if gap == 0:
+        return ""
+    needed = evidence.n * (1.96 * se / gap) ** 2
+    return f"About {count(_rounded(needed))} cases would settle it." if needed > evidence.n else ""
+
+
+def _rounded(n: float) -> float:
+    """Two significant digits: a sample size is an order of magnitude, not a promise."""
+    digits = max(0, math.floor(math.log10(n)) - 1)
+    return math.ceil(n / 10**digits) * 10**digits
+
+
+# --- reading findings back ----------------------------------------------------------------------------------------
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The entries of a findings.json; an empty list when there is none yet."""
+    return json.loads(path.read_text("utf-8")) if path.exists() else []
+
+
+def latest() -> list[dict[str, Any]]:
+    """The findings of the report that is being made, or, in JupyterLab, of the last one published.
+
+    The runner names the file in the environment variable LOYALTY_FINDINGS; otherwise the nearest
+    `reports/site/findings.json` upwards from the current folder is read.
+    """
+    if named := os.environ.get("LOYALTY_FINDINGS"):
+        return read(Path(named))
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "reports/site/findings.json").exists():
+            return read(folder / "reports/site/findings.json")
+    return []
+
+
+def waits_for(hypothesis: Hypothesis, available: Mapping[str, Iterable[str]]) -> list[str]:
+    """The tables and columns that a claim needs and a study lacks, as "table.column" or "table"."""
+    missing: list[str] = []
+    for table, columns in hypothesis.needs.items():
+        if table not in available:
+            missing.append(table)
+        else:
+            missing += [f"{table}.{column}" for column in columns if column not in set(available[table])]
+    return missing
+
+
+def available(study: Study) -> dict[str, set[str]]:
+    """What a study brings: table -> its columns, as mapped and as checked; for surveys its constructs too.
+
+    A table that breaks its contract counts as brought, with the columns it maps.
+    """
+    brought = {
+        name: set(settings.columns) | set(settings.covariates) for name, settings in study.settings.tables.items()
+    }
+    for checked in study.check().tables:
+        brought[checked.name] |= set(checked.rows.columns)
+    if "surveys" in brought:
+        brought["surveys"] |= set(study.constructs) | ({"pairs"} if study.settings.pairs else set())
+    return brought

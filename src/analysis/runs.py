@@ -1,0 +1,250 @@
+"""Runs notebooks: plans what is to be run, executes it in processes of its own, and cleans what came out."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from analysis import findings
+from analysis.notebooks import FINDINGS, FOLDER, Notebook, catalogue
+from analysis.studies import Study
+from analysis.tables import SettingsError
+
+OK, FAILED, TIMED_OUT, DIED, CANCELLED, REFUSED = "ok", "failed", "timed out", "kernel died", "cancelled", "refused"
+
+# A kernel gets these and not what happens to stand in the shell: the same inputs must give the same bytes. One BLAS
+# thread, because a second one costs small fits a factor and shifts last digits.
+KERNEL = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "PYTHONHASHSEED": "0",
+    "TZ": "UTC",
+    "LC_ALL": "C.UTF-8",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+}
+
+
+@dataclass(frozen=True, eq=False)  # a job is itself: two runs with the same parameters stay two
+class Job:
+    """One notebook to be run on one study with given parameters."""
+
+    study: str
+    notebook: Notebook
+    parameters: Mapping[str, Any]
+    name: str = ""
+    cell_timeout: int = 300
+    report_timeout: int = 1200
+
+    @property
+    def slug(self) -> str:
+        """Names the page: the notebook, and the run's own name where it has one."""
+        return f"{self.notebook.name}-{self.name}" if self.name else self.notebook.name
+
+    @property
+    def effective(self) -> dict[str, Any]:
+        """Every parameter with the value that holds in this run."""
+        return {name: p.default for name, p in self.notebook.parameters.items()} | dict(self.parameters)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job. `message` may be published; `detail` may name values of the data and stays here."""
+
+    job: Job
+    verdict: str
+    message: str = ""
+    detail: str = ""
+    cell: int | None = None
+    seconds: float = 0.0
+    peak_mib: int = 0
+    executed: Path | None = field(default=None, compare=False)
+
+
+def plan(study: Study) -> list[Job]:
+    """The runs of a study: those it lists, or every notebook whose tables it has, once.
+
+    Raises:
+        SettingsError: a run names a notebook whose tables the study does not have.
+    """
+    if not study.runs:
+        fitting = [n for n in catalogue().values() if _lacks(study, n) == []]
+        return [job(study, notebook) for notebook in fitting]
+    return [job(study, catalogue()[r.notebook], name=r.name, parameters=r.parameters) for r in study.runs]
+
+
+def job(study: Study, notebook: Notebook, *, name: str = "", parameters: Mapping[str, Any] | None = None) -> Job:
+    """One run: the study's own parameters where the notebook knows them, then the run's.
+
+    Raises:
+        SettingsError: the study lacks a table that the notebook needs, or a parameter is unknown or of another type.
+    """
+    where = f"study {study.name}, notebook {notebook.name}"
+    if lacking := _lacks(study, notebook):
+        raise SettingsError(f"{where}: the study has no table {', '.join(lacking)}, which this notebook needs.")
+    known = {n: v for n, v in study.parameters.items() if n in notebook.parameters}
+    chosen = {
+        n: notebook.parameter(n, where=where).convert(v, where=where)
+        for n, v in {**known, **(parameters or {})}.items()
+    }
+    return Job(study.name, notebook, {"study": study.name, **chosen}, name, study.cell_timeout, study.report_timeout)
+
+
+def _lacks(study: Study, notebook: Notebook) -> list[str]:
+    return [table for table in notebook.needs if table != FINDINGS and not study.has(table)]
+
+
+Told = Callable[[Job, str, int, int], None]
+
+
+class Runner:
+    """Executes jobs side by side, each in a process group of its own, and can stop them all."""
+
+    def __init__(self, *, workers: int, folder: Path, environment: Mapping[str, str], told: Told) -> None:
+        self.workers, self.folder, self.told = workers, folder, told
+        clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONDONTWRITEBYTECODE", "PYTHONSTARTUP")}
+        self.environment = clean | KERNEL | dict(environment)
+        self.running: set[subprocess.Popen[str]] = set()
+        self.cancelled = threading.Event()
+
+    def run(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """Executes all jobs; on an interrupt ends what runs and raises KeyboardInterrupt again."""
+        with ThreadPoolExecutor(self.workers) as pool:
+            waiting = [pool.submit(self._one, j) for j in jobs]
+            try:
+                return [future.result() for future in waiting]
+            except BaseException:
+                self.cancelled.set()
+                for process in list(self.running):
+                    end_tree(process)
+                raise
+
+    def _one(self, job: Job) -> Outcome:
+        if self.cancelled.is_set():
+            return Outcome(job, CANCELLED)
+        executed = self.folder / job.study / f"{job.slug}.ipynb"
+        executed.parent.mkdir(parents=True, exist_ok=True)
+        started = time.monotonic()
+        answer = self._execute(job, executed)
+        verdict = answer.pop("verdict")
+        outcome = Outcome(
+            job,
+            verdict,
+            message=_public(verdict, answer, job),
+            detail=f"{answer.get('error', '')}: {answer.get('message', '')}",
+            cell=answer.get("cell"),
+            seconds=time.monotonic() - started,
+            peak_mib=answer.get("peak_mib", 0),
+            executed=executed,
+        )
+        self.told(job, verdict, 1, 1)
+        return outcome
+
+    def _execute(self, job: Job, executed: Path) -> dict[str, Any]:
+        order = {
+            "notebook": str(job.notebook.path),
+            "executed": str(executed),
+            "folder": str(FOLDER),
+            "parameters": dict(job.parameters),
+            "cell_timeout": job.cell_timeout,
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "analysis.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=executed.with_suffix(".log").open("w"),
+            text=True,
+            env=self.environment,
+            start_new_session=True,  # Ctrl-C is for the runner, which then ends its workers in order
+        )
+        self.running.add(process)
+        overdue = threading.Event()
+        deadline = threading.Timer(job.report_timeout, lambda: (overdue.set(), end_tree(process)))
+        deadline.start()
+        try:
+            return self._listen(job, process, order) | ({"verdict": TIMED_OUT} if overdue.is_set() else {})
+        finally:
+            deadline.cancel()
+            self.running.discard(process)
+
+    def _listen(self, job: Job, process: subprocess.Popen[str], order: Mapping[str, Any]) -> dict[str, Any]:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        last: dict[str, Any] = {}
+        try:
+            process.stdin.write(json.dumps(order))
+            process.stdin.close()
+        except BrokenPipeError:
+            pass  # it died at once; the missing outcome says so below
+        for line in process.stdout:
+            last |= (message := json.loads(line))
+            if "cells" in message:
+                self.told(job, "running", message["cell"] or 0, message["cells"])
+        process.wait()
+        if "verdict" in last:
+            return last
+        died = signal.Signals(-process.returncode).name if process.returncode < 0 else f"exit {process.returncode}"
+        return last | {"verdict": FAILED, "error": "WorkerDied", "message": died}
+
+
+def end_tree(process: subprocess.Popen[str]) -> None:
+    """Ends a process and all it started: a kernel lives in a session of its own and would stay."""
+    import psutil
+
+    try:
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for member in family:
+        try:
+            member.kill()
+        except psutil.NoSuchProcess:
+            continue
+
+
+def _public(verdict: str, answer: Mapping[str, Any], job: Job) -> str:
+    """What may be published of a failure: our own messages in full, of others only their type.
+
+    Our own never hold a value that names a person; a message from inside a library may.
+    """
+    cell = f"cell {answer['cell'] + 1}" if answer.get("cell") is not None else "the notebook"
+    if verdict == OK:
+        return ""
+    if verdict == TIMED_OUT:
+        return (
+            f"Stopped in {cell}: it ran longer than the limit ({job.cell_timeout} seconds a cell, "
+            f"{job.report_timeout} seconds in all). Raise cell_timeout or report_timeout in studies.toml."
+        )
+    if verdict == DIED:
+        return f"The kernel died in {cell}, as it does when memory runs out."
+    if answer.get("error") in ("TableError", "SettingsError", "LoyaltyError"):
+        return str(answer.get("message"))
+    return f"{answer.get('error')} in {cell}. The terminal that ran the report shows the message."
+
+
+def clean(notebook: Any) -> Any:
+    """The executed notebook without times, machine paths and random ids: same inputs, same bytes."""
+    keep = {"kernelspec", "language_info", "loyalty"}
+    notebook.metadata = type(notebook.metadata)({k: v for k, v in notebook.metadata.items() if k in keep})
+    for place, cell in enumerate(notebook.cells):
+        tags = cell.metadata.get("tags", [])
+        cell.metadata = type(cell.metadata)({"tags": tags} if tags else {})
+        cell.id = f"cell-{place}"
+    return notebook
+
+
+def entries_of(notebook: Any) -> Iterable[dict[str, Any]]:
+    """The findings that an executed notebook recorded, in order."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            yield from output.get("data", {}).get(findings.MIME, {}).get("entries", [])
