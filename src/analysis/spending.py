@@ -1,0 +1,478 @@
+"""Who brings in more: customers who buy little but come back, or those who buy a lot once?
+
+Groups are formed from the first order and the average order, inside a follow-up of equal length. Intervals come from
+resampling customers, with the cut-offs found again in every resample.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.checks import CheckedTable
+from analysis.customers import DAY, DECIMALS, NET, ORDER_ID, PURCHASES, Purchases, half_way, purchases, totals
+from analysis.estimates import Estimate, NotTestable, resample
+from analysis.words import count, listing, plural
+
+Answer = Estimate | NotTestable
+
+# What the claim means by small and heavy, as shares of all customers ordered by their first order.
+SMALL = 0.50
+HEAVY = {"p75": 0.75, "p90": 0.90}
+FEWEST = 30  # customers in each compared group
+FEWEST_FOLLOWED = 100  # customers seen in both halves of the window
+
+HEADLINE = "equal follow-up"
+DISCOUNTED = "equal follow-up, later money counting less"
+UNEQUAL = "everything seen, without equal follow-up"
+HALF_WAY = "groups formed half-way"
+_POLICY = {PURCHASES: "purchases only", NET: "net of returns"}
+_ORDER = {DAY: "an order is a day", ORDER_ID: "an order is an invoice"}
+ALL_SEEN = "all seen"
+
+
+# --- small repeaters and heavy one-timers --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Small repeaters against heavy one-timers.
+
+    Attributes:
+        small_up_to: money; the largest average order of a small repeater (the median first order).
+        heavy_from: part -> money; the smallest first order of a heavy one-timer.
+        groups: group, customers (count), share_of_customers, share_of_value (0 to 1), mean_value, median_value
+            (money).
+        ratio: part -> mean value of small repeaters over that of heavy one-timers.
+        chance: part -> chance that a random small repeater brings in more than a random heavy one-timer, ties half.
+    """
+
+    small_up_to: float
+    heavy_from: dict[str, float]
+    groups: pd.DataFrame
+    ratio: dict[str, Answer]
+    chance: dict[str, Answer]
+
+
+class _Sorted:
+    """Customers put in order once, so that a resample needs sums but no sorting."""
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        first, orders, revenue, value = (table[c].to_numpy() for c in ("first_amount", "orders", "revenue", "value"))
+        self.value = np.nan_to_num(value)
+        self.by_first = np.argsort(first, kind="stable")
+        self.first = first[self.by_first]
+        # Customers not followed long enough have missing orders: they set the cut-offs and belong to no group.
+        repeaters, one_timers = np.flatnonzero(orders >= 2), np.flatnonzero(orders == 1)
+        average = np.round(revenue[repeaters] / orders[repeaters], DECIMALS)
+        order = np.argsort(average, kind="stable")
+        self.repeaters, self.average = repeaters[order], average[order]
+        self.one_timers = one_timers[np.argsort(first[one_timers], kind="stable")]
+        self.one_first = first[self.one_timers]
+        levels, self.level = np.unique(self.value, return_inverse=True)
+        self.levels = len(levels)
+
+    def cut_off(self, share: float, weights: np.ndarray) -> float:
+        """The smallest first order that at least this share of the customers did not exceed."""
+        so_far = np.cumsum(weights[self.by_first])
+        return float(self.first[np.searchsorted(so_far, round(share * so_far[-1], DECIMALS))])
+
+    def small(self, cut_off: float) -> np.ndarray:
+        """Places of the repeaters whose average order is at most the cut-off."""
+        return self.repeaters[: np.searchsorted(self.average, cut_off, side="right")]
+
+    def heavy(self, cut_off: float) -> np.ndarray:
+        """Places of the one-timers whose order is at least the cut-off."""
+        return self.one_timers[np.searchsorted(self.one_first, cut_off, side="left") :]
+
+    def ratio_and_chance(self, share: float, weights: np.ndarray) -> tuple[float, float]:
+        """The two contrasts in a sample where each customer occurs `weights` times; NaN without a group."""
+        small = self.small(self.cut_off(SMALL, weights))
+        heavy = self.heavy(self.cut_off(share, weights))
+        w_small, w_heavy = weights[small], weights[heavy]
+        n_small, n_heavy = w_small.sum(), w_heavy.sum()
+        heavy_total = w_heavy @ self.value[heavy]
+        if not n_small or not n_heavy or heavy_total <= 0:
+            return math.nan, math.nan
+        ratio = (w_small @ self.value[small] / n_small) / (heavy_total / n_heavy)
+        at = np.bincount(self.level[heavy], w_heavy, minlength=self.levels)
+        beaten = np.cumsum(at) - at / 2
+        return ratio, float(w_small @ beaten[self.level[small]] / (n_small * n_heavy))
+
+
+def compare(table: pd.DataFrame, *, heavy: Mapping[str, float] = HEAVY, draws: int = 1000, seed: int = 0) -> Comparison:
+    """Compare small repeaters with heavy one-timers at each cut-off.
+
+    Small repeaters ordered at least twice, for at most the median first order on average; heavy one-timers ordered
+    once, for at least a higher quantile of first orders. Quantiles are over all customers of the table.
+
+    Args:
+        table: one row a customer, from `customers.totals` or `customers.half_way`.
+        heavy: part -> share of all customers whose first order lies below a heavy one.
+        draws: resamples of customers; each finds the cut-offs again.
+        seed: of the random numbers.
+
+    Returns:
+        The comparison; a part is not testable with fewer than 30 customers on a side, or without a positive mean.
+    """
+    sorted_ = _Sorted(table)
+    everyone = np.ones(len(table))
+    small_up_to = sorted_.cut_off(SMALL, everyone)
+    heavy_from = {part: sorted_.cut_off(share, everyone) for part, share in heavy.items()}
+    chosen = {part: (sorted_.small(small_up_to), sorted_.heavy(cut)) for part, cut in heavy_from.items()}
+    missing = {part: _missing(*groups, sorted_.value) for part, groups in chosen.items()}
+    drawn = _resampled(sorted_, [share for part, share in heavy.items() if not missing[part]], draws=draws, seed=seed)
+    ratio: dict[str, Answer] = {}
+    chance: dict[str, Answer] = {}
+    for part, share in heavy.items():
+        if missing[part]:
+            ratio[part] = chance[part] = NotTestable(missing[part])
+            continue
+        n = sum(map(len, chosen[part]))
+        values = sorted_.ratio_and_chance(share, everyone)
+        ratio[part], chance[part] = (
+            _estimate(value, column, unit=unit, n=n)
+            for value, column, unit in zip(values, drawn[share].T, ("ratio", "probability"), strict=True)
+        )
+    groups = _groups(table, sorted_, small_up_to, heavy_from)
+    return Comparison(small_up_to, heavy_from, groups, ratio, chance)
+
+
+def _missing(small: np.ndarray, heavy: np.ndarray, value: np.ndarray) -> str:
+    """Why the groups cannot be compared; empty when they can."""
+    short = [name for name, group in (("small repeaters", small), ("heavy one-timers", heavy)) if len(group) < FEWEST]
+    if short:
+        return f"fewer than {FEWEST} {listing(short, 'and')} in these data."
+    if value[heavy].mean() <= 0:
+        return "heavy one-timers bring in nothing on average, so a ratio to them means nothing."
+    return ""
+
+
+def _resampled(sorted_: _Sorted, shares: Sequence[float], *, draws: int, seed: int) -> dict[float, np.ndarray]:
+    """Share -> ratio and chance in each resample, shape (draws, 2)."""
+    # Nearly every customer is a row of their own, so counting random picks is faster than `estimates.resample`.
+    random, n = np.random.default_rng(seed), len(sorted_.value)
+    drawn = {share: np.full((draws, 2), np.nan) for share in shares}
+    for draw in range(draws if shares else 0):
+        weights = np.bincount(random.integers(0, n, n), minlength=n).astype("float64")
+        for share in shares:
+            drawn[share][draw] = sorted_.ratio_and_chance(share, weights)
+    return drawn
+
+
+def _estimate(value: float, draws: np.ndarray, *, unit: str, n: int) -> Answer:
+    method = f"percentile bootstrap over customers, {count(len(draws))} draws"
+    try:
+        return Estimate.from_draws(float(value), draws, unit=unit, n=n, method=method)
+    except ValueError as error:
+        return NotTestable(f"{error}.")
+
+
+def _groups(table: pd.DataFrame, sorted_: _Sorted, small_up_to: float, heavy_from: Mapping[str, float]) -> pd.DataFrame:
+    followed = np.flatnonzero(table["orders"].notna())
+    named = {
+        "all followed": followed,
+        "two orders or more": sorted_.repeaters,
+        "one order": sorted_.one_timers,
+        "small repeaters": sorted_.small(small_up_to),
+    } | {f"heavy one-timers ({part.upper()})": sorted_.heavy(cut) for part, cut in heavy_from.items()}
+    value = sorted_.value
+    whole = value[followed].sum()
+    rows = [
+        (
+            name,
+            len(who),
+            _over(len(who), len(followed)),
+            _over(value[who].sum(), whole),
+            float(value[who].mean()) if len(who) else np.nan,
+            float(np.median(value[who])) if len(who) else np.nan,
+        )
+        for name, who in named.items()
+    ]
+    columns = ["group", "customers", "share_of_customers", "share_of_value", "mean_value", "median_value"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _over(part: float, whole: float) -> float:
+    return part / whole if whole > 0 else math.nan
+
+
+def small_against_heavy(
+    orders: CheckedTable,
+    *,
+    within: int,
+    returns: str = PURCHASES,
+    order: str = DAY,
+    annual_discount_rate: float = 0.10,
+    draws: int = 1000,
+    seed: int = 0,
+) -> dict[str, Comparison]:
+    """Every reading of R05 on an order log, the headline (`HEADLINE`) first.
+
+    Args:
+        orders: the checked orders.
+        within: days of equal follow-up.
+        returns, order: the headline's policies (see `customers.purchases`); the others become readings of their own.
+        annual_discount_rate: how much less money counts for every year after the first order, in one reading.
+        draws, seed: of the resamples.
+
+    Returns:
+        Name of the reading -> comparison.
+    """
+    bought = purchases(orders, returns=returns, order=order)
+    tables = {HEADLINE: totals(bought, within=within), UNEQUAL: totals(bought)}
+    tables |= {_name(other): totals(other, within=within) for other in _other_policies(orders, bought)}
+    if annual_discount_rate:
+        tables[DISCOUNTED] = totals(bought, within=within, annual_discount_rate=annual_discount_rate)
+    tables[HALF_WAY] = half_way(bought, within=within)
+    return {name: compare(table, draws=draws, seed=seed) for name, table in tables.items()}
+
+
+def _other_policies(orders: CheckedTable, bought: Purchases) -> list[Purchases]:
+    """The same log under the other policy for returns, and under the other meaning of an order where there is one."""
+    others = [purchases(orders, returns=NET if bought.returns == PURCHASES else PURCHASES, order=bought.order)]
+    if orders.has(ORDER_ID):
+        others.append(purchases(orders, returns=bought.returns, order=DAY if bought.order == ORDER_ID else ORDER_ID))
+    return others
+
+
+def _name(bought: Purchases) -> str:
+    return f"{HEADLINE}, {_POLICY[bought.returns]}, {_ORDER[bought.order]}"
+
+
+# --- the same question asked in every defensible way ----------------------------------------------------------------
+
+
+CHOICES = ("cut-off", "follow-up", "returns", "order")
+
+
+def specifications(
+    orders: CheckedTable,
+    *,
+    cut_offs: Sequence[float],
+    horizons: Sequence[int],
+    within: int,
+    returns: str = PURCHASES,
+    order: str = DAY,
+) -> pd.DataFrame:
+    """The ratio of R05 for every cut-off, follow-up, policy for returns and meaning of an order.
+
+    Intervals are by the delta method on the logarithm with the cut-offs taken as known, which is quick; the headline
+    beside them is resampled.
+
+    Args:
+        orders: the checked orders.
+        cut_offs: shares of all customers whose first order lies below a heavy one.
+        horizons: days of equal follow-up; 0 means everything seen, without equal follow-up.
+        within, returns, order: of the headline, whose horizon is added.
+
+    Returns:
+        One row a specification that can be tested: the four `CHOICES` (text), small and heavy (customers), value,
+        low, high (ratio), answer ("more", "less" or "open": the interval lies above 1, below 1, or holds it) and
+        headline (true for the headline's choices at the lower of its cut-offs).
+    """
+    rows = []
+    meanings = (DAY, ORDER_ID) if orders.has(ORDER_ID) else (DAY,)
+    for policy, meaning in itertools.product((PURCHASES, NET), meanings):
+        bought = purchases(orders, returns=policy, order=meaning)
+        for days in sorted({*horizons, within}, key=lambda days: days or math.inf):
+            sorted_ = _Sorted(totals(bought, within=days or None))
+            told = (f"{days} days" if days else ALL_SEEN, _POLICY[policy], _ORDER[meaning])
+            for share in cut_offs:
+                rows.append((f"P{100 * share:.0f}", *told, *_quick_ratio(sorted_, share)))
+    table = pd.DataFrame(rows, columns=[*CHOICES, "small", "heavy", "value", "low", "high"])
+    sides = [table["low"] > 1, table["high"] < 1]
+    asked = (f"P{100 * min(HEAVY.values()):.0f}", f"{within} days", _POLICY[returns], _ORDER[order])
+    headline = (table[list(CHOICES)] == asked).all(axis=1)
+    return table.assign(answer=np.select(sides, ["more", "less"], "open"), headline=headline).dropna(ignore_index=True)
+
+
+def _quick_ratio(sorted_: _Sorted, share: float) -> tuple[int, int, float, float, float]:
+    """Customers in both groups, ratio of means and its delta-method interval; NaN where a gate fails."""
+    everyone = np.ones(len(sorted_.value))
+    small, heavy = sorted_.small(sorted_.cut_off(SMALL, everyone)), sorted_.heavy(sorted_.cut_off(share, everyone))
+    if _missing(small, heavy, sorted_.value) or sorted_.value[small].mean() <= 0:
+        return len(small), len(heavy), math.nan, math.nan, math.nan
+    means = [sorted_.value[group].mean() for group in (small, heavy)]
+    relative = [sorted_.value[group].var(ddof=1) / len(group) for group in (small, heavy)]
+    se_log = math.sqrt(sum(variance / mean**2 for variance, mean in zip(relative, means, strict=True)))
+    ratio = Estimate.log_normal(means[0] / means[1], se_log, unit="ratio", n=len(small) + len(heavy))
+    return len(small), len(heavy), float(ratio.value), float(ratio.low), float(ratio.high)
+
+
+def flips(table: pd.DataFrame) -> str:
+    """How far the answer depends on how the question is asked, in two sentences.
+
+    Args:
+        table: from `specifications`.
+    """
+    if table.empty:
+        return "No way of asking has enough customers in both groups."
+    tally = table["answer"].value_counts()
+    said = (
+        f"Of {plural(len(table), 'way')} of asking, small repeaters bring in more in {tally.get('more', 0)} and less "
+        f"in {tally.get('less', 0)} beyond sampling error; {tally.get('open', 0)} leave it open."
+    )
+    turning = {choice: _turns(table, choice) for choice in CHOICES if table[choice].nunique() > 1}
+    named = [f"the {choice} in {100 * share:.0f}%" for choice, share in turning.items() if share]
+    if not named:
+        return f"{said} No single choice turns a more into a less."
+    return f"{said} One choice alone, all others held, takes the answer from less to more: {listing(named)} of cases."
+
+
+def _turns(table: pd.DataFrame, choice: str) -> float:
+    """Share of the settings of all other choices in which this one alone moves the answer from more to less."""
+    others = [name for name in CHOICES if name != choice]
+    answers = table.groupby(others)["answer"].agg(set)
+    return float(np.mean([{"more", "less"} <= seen for seen in answers]))
+
+
+# --- do frequent buyers go on bringing in more? ---------------------------------------------------------------------
+
+
+def later_value(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> dict[str, Answer]:
+    """What customers who ordered more than once in the first half of the window bring in during the second.
+
+    Counting and earning in different halves matters: within one window whoever orders more often has spent more,
+    even when all customers are alike.
+
+    Args:
+        table: one row a customer, from `customers.half_way`.
+        draws, seed: of the resamples of customers.
+
+    Returns:
+        share_gap (repeaters' share of second-half value minus their share of customers, in points) and rate (rank
+        correlation of first-half orders with second-half value; all are exposed for the same days, so value ranks
+        as value a month does). Not testable with fewer than 100 customers, fewer than 30 with one order or with
+        several, or no value in the second half.
+    """
+    seen = table.dropna()
+    if reason := _missing_later(seen):
+        return {"share_gap": NotTestable(reason), "rate": NotTestable(reason)}
+    cells, counts = np.unique(seen[["orders", "later_value"]].to_numpy(), axis=0, return_counts=True)
+    gap_and_rank = _GapAndRank(cells[:, 0], cells[:, 1])
+    values = gap_and_rank(counts)
+    drawn = np.array([gap_and_rank(weights) for weights in resample(counts, draws=draws, seed=seed)])
+    units = {"share_gap": "points", "rate": "correlation"}
+    return {
+        part: _estimate(values[place], drawn[:, place], unit=unit, n=len(seen))
+        for place, (part, unit) in enumerate(units.items())
+    }
+
+
+def _missing_later(seen: pd.DataFrame) -> str:
+    repeaters = int((seen["orders"] >= 2).sum())
+    if len(seen) < FEWEST_FOLLOWED:
+        return f"fewer than {FEWEST_FOLLOWED} customers were followed through both halves of the window."
+    if min(repeaters, len(seen) - repeaters) < FEWEST:
+        return f"fewer than {FEWEST} customers with one order, or with several, in the first half of the window."
+    if seen["later_value"].sum() <= 0:
+        return "the customers brought in nothing in the second half of the window."
+    return ""
+
+
+class _GapAndRank:
+    """Share gap and rank correlation of distinct (orders, value) pairs, for any number of customers in each."""
+
+    def __init__(self, orders: np.ndarray, value: np.ndarray) -> None:
+        self.value, self.repeats = value, orders >= 2
+        self.places = [np.unique(column, return_inverse=True)[1] for column in (orders, value)]
+
+    def __call__(self, weights: np.ndarray) -> tuple[float, float]:
+        """Share gap and rank correlation."""
+        total = weights.sum()
+        share = _over(float(weights[self.repeats] @ self.value[self.repeats]), float(weights @ self.value))
+        orders, value = (self._centred_ranks(place, weights) for place in self.places)
+        spread = math.sqrt(float(weights @ orders**2) * float(weights @ value**2))
+        correlation = _over(float(weights @ (orders * value)), spread)
+        return share - float(weights[self.repeats].sum() / total), correlation
+
+    @staticmethod
+    def _centred_ranks(place: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Ranks, the middle one for ties, minus their mean."""
+        tied = np.bincount(place, weights)
+        ranks = (np.cumsum(tied) - tied / 2)[place]
+        return ranks - weights @ ranks / weights.sum()
+
+
+def later_readings(
+    orders: CheckedTable, *, within: int, returns: str = PURCHASES, order: str = DAY, draws: int = 1000, seed: int = 0
+) -> dict[str, dict[str, Answer]]:
+    """Every reading of R06 on an order log, the headline (`HEADLINE`) first; arguments as `small_against_heavy`.
+
+    Returns:
+        Name of the reading -> part -> estimate.
+    """
+    bought = purchases(orders, returns=returns, order=order)
+    read = {HEADLINE: bought} | {_name(other): other for other in _other_policies(orders, bought)}
+    return {name: later_value(half_way(one, within=within), draws=draws, seed=seed) for name, one in read.items()}
+
+
+def whole_against_halves(whole: pd.DataFrame, halves: pd.DataFrame) -> pd.DataFrame:
+    """What is true by definition beside what is not: orders and value of one window, and of one half after another.
+
+    Args:
+        whole: from `customers.totals`, with equal follow-up.
+        halves: from `customers.half_way`, with the same follow-up.
+
+    Returns:
+        One row a way of counting: counted, customers (count), repeaters and their value (shares), gap (points),
+        rank_correlation.
+    """
+    rows = []
+    for counted, table, column in (
+        ("orders and value in the same window", whole, "value"),
+        ("orders in the first half, value in the second", halves, "later_value"),
+    ):
+        seen = table.dropna()
+        orders, value = seen["orders"].to_numpy(), seen[column].to_numpy()
+        gap, rank = _GapAndRank(orders, value)(np.ones(len(seen))) if len(seen) else (math.nan, math.nan)
+        repeaters = float((orders >= 2).mean()) if len(seen) else math.nan
+        rows.append((counted, len(seen), repeaters, gap + repeaters, gap, rank))
+    columns = ["counted", "customers", "repeaters", "share_of_value", "gap", "rank_correlation"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+# --- how spending is spread -----------------------------------------------------------------------------------------
+
+
+def gini(values: np.ndarray) -> float:
+    """How unequally a total is held: 0 when all hold the same, near 1 when one holds everything; NaN without a total.
+
+    Source: Gini (1914); computed from ranks.
+    """
+    held = np.sort(values[~np.isnan(values)])
+    n, total = len(held), held.sum()
+    return float(2 * (np.arange(1, n + 1) @ held) / (n * total) - (n + 1) / n) if total > 0 else math.nan
+
+
+def concentration(values: np.ndarray, *, min_cell: int = 5) -> pd.DataFrame:
+    """The Lorenz curve, the biggest first, in steps of one per cent or of `min_cell` customers if that is more.
+
+    Returns:
+        customers and total: cumulative shares, 0 to 1.
+    """
+    held = np.sort(values[~np.isnan(values)])[::-1]
+    steps = max(1, min(100, len(held) // max(1, min_cell)))
+    ends = np.round(np.linspace(0, len(held), steps + 1)).astype(int)
+    so_far = np.concatenate([[0.0], np.cumsum(held)])[ends]
+    if not len(held) or so_far[-1] <= 0:
+        return pd.DataFrame({"customers": [0.0, 1.0], "total": [0.0, 1.0]})
+    return pd.DataFrame({"customers": ends / len(held), "total": so_far / so_far[-1]})
+
+
+def first_order_bins(table: pd.DataFrame, *, bins: int = 40, show: float = 0.98) -> pd.DataFrame:
+    """How first orders spread, as bins of equal width up to the amount that a share `show` does not exceed.
+
+    Returns:
+        left, right (money), count (customers).
+    """
+    first = table["first_amount"].to_numpy()
+    low, high = min(0.0, float(first.min())), float(np.quantile(first, show))
+    number, edges = np.histogram(first, bins=bins, range=(low, high if high > low else low + 1))
+    return pd.DataFrame({"left": edges[:-1], "right": edges[1:], "count": number})
