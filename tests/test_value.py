@@ -345,12 +345,14 @@ def test_a_curve_is_observed_then_foretold():
 def test_customers_that_show_no_curve_say_why_all_the_way(lost, stay, said):
     found = value.retention_curve(spells(lost, stay), unit="year", draws=20, seed=1)
     assert said in found.reason
-    readings = value.claim_readings(growths(found), {"all": found}, change=0.05, horizon_years=10)
+    segments = value.segment_growths({"all": found}, change=0.05, years=10)
+    readings = value.claim_readings(growths(found), segments, change=0.05, horizon_years=10)
     assert {answer.reason for answer in readings.values()} == {found.reason}
     assert value.average(found, years=10) == found
     assert value.retention_table(found, years=20).empty
     assert value.sweep_horizon(found, change=0.05, longest=20).empty
-    assert "not testable here" in value.told(found)
+    assert value.reading_table(found, change=0.05, years=10, annual_margin=30)["break_even"].isna().all()
+    assert value.told(found) == "not testable here"
 
 
 # --- readings and tables -------------------------------------------------------------------------------------------
@@ -358,10 +360,11 @@ def test_customers_that_show_no_curve_say_why_all_the_way(lost, stay, said):
 
 def test_the_judged_readings_begin_with_the_headline():
     of = curve(np.full(100, 0.8))
-    judged = value.claim_readings(growths(of), {"north": of}, change=0.05, horizon_years=10)
+    segments = value.segment_growths({"north": of}, change=0.05, years=10)
+    judged = value.claim_readings(growths(of), segments, change=0.05, horizon_years=10)
     assert next(iter(judged)) == "plus 5 points, yearly contribution"
-    # Three readings of four outcomes, two more horizons of the headline, one segment.
-    assert len(judged) == 12 + 2 + 1
+    # Three readings of four outcomes, two more horizons and the other timing of the headline, one segment.
+    assert len(judged) == 12 + 2 + 1 + 1
     assert judged["plus 5 points, yearly contribution, north"].value == judged[next(iter(judged))].value
 
 
@@ -376,6 +379,18 @@ def test_the_range_table_holds_one_convention_and_the_horizon():
     table = value.range_table(growths(curve(np.full(100, 0.8)), costs=Costs()), horizon_years=10)
     assert len(table) == 12
     assert set(table.loc[table["value"].isna(), "note"]) == {"not testable here"}
+
+
+def test_the_reading_table_prices_the_break_even_where_the_margin_is_known():
+    of = curve(np.full(100, 0.9))
+    known, unknown = (
+        value.reading_table(of, change=0.05, years=10, annual_margin=margin).set_index("reading")
+        for margin in (200.0, None)
+    )
+    assert known["break_even_amount"].to_list() == pytest.approx(200 * known["break_even"])
+    assert unknown["break_even_amount"].isna().all()
+    assert known.loc[POINTS, "departures_avoided"] == pytest.approx(0.5)
+    assert known.loc[POINTS, "capped_years"] == 0
 
 
 def test_the_drawn_curve_joins_observed_and_projected_years():
@@ -393,6 +408,13 @@ def test_in_one_year_nothing_grows_because_the_first_margin_is_certain():
     points = sweep[sweep["line"] == POINTS].set_index("x")["y"]
     # Starts of a year: 1, 1 + 0.8, 1 + 0.8 + 0.64 become 1, 1.85, 2.5725.
     assert list(points) == pytest.approx([0, 1.85 / 1.8 - 1, 2.5725 / 2.44 - 1])
+
+
+def test_the_first_horizon_that_reaches_a_growth_is_named():
+    sweep = value.sweep_horizon(curve(np.full(100, 0.8)), change=0.05, longest=10)
+    # 2.5725 / 2.44 - 1 is 5.4%, and 1.85 / 1.8 - 1 only 2.8%.
+    assert value.first_year(sweep, POINTS, 0.05) == "once 3 years or more are counted"
+    assert value.first_year(sweep, POINTS, 1.0) == "at none of the horizons drawn"
 
 
 def test_the_sweep_of_baselines_passes_through_the_golden_numbers():

@@ -38,6 +38,11 @@ def test_an_interval_names_its_unit_once():
     assert interval(1.5, 2.25, "money", "EUR") == "1.50 to 2.25 EUR"
 
 
+def test_a_narrow_interval_of_growth_shows_its_tenths():
+    assert interval(0.2353, 0.2405, "growth") == "+23.5 to +24.1%"
+    assert interval(0.18, 0.25, "growth") == "+18 to +25%"
+
+
 def test_an_unknown_unit_is_refused_by_name():
     with pytest.raises(KeyError, match="furlongs"):
         quantity(1, "furlongs")

@@ -19,7 +19,7 @@ from analysis.lifetimes import grouped, lifetimes
 from analysis.renewal import bootstrap_paths, retention_path
 from analysis.retention import MIN_EVENTS, PER_YEAR, customers, leavers
 from analysis.tables import SettingsError
-from analysis.words import interval, listing, quantity
+from analysis.words import count, interval, listing, plural, quantity
 
 if TYPE_CHECKING:
     from analysis.checks import CheckedTable
@@ -156,7 +156,7 @@ def retention_curve(spells: pd.DataFrame, *, unit: str, draws: int, seed: int) -
 
 
 def curves_by(
-    subscriptions: CheckedTable, by: str, *, draws: int, seed: int
+    subscriptions: CheckedTable, by: str, *, draws: int, seed: int, min_cell: int = 5
 ) -> dict[str, RetentionCurve | NotTestable]:
     """The curve of each segment, small segments put together.
 
@@ -164,11 +164,12 @@ def curves_by(
         subscriptions: checked.
         by: column that tells the segments apart; empty takes the first covariate, and none gives no segments.
         draws, seed: as in `retention_curve`.
+        min_cell: smallest number of customers a segment may hold.
     """
     column = by or next(iter(subscriptions.facts.get("covariates", ())), "")
     if not column:
         return {}
-    table = grouped(lifetimes(subscriptions, by=(column,)), column, min_events=MIN_EVENTS)
+    table = grouped(lifetimes(subscriptions, by=(column,), min_cell=min_cell), column, min_events=MIN_EVENTS)
     unit = subscriptions.facts["unit"]
     return {
         str(segment): retention_curve(rows.drop(columns=column), unit=unit, draws=draws, seed=seed)
@@ -297,14 +298,14 @@ class Costs:
         return (known["acquisition_cost"] + overhead) / (known["margin"] * known["annual_revenue"])
 
 
-def revenue_in_table(subscriptions: CheckedTable) -> float | None:
-    """Mean yearly revenue of a customer, where the table has a price for each period of its tenure.
+def annual_revenue(subscriptions: CheckedTable, *, stated: float | None) -> float | None:
+    """Yearly revenue of a customer: as stated, else the mean price where the table has one for each tenure period.
 
     Dated subscriptions do not say what span their price is for, so nothing is taken from them.
     """
     unit = subscriptions.facts["unit"]
-    if unit == "day" or not subscriptions.has("price"):
-        return None
+    if stated is not None or unit == "day" or not subscriptions.has("price"):
+        return stated
     mean = subscriptions.rows.aggregate(mean=subscriptions.rows.price.mean()).execute()["mean"].iloc[0]
     return float(mean) * PER_YEAR[unit] if mean and mean > 0 else None
 
@@ -425,25 +426,22 @@ def _bootstrapped(value: float, draws: np.ndarray, unit: str, curve: RetentionCu
         return NotTestable(f"The interval cannot be had: {error}.")
 
 
-def break_even_spend(
-    curve: RetentionCurve | NotTestable, reading: str, *, change: float, years: int, discount_rate: float = 0.0
-) -> Answer:
+def break_even_spend(curve: RetentionCurve | NotTestable, reading: str, *, change: float, years: int) -> Answer:
     """The most that may be spent on retention in each customer-year, as a share of its margin.
 
-    Spent whenever a margin comes in (convention B), it leaves a customer worth what they were without the change.
-    Costs that stay as they are, for acquisition or fixed, cancel.
+    Spent whenever a margin comes in (convention B, undiscounted), it leaves the business earning what it earned
+    without the change. Costs that stay as they are, for acquisition or fixed, cancel.
     """
 
     def share(rates: np.ndarray) -> np.ndarray:
-        better = improve(rates, reading, change=change)
-        before, after = (customer_years(r, convention="B", discount_rate=discount_rate) for r in (rates, better))
+        before, after = (customer_years(r, convention="B") for r in (rates, improve(rates, reading, change=change)))
         return 1 - before / after
 
     return _along(curve, share, "share", years)
 
 
 def departures_avoided(curve: RetentionCurve | NotTestable, reading: str, *, change: float, years: int) -> Answer:
-    """Share of the yearly departures that the change makes away with, over a horizon."""
+    """Share of the departures in a customer-year that the change makes away with, over a horizon."""
 
     def avoided(rates: np.ndarray) -> np.ndarray:
         return 1 - (1 - average_retention(improve(rates, reading, change=change))) / (1 - average_retention(rates))
@@ -471,45 +469,78 @@ def _along(
 
 
 def told(answer: Answer, currency: str | None = None) -> str:
-    """An answer in a sentence: the estimate with its 95% interval, or why there is none."""
+    """An answer in a sentence: the estimate with its 95% interval, or that there is none."""
     if isinstance(answer, NotTestable):
-        return f"not testable here ({answer.reason.rstrip('.')})"
+        return "not testable here"
     ends = interval(answer.low, answer.high, answer.unit, currency)
     return f"{quantity(answer.value, answer.unit, currency)} (95% interval {ends})"
+
+
+def brief(answer: Answer) -> str:
+    """An answer without its interval, for a title."""
+    return "an unknown amount" if isinstance(answer, NotTestable) else quantity(answer.value, answer.unit)
+
+
+def told_size(curve: RetentionCurve | NotTestable) -> str:
+    """How many customers a curve stands on, as a sentence; or why there is none."""
+    if isinstance(curve, NotTestable):
+        return curve.reason
+    return f"{plural(curve.customers, 'customer')}, of whom {count(curve.events)} were seen to leave."
+
+
+def told_span(curve: RetentionCurve | NotTestable) -> str:
+    """How far a curve was observed, as a sentence; empty where there is none."""
+    if isinstance(curve, NotTestable):
+        return ""
+    return f"Retention was observed for {plural(curve.observed_years, 'whole year')}; later years are foretold."
+
+
+def told_share(answer: Answer, growth: float) -> str:
+    """The share that unchanging costs must take for a growth to be reached, in words."""
+    if isinstance(answer, NotTestable):
+        return "at a share of costs that cannot be told"
+    share = cost_share_needed(answer, growth)
+    return f"when costs take {quantity(share, 'share')}" if share > 0 else "without any such costs"
+
+
+def told_baseline(growth: float, *, change: float, discount_rate: float) -> str:
+    """The constant rate that a growth needs, in words; `baseline_needed` in convention B."""
+    needed = float(baseline_needed(growth, change=change, discount_rate=discount_rate))
+    if needed < 0:
+        return "any rate at all"
+    return quantity(needed, "share") + (", which leaves no room for the change" if needed > 1 - change else "")
 
 
 # --- finished tables and readings --------------------------------------------------------------------------------
 
 
 def claim_readings(
-    answers: Mapping[Case, Answer],
-    segments: Mapping[str, RetentionCurve | NotTestable],
-    *,
-    change: float,
-    horizon_years: int,
+    answers: Mapping[Case, Answer], segments: Mapping[str, Answer], *, change: float, horizon_years: int
 ) -> dict[str, Answer]:
     """What is judged, by name and the headline first: growth to the horizon in convention B.
 
-    Every reading with every outcome; the headline over the observed years and without end; and the headline in each
-    segment.
+    Every reading with every outcome; the headline over the observed years, without end and in convention A; and the
+    headline in each segment.
     """
     points, to = readings(change)[0], f"{horizon_years} years"
-    judged = {
-        f"{case.reading}, {case.outcome}": answer
-        for case, answer in answers.items()
-        if (case.convention, case.horizon) == ("B", to)
-    }
     headline = f"{points}, {CONTRIBUTION}"
-    other = {
-        f"{headline}, {case.horizon}": answer
-        for case, answer in answers.items()
-        if case[:3] == (points, CONTRIBUTION, "B") and case.horizon != to
-    }
-    parts = {
-        f"{headline}, {segment}": contribution_growth(curve, points, change=change, years=horizon_years)
-        for segment, curve in segments.items()
-    }
-    return {headline: judged[headline]} | judged | other | parts
+    judged = {headline: answers[Case(points, CONTRIBUTION, "B", to)]}
+    for case, answer in answers.items():
+        if case.convention == "B" and case.horizon == to:
+            judged[f"{case.reading}, {case.outcome}"] = answer
+        elif case[:3] == (points, CONTRIBUTION, "B"):
+            judged[f"{headline}, {case.horizon}"] = answer
+        elif case == Case(points, CONTRIBUTION, "A", to):
+            judged[f"{headline}, first margin after a year"] = answer
+    return judged | {f"{headline}, {segment}": answer for segment, answer in segments.items()}
+
+
+def segment_growths(
+    segments: Mapping[str, RetentionCurve | NotTestable], *, change: float, years: int
+) -> dict[str, Answer]:
+    """The headline reading of the headline quantity in each segment."""
+    points = readings(change)[0]
+    return {name: contribution_growth(c, points, change=change, years=years) for name, c in segments.items()}
 
 
 def contribution_growth(curve: RetentionCurve | NotTestable, reading: str, *, change: float, years: int) -> Answer:
@@ -531,10 +562,34 @@ def range_table(answers: Mapping[Case, Answer], *, horizon_years: int, conventio
     return table.assign(note=np.where(table["reason"] == "", "", "not testable here"))
 
 
-def answer_table(answers: Mapping[str, Answer], name: str) -> pd.DataFrame:
-    """One row an answer: its key in the column `name`, value, low, high (95%), reason where there is none."""
-    rows = [{name: key, **_columns(answer)} for key, answer in answers.items()]
-    return pd.DataFrame(rows, columns=[name, "value", "low", "high", "reason"])
+def answer_table(answers: Mapping[str, Answer]) -> pd.DataFrame:
+    """One row an answer: label, value, low, high (95%), note where there is no number."""
+    rows = [{"label": key, **_columns(answer)} for key, answer in answers.items()]
+    return pd.DataFrame(rows).assign(note="not testable here")
+
+
+def reading_table(
+    curve: RetentionCurve | NotTestable, *, change: float, years: int, annual_margin: float | None
+) -> pd.DataFrame:
+    """What each reading asks for and what it may cost.
+
+    Returns:
+        One row a reading: reading, departures_avoided, capped_years (both shares), break_even (share of the margin
+        of each customer-year), low, high (95%), break_even_amount (money; missing while the margin is unknown).
+    """
+    rows = []
+    for reading in readings(change):
+        avoided = departures_avoided(curve, reading, change=change, years=years)
+        spend = break_even_spend(curve, reading, change=change, years=years)
+        capped = (
+            np.nan if isinstance(curve, NotTestable) else capped_share(curve.until(years).rates, reading, change=change)
+        )
+        rows.append(
+            {"reading": reading, "departures_avoided": _columns(avoided)["value"], "capped_years": capped}
+            | _columns(spend)
+        )
+    table = pd.DataFrame(rows).drop(columns="reason").rename(columns={"value": "break_even"})
+    return table.assign(break_even_amount=table["break_even"] * (np.nan if annual_margin is None else annual_margin))
 
 
 def _columns(answer: Answer) -> dict[str, float | str]:
@@ -564,6 +619,14 @@ def sweep_horizon(curve: RetentionCurve | NotTestable, *, change: float, longest
         if isinstance(answer := contribution_growth(curve, reading, change=change, years=years), Estimate)
     ]
     return pd.DataFrame(rows, columns=LINES)
+
+
+def first_year(sweep: pd.DataFrame, reading: str, growth: float) -> str:
+    """From which horizon on a reading reaches a growth, in words, read off `sweep_horizon`."""
+    reached = sweep.loc[(sweep["line"] == reading) & (sweep["y"] >= growth), "x"]
+    if reached.empty:
+        return "at none of the horizons drawn"
+    return f"once {plural(int(reached.min()), 'year')} or more are counted"
 
 
 def sweep_baseline(
@@ -612,9 +675,12 @@ def sweep_costs(answers: Mapping[str, Answer], *, highest: float = 1.5) -> pd.Da
     return table.query("y <= @highest")
 
 
-def cost_share_needed(answer: Answer, growth: float) -> float:
-    """The share that unchanging costs must take for a growth to reach another; below 0 when it already does.
+def cost_share_needed(answer: Estimate, growth: float) -> float:
+    """The share that unchanging costs must take for a growth to reach another; below 0 when it already does."""
+    return 1 - answer.value / growth
 
-    Not a number where there is no growth to start from.
-    """
-    return 1 - answer.value / growth if isinstance(answer, Estimate) else np.nan
+
+def by_reading(answers: Mapping[Case, Answer], outcome: str, *, horizon_years: int) -> dict[str, Answer]:
+    """One outcome under each reading, to the horizon, in convention B."""
+    wanted = (outcome, "B", f"{horizon_years} years")
+    return {case.reading: answer for case, answer in answers.items() if case[1:] == wanted}

@@ -17,6 +17,7 @@ UNITS = {
     "gain": "gain in out-of-sample R squared or share of deviance, 0 to 1",
     "probability": "from 0 to 1, shown in per cent",
     "days": "days",
+    "weeks": "weeks",
     "months": "months",
     "years": "years",
     "money": "amount in the study's currency",
@@ -25,6 +26,9 @@ UNITS = {
     "effect size": "share of the possible area that stays empty, 0 to 1",
     "score points": "points of a score on a scale of 100",
     "elasticity": "per cent of change for one per cent of change",
+    "fit index": "comparative fit of a measurement model, 0 to 1, or a difference of two",
+    "agreement": "of two groupings beyond chance, at most 1",
+    "BIC points": "difference of the Bayesian information criterion",
 }
 
 MISSING = "–"
@@ -73,7 +77,7 @@ def quantity(value: float | None, unit: str, currency: str | None = None) -> str
         return f"{value:,.2f} {currency}".strip() if currency else f"{value:,.2f}"
     if unit in ("count", "violations"):
         return count(value)
-    if unit in ("days", "months", "years"):
+    if unit in ("days", "weeks", "months", "years"):
         return f"{_significant(value)} {unit}"
     if unit in ("correlation", "slope", "gain", "effect size", "sd"):
         return f"{value:.3f}" if unit == "gain" else f"{value:.2f}"
@@ -83,6 +87,9 @@ def quantity(value: float | None, unit: str, currency: str | None = None) -> str
 def interval(low: float | None, high: float | None, unit: str, currency: str | None = None) -> str:
     """Two ends as one phrase, the unit named once: "12.0 to 14.5 months"."""
     left, right = quantity(low, unit, currency), quantity(high, unit, currency)
+    if unit == "growth" and low is not None and high is not None and abs(high - low) < 0.05:
+        # Whole per cents would hide most of a narrow interval, or show both ends as one.
+        left, right = f"{100 * low:+.1f}%", f"{100 * high:+.1f}%"
     for tail in ("%", " points", f" {unit}", f" {currency}"):
         if left.endswith(tail) and right.endswith(tail):
             return f"{left.removesuffix(tail)} to {right}"
