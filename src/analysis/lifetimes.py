@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SPELL = ["time", "left", "entered"]
 OTHER = "other"
 UNKNOWN = "not known"
+ALL = "all customers"
 
 
 def lifetimes(subscriptions: CheckedTable, *, by: Sequence[str] = (), min_cell: int = 5) -> pd.DataFrame:
@@ -46,21 +47,31 @@ def lifetimes(subscriptions: CheckedTable, *, by: Sequence[str] = (), min_cell: 
         raise TableError(f"subscriptions: no column {listing(unknown)}; there are {listing(sorted(rows.columns))}.")
     if clash := [column for column in by if column in (*SPELL, "weight")]:
         raise TableError(f"subscriptions: a covariate cannot be called {listing(clash)}; rename it in studies.toml.")
-    counted = rows.group_by(keys).agg(weight=rows.count()).order_by(keys).execute()
+    seen = rows.filter((rows.entered == 0) | (rows.time > rows.entered))  # else never under observation
+    counted = seen.group_by(keys).agg(weight=seen.count()).order_by(keys).execute()
     for column in by:
         if not measured(counted[column]):
-            counted[column] = counted[column].astype(object).where(counted[column].notna(), UNKNOWN).astype(str)
+            words = counted[column].astype(object).where(counted[column].notna(), UNKNOWN)
+            counted[column] = words.map(_word)
             counted[column] = merge_small(counted, column, least=min_cell)
-    return _recount(counted, keys)
+    return recount(counted, keys)
 
 
-def _recount(counted: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+def recount(counted: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Put rows that agree in `keys` together and add up their weights."""
     return counted.groupby(keys, dropna=False, sort=True)["weight"].sum().reset_index()
 
 
 def measured(values: pd.Series) -> bool:
-    """Whether a covariate is a quantity (numbers) and not a set of words or a yes/no."""
-    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    """Whether a covariate is a quantity: numbers of more than two kinds."""
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values) and values.nunique() > 2
+
+
+def _word(value: object) -> str:
+    """A value as a word: yes and no for a flag in any form."""
+    if isinstance(value, (bool, int, float)):
+        return {0.0: "no", 1.0: "yes"}.get(float(value), f"{value:g}")
+    return str(value)
 
 
 def merge_small(counted: pd.DataFrame, column: str, *, least: int, events: bool = False) -> pd.Series:
@@ -101,6 +112,14 @@ def in_bands(counted: pd.DataFrame, column: str, *, bands: int = 4) -> pd.Series
     return words.where(known, UNKNOWN).astype(str)
 
 
+def in_words(counted: pd.DataFrame, column: str, *, min_events: int = 0) -> pd.Series:
+    """A covariate as words: quantities in quarters, words with fewer than `min_events` leavers as "other"."""
+    words = in_bands(counted, column) if measured(counted[column]) else counted[column].astype(str)
+    return (
+        merge_small(counted.assign(**{column: words}), column, least=min_events, events=True) if min_events else words
+    )
+
+
 def grouped(counted: pd.DataFrame, column: str, *, min_events: int = 0) -> pd.DataFrame:
     """Distinct rows by one column as words: quantities in bands, groups with too few leavers merged.
 
@@ -112,16 +131,31 @@ def grouped(counted: pd.DataFrame, column: str, *, min_events: int = 0) -> pd.Da
     Returns:
         One row for each distinct time, left, entered and `column`, with weight.
     """
-    words = in_bands(counted, column) if measured(counted[column]) else counted[column].astype(str)
-    table = counted[[*SPELL, "weight"]].assign(**{column: words})
-    if min_events:
-        table[column] = merge_small(table, column, least=min_events, events=True)
-    return _recount(table, [*SPELL, column])
+    table = counted[[*SPELL, "weight"]].assign(**{column: in_words(counted, column, min_events=min_events)})
+    return recount(table, [*SPELL, column])
 
 
 def ungrouped(counted: pd.DataFrame) -> pd.DataFrame:
     """Distinct rows of time, left and entered alone."""
-    return _recount(counted, SPELL)
+    return recount(counted, SPELL)
+
+
+def customers(lifetimes: pd.DataFrame) -> int:
+    """Number of spells in the table."""
+    return int(lifetimes["weight"].sum())
+
+
+def leavers(lifetimes: pd.DataFrame) -> int:
+    """Number of spells that ended in leaving."""
+    return int(lifetimes.loc[lifetimes["left"], "weight"].sum())
+
+
+def groups_of(lifetimes: pd.DataFrame, by: str | None) -> list[tuple[str, pd.DataFrame]]:
+    """Each group's name and distinct rows, the largest group first; without `by` one group of all."""
+    if by is None:
+        return [(ALL, lifetimes)]
+    groups = [(str(name), rows) for name, rows in lifetimes.groupby(by, sort=True)]
+    return sorted(groups, key=lambda group: -customers(group[1]))
 
 
 def cohort_limit(subscriptions: CheckedTable) -> str | None:

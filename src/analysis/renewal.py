@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.estimates import NotTestable
-from analysis.retention import MIN_AT_RISK, MIN_EVENTS, by_year, leavers, resamples, yearly_retention
+from analysis.lifetimes import leavers
+from analysis.retention import MIN_AT_RISK, MIN_EVENTS, by_year, resamples, yearly_retention
 from analysis.words import plural
 
 # Beyond this alpha + beta customers are alike to six digits, and the likelihood is flat.

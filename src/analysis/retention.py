@@ -7,13 +7,21 @@ began before t and the spell lasted at least until t.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from analysis.estimates import resample
+from analysis.estimates import NORMAL, Estimate, NotTestable, resample
+from analysis.lifetimes import ALL, customers, grouped, groups_of, leavers, ungrouped
+from analysis.words import listing, plural
+
+if TYPE_CHECKING:
+    from analysis.studies import Study
 
 # A year is 365.25 days.
 PER_YEAR = {"day": 365.25, "week": 365.25 / 7, "month": 12.0, "year": 1.0}
@@ -33,21 +41,28 @@ class RiskTable:
     at_risk: np.ndarray
     events: np.ndarray
 
-    @property
+    @cached_property
     def survival(self) -> np.ndarray:
         """The Kaplan–Meier share still customers after each time."""
         return np.cumprod(1 - self.events / np.maximum(self.at_risk, 1), axis=-1)
 
+    @cached_property
+    def _from_birth(self) -> tuple[np.ndarray, np.ndarray]:
+        start = np.ones((*self.survival.shape[:-1], 1))
+        return np.concatenate([[0.0], self.times]), np.concatenate([start, self.survival], axis=-1)
+
     def survival_at(self, ages: np.ndarray) -> np.ndarray:
         """The share still customers after each age, 1 before the first time."""
-        start = np.ones((*self.survival.shape[:-1], 1))
-        return np.concatenate([start, self.survival], axis=-1)[..., np.searchsorted(self.times, ages, side="right")]
+        times, survival = self._from_birth
+        return survival[..., np.searchsorted(times, ages, side="right") - 1]
 
-    def mean_until(self, until: float) -> np.ndarray:
-        """The area under the curve from 0 to `until`: the restricted mean."""
-        inside = self.times[(self.times > 0) & (self.times < until)]
-        edges = np.concatenate([[0.0], inside, [until]])
-        return self.survival_at(edges[:-1]) @ np.diff(edges)
+    def mean_until(self, ages: np.ndarray | float) -> np.ndarray:
+        """The area under the curve from 0 to each age: the restricted mean."""
+        times, survival = self._from_birth
+        areas = np.cumsum(survival[..., :-1] * np.diff(times), axis=-1)
+        areas = np.concatenate([np.zeros_like(survival[..., :1]), areas], axis=-1)
+        last = np.searchsorted(times, ages, side="right") - 1
+        return areas[..., last] + survival[..., last] * (ages - times[last])
 
 
 def risk_table(lifetimes: pd.DataFrame, weights: np.ndarray | None = None) -> RiskTable:
@@ -85,16 +100,6 @@ def resamples(lifetimes: pd.DataFrame, *, draws: int, seed: int) -> Iterator[np.
     rng, size = np.random.default_rng(seed), max(1, BLOCK // len(lifetimes))
     for done in range(0, draws, size):
         yield resample(lifetimes["weight"].to_numpy(), draws=min(size, draws - done), seed=rng)
-
-
-def customers(lifetimes: pd.DataFrame) -> int:
-    """Number of spells in the table."""
-    return int(lifetimes["weight"].sum())
-
-
-def leavers(lifetimes: pd.DataFrame) -> int:
-    """Number of spells that ended in leaving."""
-    return int(lifetimes.loc[lifetimes["left"], "weight"].sum())
 
 
 # --- Years ------------------------------------------------------------------------------------------------------
@@ -166,3 +171,290 @@ def yearly_retention(lifetimes: pd.DataFrame, *, unit: str, min_at_risk: int = M
     table = pd.DataFrame({"year": np.arange(1, years + 1), "retention": found.retention})
     table["survival"] = np.cumprod(found.retention)
     return table.assign(at_risk=found.at_risk.astype(int), observed=observed).dropna().reset_index(drop=True)
+
+
+# --- Curves -----------------------------------------------------------------------------------------------------
+
+
+def survival_curve(lifetimes: pd.DataFrame, *, unit: str, by: str | None = None, level: float = 0.95) -> pd.DataFrame:
+    """Kaplan–Meier curves with log–log intervals, fitted by lifelines.
+
+    Args:
+        lifetimes: distinct rows.
+        unit: of time; carried along for figures.
+        by: a column of words whose groups get a curve each (see `lifetimes.grouped`).
+        level: of the intervals.
+
+    Returns:
+        One row a group and distinct time, from 0: group, time, survival, low, high (0 to 1), at_risk, events, unit.
+        Where the curve has reached 0 the lower end is 0 and the upper end the last one known.
+    """
+    curves = [_curve(rows, name, level) for name, rows in groups_of(lifetimes, by)]
+    return pd.concat(curves, ignore_index=True).assign(unit=unit)
+
+
+def _curve(rows: pd.DataFrame, name: str, level: float) -> pd.DataFrame:
+    from lifelines import KaplanMeierFitter
+
+    late = rows["entered"] if (rows["entered"] > 0).any() else None
+    fitted = KaplanMeierFitter(alpha=1 - level).fit(rows["time"], rows["left"], entry=late, weights=rows["weight"])
+    table = risk_table(rows)
+    times = np.union1d([0.0], table.times)  # lifelines also lists the ages at which observation begins
+    ends = fitted.confidence_interval_survival_function_.loc[times].set_axis(["low", "high"], axis=1)
+    curve = pd.DataFrame({"group": name, "time": times, "survival": fitted.survival_function_.loc[times].iloc[:, 0]})
+    gone = curve["survival"] <= 0
+    low, high = ends["low"].mask(gone, 0.0), ends["high"].mask(gone).ffill().fillna(1.0)
+    counts = pd.DataFrame({"at_risk": table.at_risk, "events": table.events}, index=table.times).reindex(times)
+    counts = counts.fillna({"at_risk": rows.loc[rows["entered"] == 0, "weight"].sum(), "events": 0}).astype(int)
+    return curve.assign(low=low, high=high, **counts).reset_index(drop=True)
+
+
+def medians(curves: pd.DataFrame) -> pd.DataFrame:
+    """The age by which half have left, read from curves, with its interval (Brookmeyer–Crowley).
+
+    Returns:
+        One row a group: group, median, low, high; infinite where the curve (or an end of its band) stays above a half.
+    """
+    rows = [
+        {"group": name, "median": _half(rows, "survival"), "low": _half(rows, "low"), "high": _half(rows, "high")}
+        for name, rows in curves.groupby("group", sort=False)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _half(rows: pd.DataFrame, column: str) -> float:
+    below = rows.loc[rows[column] <= 0.5, "time"]
+    return float(below.iloc[0]) if len(below) else float("inf")
+
+
+# --- Restricted means -------------------------------------------------------------------------------------------
+
+
+def follow_up(lifetimes: pd.DataFrame, *, at_least: int = MIN_AT_RISK) -> float:
+    """The last time at which so many are still at risk, in the unit of the table; 0 when there never were."""
+    table = risk_table(lifetimes)
+    enough = table.times[table.at_risk >= at_least]
+    return float(enough[-1]) if len(enough) else 0.0
+
+
+def rmst(lifetimes: pd.DataFrame, *, until: float, unit: str, min_events: int = MIN_EVENTS) -> Estimate | NotTestable:
+    """The restricted mean: how long customers stay on average within the first `until` of their life.
+
+    Its standard error is the Greenwood sum over leavings of (area under the rest of the curve)² d / (n (n - d)).
+
+    Args:
+        lifetimes: distinct rows.
+        until: the horizon, in the unit of the table.
+        unit: of the table.
+        min_events: leavers below which nothing is said.
+
+    Source: Klein & Moeschberger (2003), Survival Analysis, section 4.5.
+    """
+    left = leavers(lifetimes)
+    if left < min_events:
+        return NotTestable(f"{plural(left, 'customer')} left; a mean needs at least {min_events} leavers.")
+    table = risk_table(lifetimes)
+    if until <= 0 or until > table.times[-1]:
+        return NotTestable(f"The horizon of {until:g} {unit}s is not inside the {table.times[-1]:g} {unit}s observed.")
+    if ((table.survival <= 0) & (table.at_risk > table.events) & (table.times < until)).any():
+        return NotTestable("Too few were watched at young ages: the curve falls to zero before older customers enter.")
+    value, error = float(table.mean_until(until)), _mean_error(table, until)
+    method = f"Kaplan–Meier to {until:g} {unit}s, Greenwood"
+    return Estimate.normal(value, error, unit=f"{unit}s", n=customers(lifetimes), method=method, events=left)
+
+
+def _mean_error(table: RiskTable, until: float) -> float:
+    """Standard error of the restricted mean. (lifelines' own variance is that of a lifetime, not of the mean.)"""
+    inside = (table.times <= until) & (table.events > 0) & (table.at_risk > table.events)
+    rest = table.mean_until(until) - table.mean_until(table.times[inside])
+    events, at_risk = table.events[inside], table.at_risk[inside]
+    return math.sqrt(float(np.sum(rest**2 * events / (at_risk * (at_risk - events)))))
+
+
+def mean_by_group(
+    lifetimes: pd.DataFrame, *, by: str, until: float, unit: str, min_events: int = MIN_EVENTS
+) -> pd.DataFrame:
+    """Restricted means of the groups to one horizon.
+
+    Returns:
+        One row a group, the largest first: label, n (customers), leavers, value, low, high (in the table's unit;
+        missing where the mean cannot be told), note (why, or empty).
+    """
+    found = [
+        (name, rows, rmst(rows, until=until, unit=unit, min_events=min_events))
+        for name, rows in groups_of(lifetimes, by)
+    ]
+    return pd.DataFrame(
+        [{"label": name, "n": customers(rows), "leavers": leavers(rows), **_told(mean)} for name, rows, mean in found]
+    )
+
+
+def mean_differences(
+    lifetimes: pd.DataFrame, *, by: str, until: float, unit: str, min_events: int = MIN_EVENTS
+) -> pd.DataFrame:
+    """How much longer each group stays than the largest one, within one horizon.
+
+    Returns:
+        One row a group but the largest: label, n (both groups), value, low, high, note as in `mean_by_group`. The
+        intervals are for one comparison at a time.
+    """
+    (first, base), *others = groups_of(lifetimes, by)
+    against = rmst(base, until=until, unit=unit, min_events=min_events)
+    rows = []
+    for name, group in others:
+        mean = rmst(group, until=until, unit=unit, min_events=min_events)
+        label = {"label": f"{name} against {first}", "n": customers(group) + customers(base)}
+        rows.append(label | _told(_difference(mean, against)))
+    return pd.DataFrame(rows, columns=["label", "n", "value", "low", "high", "note"])
+
+
+def _difference(mean: Estimate | NotTestable, base: Estimate | NotTestable) -> Estimate | NotTestable:
+    if isinstance(mean, NotTestable):
+        return mean
+    if isinstance(base, NotTestable):
+        return base
+    error = math.hypot(_error(mean), _error(base))
+    return Estimate.normal(mean.value - base.value, error, unit=mean.unit, n=mean.n + base.n, method=mean.method)
+
+
+def _error(mean: Estimate) -> float:
+    """The standard error of a normal estimate, read off its confidence distribution."""
+    return mean.quantile(NORMAL.cdf(1)) - mean.value
+
+
+def _told(estimate: Estimate | NotTestable) -> dict[str, float | str | None]:
+    if isinstance(estimate, NotTestable):
+        return {"value": None, "low": None, "high": None, "note": estimate.reason}
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "note": ""}
+
+
+# --- Comparisons ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LogRank:
+    """A test of equal curves: chi-squared statistic, degrees of freedom, and p."""
+
+    statistic: float
+    df: int
+    p: float
+
+
+def log_rank(lifetimes: pd.DataFrame, *, by: str, min_events: int = MIN_EVENTS) -> LogRank | NotTestable:
+    """Test whether groups leave at the same rate at every age; customers may enter late.
+
+    Source: Mantel (1966), Cancer Chemotherapy Reports 50; lifelines' own test knows no late entry.
+    """
+    from scipy.stats import chi2
+
+    groups = groups_of(lifetimes, by)
+    if thin := [name for name, rows in groups if leavers(rows) < min_events]:
+        return NotTestable(f"Groups with fewer than {min_events} leavers cannot be compared: {listing(thin)}.")
+    if len(groups) < 2:
+        return NotTestable("There is only one group with enough leavers, so there is nothing to compare.")
+    mine = lifetimes[by].astype(str).to_numpy() == np.array([name for name, _ in groups])[:, None]
+    table = risk_table(lifetimes, mine * lifetimes["weight"].to_numpy())
+    at_risk, events = table.at_risk.sum(0), table.events.sum(0)
+    share = table.at_risk / np.maximum(at_risk, 1)
+    excess = (table.events - share * events).sum(1)[1:]
+    spread = events * (at_risk - events) / np.maximum(at_risk - 1, 1)
+    variance = (np.diag(share @ spread) - (share * spread) @ share.T)[1:, 1:]
+    statistic = float(excess @ np.linalg.pinv(variance) @ excess)
+    return LogRank(statistic, len(groups) - 1, float(chi2.sf(statistic, len(groups) - 1)))
+
+
+# --- What a single rate says ------------------------------------------------------------------------------------
+
+
+def tenure_from_rate(
+    lifetimes: pd.DataFrame,
+    *,
+    unit: str,
+    seed: int,
+    draws: int = 1000,
+    min_at_risk: int = MIN_AT_RISK,
+    min_events: int = MIN_EVENTS,
+) -> Estimate | NotTestable:
+    """How far the average retention rate, taken as constant, misjudges how long customers stay.
+
+    The rate is 1 - leavers / periods lived; its mean stay up to the last time with `min_at_risk` at risk is divided by
+    the restricted mean of the Kaplan–Meier curve to the same time. A period is the table's unit where all times are
+    whole numbers of it, else a day.
+
+    Args:
+        lifetimes: distinct rows.
+        unit: of time.
+        seed: of the bootstrap over customers.
+        draws: of the bootstrap.
+        min_at_risk: at risk at the horizon.
+        min_events: leavers below which nothing is said.
+
+    Returns:
+        The ratio: 1 when the rate tells the truth, above 1 when it promises a longer stay than was seen.
+    """
+    rows = _in_whole_periods(ungrouped(lifetimes), unit)
+    until, left = follow_up(rows, at_least=min_at_risk), leavers(rows)
+    if left < min_events:
+        return NotTestable(f"{plural(left, 'customer')} left; the gate is {min_events} leavers.")
+    if until <= 0:
+        return NotTestable(f"There is no time at which {min_at_risk} customers were still at risk.")
+    value = float(_stay_ratio(rows, rows["weight"].to_numpy(), until))
+    found = [_stay_ratio(rows, weights, until) for weights in resamples(rows, draws=draws, seed=seed)]
+    return Estimate.from_draws(value, np.concatenate(found), unit="ratio", n=customers(rows), events=left)
+
+
+def _in_whole_periods(rows: pd.DataFrame, unit: str) -> pd.DataFrame:
+    if (rows[["time", "entered"]] % 1 == 0).all(axis=None):
+        return rows
+    days = PER_YEAR["day"] / PER_YEAR[unit]
+    return rows.assign(time=rows["time"] * days, entered=rows["entered"] * days)
+
+
+def _stay_ratio(rows: pd.DataFrame, weights: np.ndarray, until: float) -> np.ndarray:
+    """Mean stay at the constant rate over the Kaplan–Meier mean, for each resample (last axis: rows)."""
+    left = rows["left"].to_numpy(bool)
+    lived = weights @ (rows["time"] - rows["entered"]).to_numpy(float)
+    rate = np.clip(1 - weights[..., left].sum(-1) / lived, 0, 1)
+    whole = math.floor(until)
+    periods = rate[..., None] ** np.arange(whole + 1)
+    at_rate = periods[..., :whole].sum(-1) + (until - whole) * periods[..., whole]
+    return at_rate / risk_table(rows, weights).mean_until(until)
+
+
+def tenure_readings(
+    lifetimes: pd.DataFrame, *, by: str | None, unit: str, seed: int, draws: int = 1000, min_events: int = MIN_EVENTS
+) -> dict[str, Estimate | NotTestable]:
+    """`tenure_from_rate` for all customers, and within each group of a covariate that has enough leavers."""
+    readings = {ALL: tenure_from_rate(lifetimes, unit=unit, seed=seed, draws=draws)}
+    if by is None:
+        return readings
+    groups = groups_of(grouped(lifetimes, by, min_events=min_events), by)
+    return readings | {
+        f"{by}: {name}": tenure_from_rate(rows, unit=unit, seed=seed, draws=draws) for name, rows in groups
+    }
+
+
+# --- Do the books close? ----------------------------------------------------------------------------------------
+
+
+def stock_flow(study: Study) -> Estimate | NotTestable:
+    """Count the periods in which customers at the start + joined - lost is not customers at the end.
+
+    The finances table counts the three independently; a table of spells alone closes by construction, so it is no
+    evidence.
+
+    Returns:
+        The number of violations among the periods that have one before them.
+    """
+    needed = ("period", "n_new", "n_lost", "n_active")
+    if not study.has("finances") or not study.table("finances").has(*needed):
+        return NotTestable(
+            "True by definition: with one source, retained and lost customers are complements by the way they are "
+            "counted. A finances table with n_new, n_lost and n_active would let the books be checked."
+        )
+    books = study.table("finances").rows.select(*needed).order_by("period").execute().dropna()
+    if len(books) < 2:
+        return NotTestable("Fewer than two periods have n_new, n_lost and n_active, so no balance can be struck.")
+    gap = books["n_active"] - books["n_active"].shift() - books["n_new"] + books["n_lost"]
+    violations = int((gap.iloc[1:].abs() > 0.5).sum())
+    return Estimate.exact(float(violations), unit="violations", n=len(books) - 1)

@@ -1,0 +1,264 @@
+"""Who leaves sooner: several covariates at once, by proportional hazards, with the test of their assumption."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.estimates import NotTestable
+from analysis.lifetimes import SPELL, customers, in_words, leavers, measured, recount
+from analysis.retention import MIN_EVENTS, risk_table
+from analysis.words import listing, plural
+
+LEAVERS_A_TERM = 10
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class CoxModel:
+    """Proportional hazards: how much likelier a customer is to leave at any age, other covariates equal.
+
+    Attributes:
+        table: one row a term: covariate, term (a word against the commonest one, or one standard deviation more), step
+            (that standard deviation; 1 for words), coefficient and error (log hazard a step), hazard_ratio, low, high
+            (95%), p.
+        assumption: one row a covariate: covariate, statistic, df, p (of a ratio that changes with age), holds (p is at
+            least 0.05 divided by the number of covariates).
+        concordance: of two customers, how often the one who left sooner had the higher predicted hazard.
+        log_likelihood: partial, with Efron's ties.
+        customers: behind the fit.
+        leavers: behind the fit.
+        strata: covariates whose groups have a baseline of their own.
+        notes: what was left out, as sentences.
+    """
+
+    table: pd.DataFrame
+    assumption: pd.DataFrame
+    concordance: float
+    log_likelihood: float
+    customers: int
+    leavers: int
+    strata: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def offenders(self) -> list[str]:
+        """Covariates whose hazard ratio changes with age, the clearest first."""
+        failed = self.assumption[~self.assumption["holds"]]
+        return list(failed.sort_values(["p", "statistic"], ascending=[True, False])["covariate"])
+
+
+@dataclass(frozen=True)
+class _Design:
+    """Distinct rows with a number for every term; leavers stand alone so that ties are counted as they are."""
+
+    rows: pd.DataFrame
+    terms: pd.DataFrame
+    strata: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self.terms.index)
+
+    def by_stratum(self) -> Iterator[pd.DataFrame]:
+        if not self.strata:
+            return iter([self.rows])
+        return (rows for _, rows in self.rows.groupby(_stratum_columns(self.strata)))
+
+
+def _stratum_columns(strata: Sequence[str]) -> list[str]:
+    return [f"stratum {name}" for name in strata]
+
+
+def cox(
+    lifetimes: pd.DataFrame, *, covariates: Sequence[str], strata: Sequence[str] = (), min_events: int = MIN_EVENTS
+) -> CoxModel | NotTestable:
+    """Fit proportional hazards by lifelines and test the assumption.
+
+    Args:
+        lifetimes: distinct rows with the covariates.
+        covariates: words, or quantities (a step is one standard deviation).
+        strata: covariates that get a baseline of their own instead of a ratio; quantities in quarters.
+        min_events: leavers that a word must have, or it is merged into "other"; 10 for each term are needed in all.
+    """
+    design = _design(lifetimes, [name for name in covariates if name not in strata], strata, min_events)
+    left, needed = leavers(design.rows), max(min_events, LEAVERS_A_TERM * len(design.terms))
+    if not len(design.terms):
+        return NotTestable(" ".join(["There is no covariate by which customers could be compared.", *design.notes]))
+    if left < needed:
+        return NotTestable(f"{plural(left, 'customer')} left; a model of {len(design.terms)} terms needs {needed}.")
+    try:
+        fitted = _fit(design)
+    except ValueError as reason:
+        return NotTestable(f"The model has no finite answer: {reason}")
+    found = fitted.summary.rename(columns={"coef": "coefficient", "se(coef)": "error", "exp(coef)": "hazard_ratio"})
+    found = found.rename(columns={"exp(coef) lower 95%": "low", "exp(coef) upper 95%": "high"})
+    table = design.terms.join(found[["coefficient", "error", "hazard_ratio", "low", "high", "p"]])
+    return CoxModel(
+        table=table.reset_index(drop=True),
+        assumption=_assumption(design, found["coefficient"].to_numpy()),
+        concordance=_concordance(design, found["coefficient"].to_numpy()),
+        log_likelihood=float(fitted.log_likelihood_),
+        customers=customers(design.rows),
+        leavers=left,
+        strata=design.strata,
+        notes=design.notes,
+    )
+
+
+def stratified(
+    lifetimes: pd.DataFrame, model: CoxModel | NotTestable, *, covariates: Sequence[str], most: int = 2
+) -> CoxModel | NotTestable:
+    """The model again with its clearest offenders against the assumption as strata.
+
+    Args:
+        lifetimes: distinct rows with the covariates.
+        model: as `cox` fitted it to these covariates.
+        covariates: of the model.
+        most: how many offenders become strata.
+    """
+    if isinstance(model, NotTestable):
+        return model
+    if not model.offenders:
+        return NotTestable("The assumption was not refuted for any covariate, so none needs a baseline of its own.")
+    if len(model.assumption) <= len(model.offenders[:most]):
+        return NotTestable("No other covariate is left to compare; the restricted means answer instead.")
+    return cox(lifetimes, covariates=covariates, strata=model.offenders[:most])
+
+
+def _design(lifetimes: pd.DataFrame, covariates: Sequence[str], strata: Sequence[str], min_events: int) -> _Design:
+    quantities = [name for name in covariates if measured(lifetimes[name])]
+    rows = lifetimes[lifetimes[quantities].notna().all(axis=1)]
+    missing, notes = customers(lifetimes) - customers(rows), []
+    if missing:
+        notes.append(f"{plural(missing, 'customer')} without a value of {listing(quantities, 'or')}: left out.")
+    numbers, terms = [], []
+    for name in covariates:
+        found = _terms(rows, name, min_events)
+        numbers += [values for _, _, values in found]
+        terms += [(name, term, step) for term, step, _ in found]
+    kept = _independent(numbers, rows["weight"].to_numpy(float))
+    if redundant := sorted(set(covariates) - {terms[place][0] for place in kept}):
+        notes.append(f"The same for all customers, or told by other covariates, so left out: {listing(redundant)}.")
+    names = [f"term {place}" for place in kept]
+    table = pd.DataFrame([terms[place] for place in kept], names, ["covariate", "term", "step"])
+    data = rows[[*SPELL, "weight"]].assign(
+        **{name: numbers[place] for name, place in zip(names, kept, strict=True)},
+        **{f"stratum {name}": in_words(rows, name, min_events=min_events) for name in strata},
+    )
+    return _Design(_leavers_alone(data), table, tuple(strata), tuple(notes))
+
+
+def _terms(rows: pd.DataFrame, name: str, min_events: int) -> list[tuple[str, float, np.ndarray]]:
+    """The terms of a covariate: label, step, and one number a row."""
+    weight = rows["weight"].to_numpy(float)
+    if measured(rows[name]):
+        values = rows[name].to_numpy(float)
+        centred = values - np.average(values, weights=weight) if len(values) else values
+        step = float(np.sqrt(np.average(centred**2, weights=weight))) if len(values) else 0.0
+        return [(f"{step:,.3g} more", step, centred / step)] if step > 0 else []
+    words = in_words(rows, name, min_events=min_events)
+    sizes = rows["weight"].groupby(words).sum().sort_values(ascending=False, kind="stable")
+    return [
+        (f"{word} against {sizes.index[0]}", 1.0, (words == word).to_numpy(float))
+        for word in sorted(map(str, sizes.index[1:]))
+    ]
+
+
+def _independent(numbers: list[np.ndarray], weight: np.ndarray) -> list[int]:
+    """Places of the terms that do not follow from those before them."""
+    if not numbers:
+        return []
+    columns = np.column_stack([np.ones(len(weight)), *numbers]) * np.sqrt(weight)[:, None]
+    rest = np.abs(np.diag(np.linalg.qr(columns / np.linalg.norm(columns, axis=0), mode="r")))
+    return [place for place in range(len(numbers)) if place + 1 < len(rest) and rest[place + 1] > 1e-7]
+
+
+def _leavers_alone(data: pd.DataFrame) -> pd.DataFrame:
+    data = recount(data, [str(column) for column in data if column != "weight"])
+    gone = data[data["left"]]
+    alone = gone.loc[gone.index.repeat(gone["weight"])].assign(weight=1)
+    # Who was seen for no time at all is never at risk when somebody leaves.
+    return pd.concat([alone, data[~data["left"] & (data["time"] > 0)]], ignore_index=True)
+
+
+def _fit(design: _Design) -> Any:
+    """lifelines' fit.
+
+    Raises:
+        ValueError: the likelihood has no maximum, with lifelines' first sentence as the reason.
+    """
+    from lifelines import CoxPHFitter
+    from lifelines.exceptions import ConvergenceError, ConvergenceWarning
+
+    late = (design.rows["entered"] > 0).any()
+    # Who was watched from the start is at risk at age 0 too, so enters before it.
+    rows = design.rows.assign(entered=design.rows["entered"].where(design.rows["entered"] > 0, -1.0))
+    strata = _stratum_columns(design.strata)
+    rows = rows[["time", "left", "weight", *(["entered"] if late else []), *strata, *design.columns]]
+    entry = {"entry_col": "entered"} if late else {}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ConvergenceWarning)
+            return CoxPHFitter().fit(rows, "time", "left", weights_col="weight", strata=strata or None, **entry)
+    except (ConvergenceError, ConvergenceWarning) as problem:
+        raise ValueError(" ".join(str(problem).split()).split(". ")[0] + ".") from problem
+
+
+def _assumption(design: _Design, coefficients: np.ndarray) -> pd.DataFrame:
+    """Score test of coefficients that change as the pooled curve falls, a covariate at a time.
+
+    lifelines' test ignores late entry, and R's survival gave up its approximation; this is R's present one.
+
+    Source: Grambsch & Therneau (1994), Biometrika 81; cox.zph of survival 3.
+    """
+    from scipy.stats import chi2
+
+    parts = [_by_age(rows, design.columns, coefficients) for rows in design.by_stratum() if rows["left"].any()]
+    pooled = risk_table(design.rows)
+    ages, scores, spreads = (np.concatenate([part[place] for part in parts]) for place in range(3))
+    # Age as the share that has left before it, so that a few late leavers do not decide.
+    when = 1 - pooled.survival_at(np.nextafter(ages, -1))
+    drift = when @ scores
+    plain, mixed, square = (np.tensordot(when**power, spreads, 1) for power in (0, 1, 2))
+    variance = square - mixed @ np.linalg.pinv(plain) @ mixed
+    rows = []
+    for name, places in design.terms.reset_index(drop=True).groupby("covariate", sort=False).groups.items():
+        mine = np.asarray(places)
+        statistic = float(drift[mine] @ np.linalg.pinv(variance[np.ix_(mine, mine)]) @ drift[mine])
+        rows.append((name, statistic, len(mine), float(chi2.sf(statistic, len(mine)))))
+    table = pd.DataFrame(rows, columns=["covariate", "statistic", "df", "p"])
+    return table.assign(holds=table["p"] >= LEVEL / len(table))
+
+
+def _by_age(rows: pd.DataFrame, columns: list[str], coefficients: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Ages at which somebody left, with the score and its variance there (Efron's ties)."""
+    numbers, weight = rows[columns].to_numpy(float), rows["weight"].to_numpy(float)
+    hazard, plain, size = weight * np.exp(numbers @ coefficients), risk_table(rows), len(columns)
+    blocks = [np.vstack([hazard, numbers.T * hazard]), *(numbers.T * (hazard * numbers[:, k]) for k in range(size))]
+    tables = [risk_table(rows, block) for block in blocks]
+    at_risk, events = (np.vstack([getattr(table, part) for table in tables]) for part in ("at_risk", "events"))
+    seen, ages = risk_table(rows, numbers.T * weight).events, np.flatnonzero(plain.events)
+    scores, spreads = [], []
+    for age in ages:
+        tied = int(plain.events[age])
+        left = at_risk[:, age, None] - events[:, age, None] * np.arange(tied) / tied
+        mean = left[1 : 1 + size] / left[0]
+        scores.append(seen[:, age] - mean.sum(1))
+        spreads.append((left[1 + size :] / left[0]).sum(1).reshape(size, size) - mean @ mean.T)
+    return plain.times[ages], np.array(scores), np.array(spreads)
+
+
+def _concordance(design: _Design, coefficients: np.ndarray) -> float:
+    """Over all customers; strata do not count."""
+    from lifelines.utils import concordance_index
+
+    rows = design.rows.loc[design.rows.index.repeat(design.rows["weight"])]
+    hazard = rows[design.columns].to_numpy(float) @ coefficients
+    return float(concordance_index(rows["time"], -hazard, rows["left"]))
