@@ -7,66 +7,26 @@ is wrong a second one finds the first case. Rows never leave the engine.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import date
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Literal
 
 from analysis import words
+from analysis.readings import ROW_NUMBER, Matched, Reading, match, text_of
 from analysis.sources import Source
-from analysis.tables import TABLES, Column, Table, TableError, nearest
+from analysis.tables import TABLES, TableError
 
 if TYPE_CHECKING:
     import ibis
 
-ROW = "row"  # as the place of customer_id: one row is one customer
-_NUMBER_OF_ROW = "row?"
-
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 # Leading zeros mean a code (a postcode), not a quantity.
 _QUANTITY = r"^-?(0|[1-9]\d*)(\.\d+)?$"
-_DAY = r"^\d{4}-\d{2}-\d{2}"
-_OFFSET = r"(Z|z|[+-]\d{2}(:?\d{2})?)"
-_ISO = _DAY + r"([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?$"
-_ISO_WITH_OFFSET = _DAY + r"[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)? ?" + _OFFSET + "$"
-_YES = ("yes", "y", "true", "t", "1", "1.0")
-_NO = ("no", "n", "false", "f", "0", "0.0")
-# The largest amount a float64 still holds to the cent.
+# The largest amount that a float64 still holds to the cent.
 _LARGEST = 2**53 / 100
 _YEARS = (1900, 2199)
-
 _SHOWN = 40
-
-
-@dataclass(frozen=True)
-class FlagRule:
-    """A yes/no column read from another one: yes where the text begins with, or equals, something."""
-
-    column: str
-    starts_with: str | None = None
-    equals: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Item:
-    """A survey question: its column, the ends of its scale, and the codes that mean no answer."""
-
-    name: str
-    scale: tuple[float, float] | None = None
-    missing: tuple[float | str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How a user's table is to be read: which of their columns is which, and what the file cannot say itself."""
-
-    columns: Mapping[str, str | FlagRule] = field(default_factory=dict)
-    date_format: str | None = None
-    observed_until: date | None = None
-    tenure_unit: str | None = None
-    covariates: tuple[str, ...] = ()
-    items: tuple[Item, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +43,8 @@ class CheckedTable:
     """A table under contract: `rows` (in the engine) has contract names and types.
 
     `steps` count the rows kept and dropped, `notes` say what a reader should know, `facts` what the table is:
-    rows and customers (counts), first and observed_until (days), unit, cohort, covariates, items where they apply.
+    rows and customers (counts), first, last and observed_until (days), unit, cohort, covariates, items and scales,
+    each where it applies.
     """
 
     name: str
@@ -108,6 +69,15 @@ class _Rule:
     then: Literal["refuse", "drop", "note"] = "refuse"
     shows: bool = False
 
+    @property
+    def key(self) -> str:
+        """The rule's name in the tally."""
+        return f"{self.column}: {self.says}"
+
+    def hits(self, rows: Any) -> Any:
+        """Whether each row breaks the rule; a row whose value is unknown does not."""
+        return self.bad(rows).fill_null(False)
+
 
 def check(name: str, source: Source, reading: Reading) -> CheckedTable:
     """Check one table against its contract.
@@ -122,357 +92,135 @@ def check(name: str, source: Source, reading: Reading) -> CheckedTable:
 
     Raises:
         TableError: the table breaks its contract; the message lists every problem with its first row.
+        SettingsError: the settings do not say what the table's columns need.
     """
-    contract = TABLES[name]
-    places = _places(contract, source, reading)
-    read = _read(contract, source, reading, places)
-    rules = _rules(contract, reading, places)
-    tally = _tally(read, rules, source=source, contract=contract, places=places)
+    matched = match(TABLES[name], source, reading)
+    rules = _rules(matched)
+    rows = matched.rows()
+    tally = _tally(matched, rows, rules)
     if not tally["rows"]:
         raise TableError(f"{name} ({source.shown}) is empty: it has column names but no rows.")
-    broken = [rule for number, rule in enumerate(rules) if rule.then == "refuse" and tally[f"broken {number}"]]
-    if broken:
-        raise TableError(
-            _problems(broken, rules, tally, contract=contract, source=source, reading=reading, places=places)
-        )
+    if any(rule.then == "refuse" and tally[rule.key] for rule in rules):
+        raise matched.refusal(_problems(matched, rules, tally))
     steps = _steps(rules, tally)
     if not steps[-1].kept:
-        dropped = "; ".join(f"{words.count(step.dropped)} {step.rule}" for step in steps if step.dropped)
-        raise TableError(f"{name} ({source.shown}) has no row left to use. Dropped: {dropped}.")
-    kept = read.filter(~_dropped(read, rules))
-    rows, facts = _FINISH.get(name, _finish)(kept, contract, reading, places, tally)
-    facts = {"rows": steps[-1].kept, "customers": tally["customers"], **facts}
-    notes = _notes(rules, tally, name=name, source=source, reading=reading, places=places, facts=facts)
-    return CheckedTable(name, rows, steps, notes, facts)
-
-
-# Which of their columns is which
-
-
-def _places(contract: Table, source: Source, reading: Reading) -> dict[str, str | FlagRule]:
-    """Contract name to the user's column, for every column that will be read."""
-    known = source.rows.columns
-    places: dict[str, str | FlagRule] = dict(reading.columns) or {n: n for n in contract.names if n in known}
-    _refuse_missing_columns(contract, source, reading, places)
-    _refuse_wrong_alternative(contract, source, places)
-    taken = set(places)
-    places |= {name: name for name in reading.covariates if name not in taken}
-    return places | {item.name: item.name for item in reading.items}
-
-
-def _refuse_missing_columns(contract: Table, source: Source, reading: Reading, places: Mapping[str, Any]) -> None:
-    """Raise when the table lacks a column the settings name, or the settings lack one the contract needs."""
-    known = source.rows.columns
-    wanted = {name: place.column if isinstance(place, FlagRule) else place for name, place in places.items()}
-    wanted |= {name: name for name in reading.covariates if name not in places}
-    wanted |= {item.name: item.name for item in reading.items}
-    problems = [
-        f'{name}: there is no column "{theirs}". The nearest name is "{nearest(theirs, known)}".'
-        for name, theirs in wanted.items()
-        if theirs not in known and not _is_row(name, theirs)
-    ]
-    problems += [
-        f'{column.name}: no column is given for it ({column.meaning}). Add columns = {{ {column.name} = "…" }}.'
-        for column in contract.columns
-        if column.required and column.name not in places
-    ]
-    if problems:
-        columns = ", ".join(map(str, known[:_SHOWN])) + (" …" if len(known) > _SHOWN else "")
-        raise TableError(_listed(contract.name, source, [*problems, f"Its columns are: {columns}."]))
-
-
-def _refuse_wrong_alternative(contract: Table, source: Source, places: Mapping[str, Any]) -> None:
-    """Raise unless exactly one of the contract's alternatives is given whole."""
-    if not contract.alternatives:
-        return
-    choices = " or ".join(" with ".join(group) for group in contract.alternatives)
-    firsts = [group[0] for group in contract.alternatives if group[0] in places]
-    whole = [group for group in contract.alternatives if set(group) <= set(places)]
-    if len(firsts) > 1:
-        problem = f"both {' and '.join(firsts)} are given. Give either {choices}, so that it is clear which one counts."
-        raise TableError(_listed(contract.name, source, [problem]))
-    if not whole:
-        raise TableError(_listed(contract.name, source, [f"neither is given: {choices}."]))
-
-
-# Reading each column as its kind
-
-
-def _read(
-    contract: Table, source: Source, reading: Reading, places: Mapping[str, Any], *, numbered: bool = False
-) -> Any:
-    """One row a row of the source: each column as its kind, and beside it (name + "?") its text as written."""
-    import ibis
-
-    raw = source.rows
-    number = ibis.row_number() + 1
-    columns: dict[str, Any] = {_NUMBER_OF_ROW: number} if numbered else {}
-    for name, place in places.items():
-        if _is_row(name, place):
-            columns[name] = number.cast("string")
-            continue
-        theirs = raw[place.column if isinstance(place, FlagRule) else place]
-        columns[_text_of(name)] = _text(theirs)
-        columns[name] = _value(_column(contract, reading, name, places), theirs, place, reading)
-    read = raw.select(**columns)
-    if "amount" not in columns and {"unit_price", "quantity"} <= set(columns):
-        read = read.mutate(amount=read.unit_price * read.quantity)
-    return read
-
-
-def _is_row(name: str, place: Any) -> bool:
-    return name == "customer_id" and place == ROW
-
-
-def _text_of(name: str) -> str:
-    return f"{name}?"
-
-
-def _column(contract: Table, reading: Reading, name: str, places: Mapping[str, Any]) -> Column:
-    """The contract of a column, also of those a user brings themselves."""
-    if any(item.name == name for item in reading.items):
-        return Column(name, "number", False, "an answer")
-    if name not in contract.names:
-        return Column(name, "text", False, "a covariate")
-    column = contract[name]
-    if name == "observed_from" and "tenure" in places:
-        return replace(column, kind="number")
-    return column
-
-
-def _value(column: Column, theirs: Any, place: Any, reading: Reading) -> Any:
-    if isinstance(place, FlagRule):
-        return _as_ruled_flag(theirs, place)
-    if column.kind == "time":
-        return _as_time(theirs, reading.date_format)
-    if column.kind in ("number", "money", "integer"):
-        codes = next((item.missing for item in reading.items if item.name == column.name), ())
-        return _as_number(theirs, codes)
-    if column.kind == "flag":
-        return _as_flag(theirs)
-    return _as_covariate(theirs) if column.meaning == "a covariate" else _text(theirs)
-
-
-def _text(theirs: Any) -> Any:
-    """The value as text; null when there is nothing in it. Whole numbers kept as decimals (17850.0) lose the point."""
-    if theirs.type().is_floating():
-        whole = (theirs == theirs.floor()) & (theirs.abs() < 2**53)
-        text = whole.ifelse(theirs.cast("int64").cast("string"), theirs.cast("string"))
-        return theirs.isnan().ifelse(None, text)
-    return theirs.cast("string").strip().nullif("")
-
-
-def _as_number(theirs: Any, codes: tuple[float | str, ...] = ()) -> Any:
-    kind = theirs.type()
-    if kind.is_numeric():
-        value = theirs.cast("float64")
-        value = (value.isnan() | value.isinf()).ifelse(None, value)
-    else:
-        text = _text(theirs)
-        value = text.re_search(_NUMBER).ifelse(text.try_cast("float64"), None)
-    numbers = [float(code) for code in codes if not isinstance(code, str)]
-    return value.isin(numbers).ifelse(None, value) if numbers else value
-
-
-def _as_time(theirs: Any, date_format: str | None) -> Any:
-    """A time stamp in the study's zone: ISO or the stated format, never a guess."""
-    kind = theirs.type()
-    if kind.is_timestamp() or kind.is_date():
-        return theirs.cast("timestamp")  # the engine's zone is the study's
-    text = _text(theirs)
-    if date_format:
-        return _parse(text, date_format)
-    with_zone = text.try_cast("timestamp('UTC')").cast("timestamp")
-    plain = text.re_search(_ISO).ifelse(text.try_cast("timestamp"), None)
-    return text.re_search(_ISO_WITH_OFFSET).ifelse(with_zone, plain)
-
-
-def _parse(text: Any, date_format: str) -> Any:
-    """Text to time by a format; null where it does not fit (an engine function Ibis does not know)."""
-    import ibis
-
-    zoned = "%z" in date_format
-    returns = ibis.dtype("timestamp('UTC')" if zoned else "timestamp")
-
-    @ibis.udf.scalar.builtin(name="try_strptime", signature=((ibis.dtype("string"), ibis.dtype("string")), returns))
-    def try_strptime(value, form):  # type: ignore[no-untyped-def]
-        ...
-
-    return try_strptime(text, date_format).cast("timestamp")
-
-
-def _as_flag(theirs: Any) -> Any:
-    if theirs.type().is_boolean():
-        return theirs
-    import ibis
-
-    text = _text(theirs).lower()
-    return ibis.cases((text.isin(_YES), True), (text.isin(_NO), False))
-
-
-def _as_ruled_flag(theirs: Any, rule: FlagRule) -> Any:
-    text = _text(theirs).fill_null("")
-    return text.startswith(rule.starts_with) if rule.starts_with is not None else text.isin(rule.equals)
-
-
-def _as_covariate(theirs: Any) -> Any:
-    return theirs.cast("float64") if theirs.type().is_numeric() else _text(theirs)
+        raise TableError(f"{name} ({source.shown}) has no row left to use: " + _dropped(steps))
+    kept = rows.filter(~_any_drop(rows, rules))
+    checked, facts = _FINISH.get(name, _finish)(matched, kept, tally)
+    facts = {"rows": steps[-1].kept, "customers": tally.get("customers"), **facts}
+    return CheckedTable(name, checked, steps, tuple(_notes(matched, rules, tally, facts)), facts)
 
 
 # The rules
 
 
-def _rules(contract: Table, reading: Reading, places: Mapping[str, Any]) -> list[_Rule]:
+def _rules(matched: Matched) -> list[_Rule]:
     """Every rule of a table; what is dropped comes first, so that no problem is counted on rows nobody uses."""
-    rules: list[_Rule] = []
-    for name, place in places.items():
-        if not (_is_row(name, place) or isinstance(place, FlagRule)):
-            rules += _column_rules(_column(contract, reading, name, places), contract, reading, places)
-    rules += _ROW_RULES.get(contract.name, lambda *_: [])(reading, places)
-    if contract.unique and places.get("customer_id") != ROW:
-        rules += _unique_rule(contract.unique)
+    rules = [rule for name in matched.places for rule in _column_rules(matched, name)]
+    rules += _ROW_RULES.get(matched.contract.name, lambda _: [])(matched)
+    if matched.contract.unique and not matched.one_row_is_one_customer:
+        rules.append(_unique_rule(matched.contract.unique))
     return sorted(rules, key=lambda rule: rule.then != "drop")
 
 
-def _column_rules(column: Column, contract: Table, reading: Reading, places: Mapping[str, Any]) -> list[_Rule]:
+def _column_rules(matched: Matched, name: str) -> list[_Rule]:
     """A value is there where it must be, can be read as its kind, and lies in a range that makes sense."""
-    name, text = column.name, _text_of(column.name)
-    rules = []
-    if column.required or any(name in group and name in places for group in contract.alternatives):
-        rules += _missing_rule(name, contract.name)
-    codes = next((item.missing for item in reading.items if item.name == name), ())
-    unreadable = _UNREADABLE.get(column.kind)
-    if unreadable:
-        says, advice = unreadable
-        if column.kind == "time" and reading.date_format:
-            says = f"do not fit the date_format {reading.date_format}"
-            advice = "Correct them, or the date_format."
-        listed = [str(code) for code in codes]
-
-        def bad(t: Any) -> Any:
-            return t[text].notnull() & t[name].isnull() & ~t[text].isin([*listed, *(f"{c}.0" for c in listed)])
-
-        rules.append(_Rule(name, bad, says, advice, shows=True))
-    return rules + _range_rules(column, reading)
-
-
-def _missing_rule(name: str, table: str) -> list[_Rule]:
-    if name == "ended_at":
+    column, text = matched.column(name), text_of(name)
+    if name == "customer_id" and matched.one_row_is_one_customer:
         return []
-    drop = table == "orders" and name == "customer_id"
-    text = _text_of(name)
-    return [
-        _Rule(
-            name,
-            lambda t: t[text].isnull(),
-            f"have no {name}",
-            "Fill it in, or leave the rows out of the export.",
-            then="drop" if drop else "refuse",
-        )
-    ]
+    rules = []
+    if column.required or any(name in group for group in matched.contract.alternatives if name != "ended_at"):
+        drop = (matched.contract.name, name) == ("orders", "customer_id")
+        advice = "Fill it in, or leave these rows out of the table."
+        says = f"have no {name}"
+        rules.append(_Rule(name, lambda t: t[text].isnull(), says, advice, then="drop" if drop else "refuse"))
+    if column.kind in _UNREADABLE:
+        says, advice = _UNREADABLE[column.kind]
+        if column.kind == "time" and matched.reading.date_format:
+            says, advice = f"do not fit the date_format {matched.reading.date_format}", "Correct them, or the format."
+        rules.append(_Rule(name, lambda t: t[text].notnull() & t[name].isnull(), says, advice, shows=True))
+    return rules + _range_rules(matched, name)
 
 
 _UNREADABLE = {
     "time": (
-        "are not dates in ISO form (2024-01-31, 2024-01-31 18:30)",
-        'Say how dates are written, for example date_format = "%d/%m/%Y"; dates are never guessed.',
+        "are not dates in ISO form (2024-01-31 or 2024-01-31 18:30)",
+        'Say how they are written, for example date_format = "%d/%m/%Y"; dates are never guessed.',
     ),
     "money": (
         "are not plain numbers",
-        "Write amounts with a point and no separators or currency signs: 1234.50, not 1,234.50 or 1.234,50.",
+        "Write amounts with a point and without separators or currency signs: 1234.50, not 1,234.50 or 1.234,50.",
     ),
-    "number": ("are not plain numbers", "Write numbers with a point and no separators: 1234.5."),
-    "integer": ("are not plain numbers", "Write whole numbers without separators."),
-    "flag": ("are neither yes nor no", "Use Yes/No, true/false or 1/0."),
+    "number": ("are not plain numbers", "Write numbers with a point and without separators: 1234.5."),
+    "integer": ("are not plain numbers", "Write whole numbers without separators: 1234."),
+    "flag": ("are neither yes nor no", "Write Yes or No, true or false, 1 or 0."),
 }
 
 
-def _range_rules(column: Column, reading: Reading) -> list[_Rule]:
-    name = column.name
-    if column.kind == "money":
-        return [
-            _Rule(
-                name, lambda t: t[name].abs() > _LARGEST, "are too large to be an amount", "Correct them.", shows=True
-            )
-        ]
-    if column.kind == "integer":
+def _range_rules(matched: Matched, name: str) -> list[_Rule]:
+    kind, item = matched.column(name).kind, matched.items.get(name)
+    if kind == "money":
+        return [_Rule(name, lambda t: t[name].abs() > _LARGEST, "are too large for money", "Correct them.", shows=True)]
+    if kind == "integer":
         return [_Rule(name, lambda t: t[name] != t[name].floor(), "are not whole", "Correct them.", shows=True)]
-    if column.kind == "time":
-        low, high = _YEARS
-        return [
-            _Rule(
-                name,
-                lambda t: ~t[name].year().between(low, high),
-                f"lie outside the years {low} to {high}",
-                "Correct them; dates of another calendar must be converted first.",
-                shows=True,
-            )
-        ]
-    item = next((item for item in reading.items if item.name == name and item.scale), None)
-    if item is None or item.scale is None:
-        return []
-    least, most = item.scale
-    advice = "Correct the scale, or list codes that mean no answer under missing."
-    return [
-        _Rule(name, lambda t: ~t[name].between(least, most), f"lie outside {least:g} to {most:g}", advice, shows=True)
-    ]
+    if kind == "time":
+        says = f"lie outside the years {_YEARS[0]} to {_YEARS[1]}"
+        advice = "Correct them; dates of another calendar have to be converted first."
+        return [_Rule(name, lambda t: ~t[name].year().between(*_YEARS), says, advice, shows=True)]
+    if item and item.scale:
+        low, high = item.scale
+        advice = "Correct the scale, or list codes that mean no answer under missing."
+        says = f"lie outside {low:g} to {high:g}"
+        return [_Rule(name, lambda t: ~t[name].between(low, high), says, advice, shows=True)]
+    return []
 
 
-def _order_rules(reading: Reading, places: Mapping[str, Any]) -> list[_Rule]:
-    if reading.observed_until:
-        until = reading.observed_until
-        return [_Rule("ordered_at", lambda t: _day(t.ordered_at) > until, f"lie after {until}", then="drop")]
+def _order_rules(matched: Matched) -> list[_Rule]:
+    until = matched.reading.observed_until
+    if until:
+        return [_Rule("ordered_at", lambda t: t.ordered_at.date() > until, f"lie after {until}", then="drop")]
     today = date.today()
     advice = "Correct them, or set observed_until to the last day seen."
-    return [_Rule("ordered_at", lambda t: _day(t.ordered_at) > today, "lie in the future", advice, shows=True)]
+    return [_Rule("ordered_at", lambda t: t.ordered_at.date() > today, "lie in the future", advice, shows=True)]
 
 
-def _subscription_rules(reading: Reading, places: Mapping[str, Any]) -> list[_Rule]:
-    return _tenure_rules(places) if "tenure" in places else _dated_rules(reading, places)
+def _subscription_rules(matched: Matched) -> list[_Rule]:
+    by_tenure, one_each = "tenure" in matched.places, matched.one_row_is_one_customer
+    rules = _tenure_rules() if by_tenure else _dated_rules(matched.reading.observed_until)
+    if not one_each and by_tenure:
+        rules.append(_unique_rule(("customer_id",), "A customer with several spells needs started_at and ended_at."))
+    if not one_each and not by_tenure:
+        advice = "A customer has one spell at a time: merge them, or end the earlier one first."
+        rules.append(_Rule("started_at", _overlaps, "begin before the customer's earlier spell ended", advice))
+    return [rule for rule in rules if rule.column in matched.places]
 
 
-def _tenure_rules(places: Mapping[str, Any]) -> list[_Rule]:
-    rules = [_Rule("tenure", lambda t: t.tenure < 0, "are negative", "Correct them; 0 is allowed.", shows=True)]
-    if "observed_from" in places:
-        rules += [
-            _Rule("observed_from", lambda t: t.observed_from < 0, "are negative", "Correct them.", shows=True),
-            _Rule(
-                "observed_from",
-                lambda t: (t.observed_from > 0) & (t.observed_from >= t.tenure),
-                "were over before watching began",
-                then="drop",
-            ),
-        ]
-    if places["customer_id"] != ROW:
-        rules += _unique_rule(("customer_id",), "A customer with several spells needs started_at and ended_at.")
-    return rules
-
-
-def _dated_rules(reading: Reading, places: Mapping[str, Any]) -> list[_Rule]:
-    until = reading.observed_until
-    rules = [
-        _Rule("started_at", lambda t: _day(t.started_at) > until, f"start after {until}", then="drop"),
+def _tenure_rules() -> list[_Rule]:
+    return [
+        _Rule("tenure", lambda t: t.tenure < 0, "are negative", "Correct them; 0 is allowed.", shows=True),
+        _Rule("observed_from", lambda t: t.observed_from < 0, "are negative", "Correct them.", shows=True),
         _Rule(
-            "ended_at", lambda t: t.ended_at < t.started_at, "ended before they started", "Correct them.", shows=True
-        ),
-        _Rule(
-            "ended_at",
-            lambda t: _day(t.ended_at) > until,
-            f"end after {until}",
-            "they count as still a customer",
-            then="note",
+            "observed_from",
+            lambda t: (t.observed_from > 0) & (t.observed_from >= t.tenure),
+            "were over before watching began",
+            then="drop",
         ),
     ]
-    if "observed_from" in places:
-        rules += [_Rule("observed_from", _over_before_watching, "were over before watching began", then="drop")]
-    if places["customer_id"] != ROW:
-        advice = "One customer has one spell at a time: merge them, or end the earlier one first."
-        rules += [_Rule("started_at", _overlaps, "begin before the customer's earlier spell ended", advice)]
-    return rules
 
 
-def _over_before_watching(t: Any) -> Any:
-    return (t.observed_from > t.started_at) & (t.observed_from >= t.ended_at)
+def _dated_rules(until: Any) -> list[_Rule]:
+    still = "they count as customers on that day"
+    return [
+        _Rule("started_at", lambda t: t.started_at.date() > until, f"start after {until}", then="drop"),
+        _Rule(
+            "observed_from",
+            lambda t: (t.observed_from > t.started_at) & (t.observed_from >= t.ended_at),
+            "were over before watching began",
+            then="drop",
+        ),
+        _Rule("ended_at", lambda t: t.ended_at < t.started_at, "end before they start", "Correct them.", shows=True),
+        _Rule("ended_at", lambda t: t.ended_at.date() > until, f"end after {until}", still, then="note"),
+    ]
 
 
 def _overlaps(t: Any) -> Any:
@@ -481,258 +229,205 @@ def _overlaps(t: Any) -> Any:
     # Sorted by start, any overlap shows between neighbours.
     by_start = ibis.window(group_by=t.customer_id, order_by=[t.started_at, t.ended_at])
     start, end = t.started_at.lag().over(by_start), t.ended_at.lag().over(by_start)
-    again = start.notnull() & (start == t.started_at) & end.identical_to(t.ended_at)
-    return again | (start.notnull() & (end.isnull() | (t.started_at < end)))
+    same = (start == t.started_at) & end.identical_to(t.ended_at)
+    return start.notnull() & (same | end.isnull() | (t.started_at < end))
 
 
-def _unique_rule(keys: tuple[str, ...], advice: str = "") -> list[_Rule]:
-    import ibis
-
+def _unique_rule(keys: tuple[str, ...], advice: str = "") -> _Rule:
     what = " and ".join(keys)
 
     def again(t: Any) -> Any:
+        import ibis
+
         # Which of two equal rows is the second matters only where rows are numbered, to name the first case.
-        order = t[_NUMBER_OF_ROW] if _NUMBER_OF_ROW in t.columns else None
+        order = t[ROW_NUMBER] if ROW_NUMBER in t.columns else None
         return ibis.row_number().over(ibis.window(group_by=[t[key] for key in keys], order_by=order)) > 0
 
-    return [_Rule(keys[0], again, f"repeat the {what} of an earlier row", advice or f"Give one row for each {what}.")]
+    return _Rule(keys[0], again, f"repeat the {what} of an earlier row", advice or f"Give one row for each {what}.")
 
 
-_ROW_RULES: dict[str, Callable[[Reading, Mapping[str, Any]], list[_Rule]]] = {
+_ROW_RULES: dict[str, Callable[[Matched], list[_Rule]]] = {
     "orders": _order_rules,
     "subscriptions": _subscription_rules,
 }
 
 
-def _day(time: Any) -> Any:
-    return time.date()
-
-
 # Counting, and saying what is wrong
 
 
-def _marked(read: Any, rules: list[_Rule]) -> Any:
-    """The table with one yes/no column a rule: "broken 0", "broken 1" and so on."""
-    return read.mutate(**{f"broken {number}": rule.bad(read).fill_null(False) for number, rule in enumerate(rules)})
-
-
-def _dropped(t: Any, rules: list[_Rule]) -> Any:
+def _any_drop(rows: Any, rules: list[_Rule]) -> Any:
     """Whether any rule drops the row."""
     import ibis
 
-    return reduce(
-        lambda before, rule: before | rule.bad(t).fill_null(False),
-        (rule for rule in rules if rule.then == "drop"),
-        ibis.literal(False),
-    )
+    hits = (rule.hits(rows) for rule in rules if rule.then == "drop")
+    return reduce(lambda one, other: one | other, hits, ibis.literal(False))
 
 
-def _tally(
-    read: Any, rules: list[_Rule], *, source: Source, contract: Table, places: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Count the rows each rule hits (a row is counted for the first rule that drops it), in one query."""
+def _tally(matched: Matched, rows: Any, rules: list[_Rule]) -> dict[str, Any]:
+    """Count the rows each rule hits (a row counts for the first rule that drops it), in one query."""
     import ibis
 
-    marked = _marked(read, rules)
+    marked = rows.mutate(**{rule.key: rule.hits(rows) for rule in rules})
     kept: Any = ibis.literal(True)
     wanted: dict[str, Any] = {"rows": marked.count()}
-    for number, rule in enumerate(rules):
-        hit = kept & marked[f"broken {number}"]
-        wanted[f"broken {number}"] = hit.sum()
+    for rule in rules:
+        wanted[rule.key] = (kept & marked[rule.key]).sum()
         if rule.then == "drop":
-            kept = kept & ~marked[f"broken {number}"]
-    if "customer_id" in places:
+            kept = kept & ~marked[rule.key]
+    if "customer_id" in matched.places:
         wanted["customers"] = marked.customer_id.nunique(where=kept)
-    if contract.name == "orders":
+    if matched.contract.name == "orders":
         wanted |= {"first": marked.ordered_at.min(where=kept), "last": marked.ordered_at.max(where=kept)}
-    for name in _optional(contract, places):
-        wanted[f"missing {name}"] = (kept & marked[name].isnull()).sum()
-    for name in _own(contract, places):
+    for name in _may_be_empty(matched):
+        wanted[_empty(name)] = (kept & marked[name].isnull()).sum()
+    for name in matched.own:
         if marked[name].type().is_string():
-            wanted[f"words {name}"] = (kept & ~marked[name].re_search(_QUANTITY)).sum()
-    return {"customers": None, **_fetch(marked.aggregate(**wanted), contract.name, source)}
+            wanted[_words(name)] = (kept & ~marked[name].re_search(_QUANTITY)).sum()
+    return _fetch(marked.aggregate(**wanted), matched)
 
 
-def _own(contract: Table, places: Mapping[str, Any]) -> list[str]:
-    """The columns a user brings beside the contract (of a survey: the answers)."""
-    return [name for name in places if name not in contract.names]
+def _empty(name: str) -> str:
+    return f"{name} is empty"
 
 
-def _optional(contract: Table, places: Mapping[str, Any]) -> list[str]:
-    """Columns that may be empty and whose gaps a reader should know."""
-    telling = [
-        name
-        for name in places
-        if name in contract.names
-        and contract[name].kind in ("money", "number", "integer", "text")
-        and not contract[name].required
-    ]
-    return [*telling, *_own(contract, places)]
+def _words(name: str) -> str:
+    return f"{name} is no number"
 
 
-def _fetch(question: Any, name: str, source: Source) -> dict[str, Any]:
+def _may_be_empty(matched: Matched) -> list[str]:
+    """Columns whose gaps a reader should know."""
+    contract = matched.contract
+    optional = [c.name for c in contract.columns if not c.required and c.kind in ("money", "number", "integer", "text")]
+    return [name for name in matched.places if name in optional or name in matched.own]
+
+
+def _fetch(question: Any, matched: Matched) -> dict[str, Any]:
     """The one row that answers an aggregate."""
     try:
         return question.to_pyarrow().to_pylist()[0]
     except Exception as error:  # each engine has its own errors, and their text may quote whole rows
-        raise TableError(f"{name} ({source.shown}) {_unreadable(error)}") from error
+        raise TableError(f"{matched.contract.name} ({matched.source.shown}) {_unreadable(error)}") from error
 
 
 def _unreadable(error: Exception) -> str:
+    """What an engine's error says about the file, without the rows it quotes."""
     text = str(error)
     line = re.search(r"Error on Line: (\d+)", text)
     fields = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text)
     if line and fields:
-        expected, found = fields.groups()
-        return f"has {found} fields where {expected} are expected, in line {line[1]}. Correct the line."
+        return f"has {fields[2]} fields where {fields[1]} are expected, in line {line[1]}. Correct the line."
     if "unicode" in text or "utf-8" in text:
         return "is not in UTF-8. Save it as UTF-8 (in a spreadsheet: CSV UTF-8)."
-    where = f", near line {line[1]}" if line else ""
-    return f"could not be read ({type(error).__name__}{where})."
+    return f"could not be read ({type(error).__name__}{f', near line {line[1]}' if line else ''})."
 
 
-def _problems(
-    broken: list[_Rule],
-    rules: list[_Rule],
-    tally: dict[str, Any],
-    *,
-    contract: Table,
-    source: Source,
-    reading: Reading,
-    places: Mapping[str, Any],
-) -> str:
+def _problems(matched: Matched, rules: list[_Rule], tally: dict[str, Any]) -> list[str]:
     """Every broken rule with its count and its first case, which a second query finds."""
-    read = _read(contract, source, reading, places, numbered=True)
-    marked = _marked(read, rules)
+    broken = [rule for rule in rules if rule.then == "refuse" and tally[rule.key]]
+    rows = matched.rows(numbered=True)
+    marked = rows.mutate(**{rule.key: rule.hits(rows) & ~_any_drop(rows, rules) for rule in broken})
     wanted: dict[str, Any] = {}
     for rule in broken:
-        number = rules.index(rule)
-        hit = marked[f"broken {number}"] & ~_dropped(marked, rules)
-        wanted[f"row {number}"] = marked[_NUMBER_OF_ROW].min(where=hit)
-        if _may_show(rule, contract, places):
-            wanted[f"value {number}"] = marked[_text_of(rule.column)].argmin(marked[_NUMBER_OF_ROW], where=hit)
-    first = _fetch(marked.aggregate(**wanted), contract.name, source)
-    return _listed(
-        contract.name,
-        source,
-        [_problem(rule, rules.index(rule), tally=tally, first=first, places=places) for rule in broken],
-    )
+        wanted[f"row {rule.key}"] = marked[ROW_NUMBER].min(where=marked[rule.key])
+        if rule.shows and not _is_key(matched, rule.column):
+            text = marked[text_of(rule.column)]
+            wanted[f"value {rule.key}"] = text.argmin(marked[ROW_NUMBER], where=marked[rule.key])
+    first = _fetch(marked.aggregate(**wanted), matched)
+    return [_problem(matched, rule, tally, first) for rule in broken]
 
 
-def _may_show(rule: _Rule, contract: Table, places: Mapping[str, Any]) -> bool:
-    """Values are shown, but never those of a column that also says who the customer is."""
-    keys = {places[name] for name in places if name in contract.names and contract[name].kind == "key"}
-    return rule.shows and places[rule.column] not in keys
+def _is_key(matched: Matched, name: str) -> bool:
+    """Whether the column also says who the customer is; its values are never shown, for pages are published."""
+    keys = [key for key in matched.places if key in matched.contract.names and matched.contract[key].kind == "key"]
+    return matched.theirs(name) in [matched.theirs(key) for key in keys]
 
 
-def _problem(
-    rule: _Rule, number: int, *, tally: dict[str, Any], first: dict[str, Any], places: Mapping[str, Any]
-) -> str:
-    theirs = places[rule.column]
+def _problem(matched: Matched, rule: _Rule, tally: dict[str, Any], first: dict[str, Any]) -> str:
+    theirs = matched.theirs(rule.column)
     column = rule.column if theirs == rule.column else f'{rule.column} (their "{theirs}")'
-    value = first.get(f"value {number}")
-    case = f"row {words.count(first[f'row {number}'])}" + ("" if value is None else f', "{_short(value)}"')
-    share = f"{words.count(tally[f'broken {number}'])} of {words.count(tally['rows'])} rows"
-    return f"{column}: {share} {rule.says}. First: {case}. {rule.advice}"
-
-
-def _short(value: str) -> str:
-    return value if len(value) <= _SHOWN else value[:_SHOWN] + "…"
-
-
-def _listed(name: str, source: Source, problems: list[str]) -> str:
-    """One message for all problems of a table."""
-    return "\n  ".join([f"{name} ({source.shown}) cannot be used:", *problems])
+    value = first.get(f"value {rule.key}")
+    quoted = "" if value is None else f', "{value[:_SHOWN]}{"…" if len(value) > _SHOWN else ""}"'
+    share = f"{words.count(tally[rule.key])} of {words.plural(tally['rows'], 'row')}"
+    return f"{column}: {share} {rule.says}. First: row {words.count(first[f'row {rule.key}'])}{quoted}. {rule.advice}"
 
 
 def _steps(rules: list[_Rule], tally: dict[str, Any]) -> tuple[Step, ...]:
     kept = tally["rows"]
     steps = [Step("rows read", kept, 0)]
-    for number, rule in enumerate(rules):
+    for rule in rules:
         if rule.then == "drop":
-            kept -= tally[f"broken {number}"]
-            steps.append(Step(f"rows that {rule.says}", kept, tally[f"broken {number}"]))
+            kept -= tally[rule.key]
+            steps.append(Step(f"rows that {rule.says}", kept, tally[rule.key]))
     return tuple(steps)
 
 
-def _notes(
-    rules: list[_Rule],
-    tally: dict[str, Any],
-    *,
-    name: str,
-    source: Source,
-    reading: Reading,
-    places: Mapping[str, Any],
-    facts: dict[str, Any],
-) -> tuple[str, ...]:
+def _dropped(steps: tuple[Step, ...]) -> str:
+    return "; ".join(f"{words.count(step.dropped)} {step.rule}" for step in steps if step.dropped) + "."
+
+
+def _notes(matched: Matched, rules: list[_Rule], tally: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
     """What a reader should know about a table that may be used."""
-    notes = [
-        f"{words.plural(tally[f'broken {number}'], 'row')} {rule.says}: {rule.advice}."
-        for number, rule in enumerate(rules)
-        if rule.then == "note" and tally[f"broken {number}"]
-    ]
-    for key, empty in tally.items():
-        if key.startswith("missing ") and empty:
-            notes.append(f"{key.removeprefix('missing ')} is empty in {words.plural(empty, 'row')}, which are kept.")
-    if name == "orders" and not reading.observed_until:
-        notes.append(
-            f"observed_until is not given: the last order, {facts['observed_until']}, is taken as the last day seen."
-        )
+    for rule in rules:
+        if rule.then == "note" and tally[rule.key]:
+            yield f"{words.plural(tally[rule.key], 'row')} {rule.says}: {rule.advice}."
+    if matched.items:
+        empty, asked = sum(tally[_empty(name)] for name in matched.items), facts["rows"] * len(matched.items)
+        yield f"{words.count(empty)} of {words.count(asked)} answers are missing."
+    for name in _may_be_empty(matched):
+        if name not in matched.items and tally[_empty(name)]:
+            yield f"{name} is empty in {words.plural(tally[_empty(name)], 'row')}, which are kept."
+    if matched.contract.name == "orders" and not matched.reading.observed_until:
+        yield f"observed_until is not given: the last order, {facts['observed_until']}, is taken as the last day seen."
     if facts.get("cohort") is False:
-        notes.append(
-            "Tenure is given without observed_from: a cross-section of customers, not a cohort followed in time."
-        )
-    if tally["customers"] == 1:
-        notes.append("All rows belong to one customer.")
-    if "customer_id" in places and not _is_row("customer_id", places["customer_id"]):
-        repeated = _fetch(source.rows.aggregate(n=lambda t: t.count()), name, source)["n"]
-        repeated -= _fetch(source.rows.distinct().aggregate(n=lambda t: t.count()), name, source)["n"]
-        if repeated:
-            notes.append(f"{words.plural(repeated, 'row')} repeat another row in every column; they are kept.")
-    return tuple(notes)
+        yield "Tenure is given without observed_from: a cross-section of customers, not a cohort followed in time."
+    if facts["customers"] == 1:
+        yield "All rows belong to one customer."
+    repeated = _repeated_rows(matched)
+    if repeated:
+        yield f"{words.plural(repeated, 'row')} repeat an earlier row in every column; they are kept."
+
+
+def _repeated_rows(matched: Matched) -> int:
+    """Rows that equal an earlier one in every column of the source; without a customer id that means nothing."""
+    if matched.one_row_is_one_customer or "customer_id" not in matched.places:
+        return 0
+    rows = matched.source.rows
+    everything = _fetch(rows.aggregate(n=rows.count()), matched)["n"]
+    return everything - _fetch(rows.distinct().aggregate(n=lambda t: t.count()), matched)["n"]
 
 
 # The checked rows
 
 
-def _finish(
-    kept: Any, contract: Table, reading: Reading, places: Mapping[str, Any], tally: dict[str, Any]
-) -> tuple[Any, dict[str, Any]]:
-    """Rows under contract names: numbers where a column of the user's holds nothing else, as it is otherwise."""
-    own = _own(contract, places)
-    numbers = {name: kept[name].cast("float64") for name in own if tally.get(f"words {name}") == 0}
-    columns = [name for name in (*contract.names, *own) if name in kept.columns]
-    facts: dict[str, Any] = {"covariates": reading.covariates}
-    if reading.items:
-        facts = {
-            "items": tuple(item.name for item in reading.items),
-            "scales": {i.name: i.scale for i in reading.items},
-        }
-    if reading.observed_until:
-        facts["observed_until"] = reading.observed_until
+def _finish(matched: Matched, kept: Any, tally: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Rows under contract names; a column of the user's becomes numbers where it holds nothing else."""
+    numbers = {name: kept[name].cast("float64") for name in matched.own if tally.get(_words(name)) == 0}
+    columns = [name for name in (*matched.contract.names, *matched.own) if name in kept.columns]
+    facts: dict[str, Any] = {"covariates": matched.reading.covariates, "observed_until": matched.reading.observed_until}
+    if matched.items:
+        facts |= {"items": tuple(matched.items), "scales": {i.name: i.scale for i in matched.items.values()}}
     return kept.mutate(**numbers).select(*columns), facts
 
 
-def _finish_orders(
-    kept: Any, contract: Table, reading: Reading, places: Mapping[str, Any], tally: dict[str, Any]
-) -> tuple[Any, dict[str, Any]]:
-    rows, _ = _finish(kept, contract, reading, places, tally)
+def _finish_orders(matched: Matched, kept: Any, tally: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    rows, facts = _finish(matched, kept, tally)
+    if "returned" in rows.columns:
+        rows = rows.mutate(returned=rows.returned.fill_null(False))
     last = tally["last"].date()
-    return rows, {"first": tally["first"].date(), "last": last, "observed_until": reading.observed_until or last}
+    until = facts["observed_until"] or last
+    return rows, {"first": tally["first"].date(), "last": last, "observed_until": until}
 
 
-def _finish_subscriptions(
-    kept: Any, contract: Table, reading: Reading, places: Mapping[str, Any], tally: dict[str, Any]
-) -> tuple[Any, dict[str, Any]]:
-    rows, facts = _finish(kept, contract, reading, places, tally)
-    spell = _tenure_spell(rows) if "tenure" in places else _dated_spell(rows, reading.observed_until)
-    described = [name for name in rows.columns if name in ("plan", "price", "end_reason") or name not in contract.names]
-    facts |= {
-        "unit": reading.tenure_unit if "tenure" in places else "day",
-        "cohort": "tenure" not in places or "observed_from" in places,
-        "observed_until": reading.observed_until,
+def _finish_subscriptions(matched: Matched, kept: Any, tally: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    rows, facts = _finish(matched, kept, tally)
+    by_tenure = "tenure" in matched.places
+    spell = _tenure_spell(rows) if by_tenure else _dated_spell(rows, matched.reading.observed_until)
+    described = [name for name in rows.columns if name in ("plan", "price", "end_reason") or name in matched.own]
+    unit, cohort = (matched.reading.tenure_unit, "observed_from" in rows.columns) if by_tenure else ("day", True)
+    return rows.select("customer_id", **spell, **{n: rows[n] for n in described}), facts | {
+        "unit": unit,
+        "cohort": cohort,
     }
-    return rows.select("customer_id", **spell, **{name: rows[name] for name in described}), facts
 
 
 def _tenure_spell(rows: Any) -> dict[str, Any]:
@@ -747,12 +442,12 @@ def _dated_spell(rows: Any, until: Any) -> dict[str, Any]:
     """The same in whole days, for spells given by their dates."""
     import ibis
 
-    start, last = _day(rows.started_at), ibis.literal(until)
-    left = (_day(rows.ended_at) <= last).fill_null(False)
+    start, last = rows.started_at.date(), ibis.literal(until)
+    left = (rows.ended_at.date() <= last).fill_null(False)
     entered: Any = ibis.literal(0.0)
     if "observed_from" in rows.columns:
-        entered = ibis.greatest(_days(start, _day(rows.observed_from)), 0.0).fill_null(0.0)
-    return {"time": _days(start, left.ifelse(_day(rows.ended_at), last)), "left": left, "entered": entered}
+        entered = ibis.greatest(_days(start, rows.observed_from.date()), 0.0).fill_null(0.0)
+    return {"time": _days(start, left.ifelse(rows.ended_at.date(), last)), "left": left, "entered": entered}
 
 
 def _days(start: Any, end: Any) -> Any:

@@ -92,7 +92,7 @@ def open_source(source: str, *, folder: Path, engine: Any, table: str | None = N
     files = _find(source, folder)
     endings = {path.suffix.lower() for path in files}
     if endings == {".parquet"}:
-        return Source(source, engine.read_parquet([str(path) for path in files]), files)
+        return Source(source, _open_parquet(files, shown=source, engine=engine), files)
     if endings <= {".csv", ".tsv", ".txt"}:
         return Source(source, _open_csv(files, shown=source, engine=engine), files)
     raise SettingsError(f'The source "{source}" is neither .csv, .tsv, .txt nor .parquet, nor a database address.')
@@ -117,9 +117,9 @@ def expand(source: str) -> str:
 
 def _find(source: str, folder: Path) -> tuple[Path, ...]:
     """The files a path or pattern names, in order of name."""
-    place = folder / Path(source).expanduser()
+    place = folder / source
     if has_magic(source):
-        files = tuple(sorted(map(Path, glob(str(place), recursive=True))))
+        files = tuple(sorted(folder / found for found in glob(source, root_dir=folder, recursive=True)))
         if not files:
             raise TableError(f'No file matches the source "{source}". The pattern is relative to the studies file.')
         return files
@@ -128,6 +128,15 @@ def _find(source: str, folder: Path) -> tuple[Path, ...]:
         hint = f' The nearest name beside it is "{nearest(place.name, beside)}".' if beside else ""
         raise TableError(f'There is no file "{source}". Paths are relative to the studies file.{hint}')
     return (place,)
+
+
+def _open_parquet(files: tuple[Path, ...], *, shown: str, engine: Any) -> ibis.Table:
+    import duckdb
+
+    try:
+        return engine.read_parquet([str(path) for path in files])
+    except duckdb.Error as error:
+        raise TableError(f'"{shown}" is not a Parquet file that can be read, or its files differ.') from error
 
 
 def _open_csv(files: tuple[Path, ...], *, shown: str, engine: Any) -> ibis.Table:
@@ -153,15 +162,18 @@ def _header(path: Path) -> tuple[str, tuple[str, ...]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             line = file.readline()
+    except OSError as error:
+        raise TableError(f"{path.name} cannot be opened: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise TableError(f"{path.name} is not in UTF-8. Save it as UTF-8 (in a spreadsheet: CSV UTF-8).") from error
     if not line.strip():
         raise TableError(f"{path.name} is empty: it has not even a line of column names.")
     delimiter = max(_DELIMITERS, key=line.count)
     names = tuple(next(csv.reader([line], delimiter=delimiter)))
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice or "" in names:
-        what = f'the column "{twice[0]}" more than once' if twice and twice[0] else "a column without a name"
+    alike = [name.casefold() for name in names]  # the engine does not tell Date from date
+    twice = [name for name in names if alike.count(name.casefold()) > 1]
+    if "" in names or twice:
+        what = "a column without a name" if "" in names else f'the column "{twice[0]}" more than once'
         raise TableError(f"{path.name} has {what} in its first line. Give every column its own name.")
     return delimiter, names
 

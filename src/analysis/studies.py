@@ -19,8 +19,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from analysis import words
-from analysis.checks import CheckedTable, FlagRule, Item, Reading, check
+from analysis.checks import CheckedTable, check
 from analysis.datasets import Biography, biography
+from analysis.readings import FlagRule, Item, Reading
 from analysis.sources import Source, connect, holds_secret, open_source
 from analysis.tables import TABLES, LoyaltyError, SettingsError, nearest
 
@@ -190,7 +191,7 @@ class StudyCheck:
         return "\n".join([*lines, *(f"\n{problem}" for problem in self.problems)])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Study:
     """A study: its settings, and its tables, which are opened and checked when first asked for.
 
@@ -514,6 +515,10 @@ def _fitting_problems(place: str, name: str, settings: TableSettings) -> Iterato
     """Keys that need each other, or that this table has no use for."""
     if settings.covariates and not TABLES[name].free:
         yield f"{place}.covariates: {name} takes none."
+    taken = {*(column.lower() for column in settings.columns), "time", "left", "entered"}
+    for covariate in settings.covariates:
+        if covariate.lower() in taken and covariate not in settings.columns:
+            yield f'{place}.covariates: "{covariate}" is taken by a column of {name}. Rename it in the file.'
     if (settings.scale or settings.missing) and name != "surveys":
         yield f"{place}: scale and missing belong to surveys."
     if settings.tenure_unit and name != "subscriptions":

@@ -1,0 +1,264 @@
+"""Reads a user's table under contract names: which of their columns is which, and each one as its kind.
+
+What cannot be read becomes empty, and keeps its text beside it, so that `checks` can count it and show the first case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from analysis.sources import Source
+from analysis.tables import Column, SettingsError, Table, TableError, nearest
+
+if TYPE_CHECKING:
+    import ibis
+
+ROW = "row"  # as the place of customer_id: one row is one customer
+ROW_NUMBER = "row?"
+_SHOWN_COLUMNS = 40
+
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_DAY = r"^\d{4}-\d{2}-\d{2}"
+_ISO = _DAY + r"([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?$"
+_ISO_WITH_OFFSET = _DAY + r"[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)? ?([Zz]|[+-]\d{2}(:?\d{2})?)$"
+_YES = ("yes", "y", "true", "t", "1", "1.0")
+_NO = ("no", "n", "false", "f", "0", "0.0")
+
+
+@dataclass(frozen=True)
+class FlagRule:
+    """A yes/no column read from another one: yes where the text begins with, or equals, something."""
+
+    column: str
+    starts_with: str | None = None
+    equals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Item:
+    """A survey question: its column, the ends of its scale, and the codes that mean no answer."""
+
+    name: str
+    scale: tuple[float, float] | None = None
+    missing: tuple[float | str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a user's table is to be read: which of their columns is which, and what the file cannot say itself.
+
+    Without `columns`, every column that already has a contract name is taken.
+    """
+
+    columns: Mapping[str, str | FlagRule] = field(default_factory=dict)
+    date_format: str | None = None
+    observed_until: date | None = None
+    tenure_unit: str | None = None
+    covariates: tuple[str, ...] = ()
+    items: tuple[Item, ...] = ()
+
+
+@dataclass(frozen=True)
+class Matched:
+    """A source whose columns are matched to a contract; `places` maps our name to their column."""
+
+    contract: Table
+    source: Source
+    reading: Reading
+    places: Mapping[str, str | FlagRule]
+
+    @property
+    def items(self) -> dict[str, Item]:
+        """The survey questions by name."""
+        return {item.name: item for item in self.reading.items}
+
+    @property
+    def own(self) -> list[str]:
+        """The columns the user brings beside the contract: covariates, or the answers of a survey."""
+        return [name for name in self.places if name not in self.contract.names]
+
+    @property
+    def one_row_is_one_customer(self) -> bool:
+        """Whether there is no customer id because nobody has two rows."""
+        return self.places.get("customer_id") == ROW
+
+    def theirs(self, name: str) -> str:
+        """The user's name of a column."""
+        place = self.places[name]
+        return place.column if isinstance(place, FlagRule) else place
+
+    def column(self, name: str) -> Column:
+        """What the contract says about a column; a user's own is a number in a survey, else text or number."""
+        if name in self.items:
+            return Column(name, "number", False, "an answer")
+        if name not in self.contract.names:
+            return Column(name, "text", False, "a covariate")
+        if name == "observed_from" and "tenure" in self.places:
+            return replace(self.contract[name], kind="number")
+        return self.contract[name]
+
+    def rows(self, *, numbered: bool = False) -> ibis.Table:
+        """Each column as its kind and, under its name with "?", as text; empty where it cannot be read.
+
+        `numbered` adds the number of the row, from 1, in the order of the source.
+        """
+        import ibis
+
+        number = ibis.row_number() + 1
+        columns: dict[str, Any] = {ROW_NUMBER: number} if numbered else {}
+        for name in self.places:
+            if name == "customer_id" and self.one_row_is_one_customer:
+                columns[name] = number.cast("string")
+                continue
+            raw = self.source.rows[self.theirs(name)]
+            if name in self.items and self.items[name].missing:
+                raw = _without_codes(raw, self.items[name].missing)
+            columns[text_of(name)] = _text(raw)
+            columns[name] = self._value(name, raw)
+        rows = self.source.rows.select(**columns)
+        if self.contract.name == "orders" and "amount" not in self.places:
+            rows = rows.mutate(amount=rows.unit_price * rows.quantity)
+        return rows
+
+    def _value(self, name: str, raw: Any) -> Any:
+        place, kind = self.places[name], self.column(name).kind
+        if isinstance(place, FlagRule):
+            return _as_ruled_flag(raw, place)
+        if kind == "time":
+            return _as_time(raw, self.reading.date_format)
+        if kind == "flag":
+            return _as_flag(raw)
+        if kind in ("number", "money", "integer") or (name in self.own and raw.type().is_numeric()):
+            return _as_number(raw)
+        return _text(raw)
+
+    def refusal(self, problems: list[str]) -> TableError:
+        """One error for all problems of the table."""
+        return TableError("\n  ".join([f"{self.contract.name} ({self.source.shown}) cannot be used:", *problems]))
+
+
+def text_of(name: str) -> str:
+    """The column that holds the text of a column as it was written."""
+    return f"{name}?"
+
+
+def match(contract: Table, source: Source, reading: Reading) -> Matched:
+    """Find the user's column for every contract column.
+
+    Raises:
+        TableError: a column is not there, or none is given for one that is required.
+        SettingsError: the settings lack what these columns need (tenure_unit, observed_until).
+    """
+    known = source.rows.columns
+    named = dict(reading.columns) or {name: name for name in contract.names if name in known}
+    own = [*reading.covariates, *(item.name for item in reading.items)]
+    matched = Matched(contract, source, reading, named | {name: name for name in own if name not in named})
+    problems = [*_missing_columns(matched), *_missing_contract_columns(matched)]
+    if problems:
+        shown = ", ".join(map(str, known[:_SHOWN_COLUMNS])) + (" …" if len(known) > _SHOWN_COLUMNS else "")
+        raise matched.refusal([*problems, f"Its columns are: {shown}."])
+    if "tenure" in matched.places and not reading.tenure_unit:
+        raise SettingsError(
+            f'{contract.name} ({source.shown}) gives tenure: add tenure_unit = "month" (or day, week, year).'
+        )
+    if contract.name == "subscriptions" and "ended_at" in matched.places and not reading.observed_until:
+        raise SettingsError(f"{contract.name} ({source.shown}) gives ended_at: add observed_until, the last day seen.")
+    return matched
+
+
+def _missing_columns(matched: Matched) -> list[str]:
+    """Columns that the settings name and the source does not have."""
+    known = matched.source.rows.columns
+    wanted = {name: matched.theirs(name) for name in matched.places}
+    if matched.one_row_is_one_customer:
+        del wanted["customer_id"]
+    return [
+        f'{name}: there is no column "{theirs}". The nearest name is "{nearest(theirs, known)}".'
+        for name, theirs in wanted.items()
+        if theirs not in known
+    ]
+
+
+def _missing_contract_columns(matched: Matched) -> list[str]:
+    """Columns that the contract requires and the settings do not name."""
+    contract, places = matched.contract, matched.places
+    problems = [
+        f'{column.name}: no column is given for it ({column.meaning}). Add columns = {{ {column.name} = "…" }}.'
+        for column in contract.columns
+        if column.required and column.name not in places
+    ]
+    choices = " or ".join(" with ".join(group) for group in contract.alternatives)
+    begun = [group[0] for group in contract.alternatives if group[0] in places]
+    if len(begun) > 1:
+        problems.append(f"{' and '.join(begun)} are both given. Give either {choices}, so that one of them counts.")
+    elif contract.alternatives and not any(set(group) <= set(places) for group in contract.alternatives):
+        problems.append(f"no column is given for {choices}. One of these is required.")
+    return problems
+
+
+# A column as its kind
+
+
+def _text(raw: Any) -> Any:
+    """The value as text, empty when there is nothing in it; whole numbers kept as decimals (17850.0) lose the point."""
+    if raw.type().is_floating():
+        whole = (raw == raw.floor()) & (raw.abs() < 2**53)
+        return raw.isnan().ifelse(None, whole.ifelse(raw.try_cast("int64").cast("string"), raw.cast("string")))
+    return raw.cast("string").strip().nullif("")
+
+
+def _without_codes(raw: Any, codes: tuple[float | str, ...]) -> Any:
+    """The column, empty where it holds a code that means no answer."""
+    numbers = [float(code) for code in codes if not isinstance(code, str)]
+    texts = [code for code in codes if isinstance(code, str)]
+    return (_as_number(raw).isin(numbers) | _text(raw).isin(texts)).ifelse(None, raw)
+
+
+def _as_number(raw: Any) -> Any:
+    if raw.type().is_numeric():
+        value = raw.cast("float64")
+        return (value.isnan() | value.isinf()).ifelse(None, value)
+    text = _text(raw)
+    return text.re_search(_NUMBER).ifelse(text.try_cast("float64"), None)
+
+
+def _as_time(raw: Any, date_format: str | None) -> Any:
+    """A time in the study's zone: ISO or the stated format, never a guess."""
+    if raw.type().is_timestamp() or raw.type().is_date():
+        return raw.cast("timestamp")  # the engine's zone is the study's
+    text = _text(raw)
+    if date_format:
+        return _parse(text, date_format)
+    with_offset = text.try_cast("timestamp('UTC')").cast("timestamp")
+    plain = text.re_search(_ISO).ifelse(text.try_cast("timestamp"), None)
+    return text.re_search(_ISO_WITH_OFFSET).ifelse(with_offset, plain)
+
+
+def _parse(text: Any, date_format: str) -> Any:
+    """Text to time by a format, empty where it does not fit: a function of the engine that Ibis does not wrap."""
+    import ibis
+
+    string = ibis.dtype("string")
+    returns = ibis.dtype("timestamp('UTC')" if "%z" in date_format else "timestamp")
+
+    @ibis.udf.scalar.builtin(name="try_strptime", signature=((string, string), returns))
+    def parse(text, date_format): ...  # type: ignore[no-untyped-def]
+
+    return parse(text, date_format).cast("timestamp")
+
+
+def _as_flag(raw: Any) -> Any:
+    import ibis
+
+    if raw.type().is_boolean():
+        return raw
+    text = _text(raw).lower()
+    return ibis.cases((text.isin(_YES), True), (text.isin(_NO), False))
+
+
+def _as_ruled_flag(raw: Any, rule: FlagRule) -> Any:
+    text = _text(raw).fill_null("")
+    return text.isin(rule.equals) if rule.starts_with is None else text.startswith(rule.starts_with)
