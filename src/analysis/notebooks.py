@@ -136,7 +136,11 @@ def _parameters(source: str, file: str) -> list[Parameter]:
     return found
 
 
-@cache
-def catalogue(folder: Path = FOLDER) -> Mapping[str, Notebook]:
+def catalogue() -> Mapping[str, Notebook]:
     """All notebooks by name, in the order of their numbers."""
+    return _read_all(FOLDER)
+
+
+@cache
+def _read_all(folder: Path) -> Mapping[str, Notebook]:
     return {path.stem: read_notebook(path) for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import findings
-from analysis.notebooks import FINDINGS, FOLDER, Notebook, catalogue
+from analysis.notebooks import FINDINGS, Notebook, catalogue
 from analysis.studies import Study
 from analysis.tables import SettingsError
 
@@ -154,7 +154,7 @@ class Runner:
         order = {
             "notebook": str(job.notebook.path),
             "executed": str(executed),
-            "folder": str(FOLDER),
+            "folder": str(job.notebook.path.parent),
             "parameters": dict(job.parameters),
             "cell_timeout": job.cell_timeout,
         }

@@ -1,1 +1,52 @@
 """The register: every claim, its estimand and its rule, declared as data before any data are read."""
+
+from __future__ import annotations
+
+import difflib
+
+from analysis.hypotheses import (
+    engagement,
+    expectations,
+    indicators,
+    loyalty,
+    perceived_value,
+    programmes,
+    register,
+    retention,
+    satisfaction,
+)
+from analysis.hypotheses.register import Hypothesis
+
+FAMILIES = {
+    "R": "Retention economics",
+    "S": "Satisfaction and its consequences",
+    "L": "Loyalty, emotion and word of mouth",
+    "G": "Engagement and trust",
+    "P": "Programmes, clubs and promotions",
+    "E": "Expectations and service quality",
+    "V": "Value, image and the whole system",
+    "I": "Indicators of satisfaction",
+}
+
+REGISTER: dict[str, Hypothesis] = {
+    row.id: row
+    for family in (retention, satisfaction, loyalty, engagement, programmes, expectations, perceived_value, indicators)
+    for row in family.ROWS
+}
+
+
+def get(hypothesis_id: str) -> Hypothesis:
+    """The row of the register with this id.
+
+    Raises:
+        KeyError: there is none; the message names the nearest.
+    """
+    if hypothesis_id not in REGISTER:
+        near = difflib.get_close_matches(hypothesis_id, REGISTER, n=1, cutoff=0)
+        raise KeyError(f"no hypothesis {hypothesis_id!r} in the register; the nearest is {near[0]}")
+    return REGISTER[hypothesis_id]
+
+
+def digest() -> str:
+    """A fingerprint of all that decides verdicts in the register."""
+    return register.digest(REGISTER.values())

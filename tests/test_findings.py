@@ -1,0 +1,171 @@
+"""A finding can be judged again from its entry alone, and never says more than its design allows."""
+
+import json
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from analysis import boards, findings, hypotheses
+from analysis.estimates import Estimate, NotTestable
+from analysis.findings import MIME, judge_again, record, waits_for
+from analysis.hypotheses.rules import Compound, Directional, NoEffect, Range, Threshold
+
+
+def study(**effects):
+    return SimpleNamespace(name="tiny", title="a tiny study", currency="EUR", smallest_effects=effects)
+
+
+def entries(found):
+    """The entries as another program would read them."""
+    return json.loads(json.dumps(found._repr_mimebundle_()[MIME]["entries"], allow_nan=False))
+
+
+def record_one(hypothesis="R01", estimate=None, *, effects=None, **more):
+    estimate = estimate or Estimate.normal(0.5, 0.05, unit="growth", n=100)
+    readings = more.pop("readings", {"all": estimate})
+    options = {"headline": next(iter(readings)), "design": "arithmetic on a curve", "rung": "B"} | more
+    return entries(record(hypothesis, study=study(**(effects or {})), readings=readings, **options))
+
+
+REQUIRED = """
+    hypothesis claim study reading headline estimand estimate low high low90 high90 level unit n smallest_effect rule
+    parts verdict rung reason design seed changed schema_version
+"""
+
+
+def test_an_entry_holds_what_the_contract_promises():
+    (entry,) = record_one(seed=3)
+    assert not [name for name in REQUIRED.split() if name not in entry]
+    assert entry["level"] == 0.95
+    assert (entry["estimate"], entry["n"], entry["seed"]) == (0.5, 100, 3)
+    # 1.959964 standard errors of 0.05
+    assert (entry["low"], entry["high"]) == pytest.approx((0.402002, 0.597998), abs=1e-6)
+
+
+def evidence_for(rule, unit, rng):
+    """Random evidence around what the rule asks, some of it missing."""
+    if isinstance(rule, Compound):
+        return {name: evidence_for(part.rule, part.unit, rng) for name, part in rule.parts.items()}
+    if rng.random() < 0.1:
+        return NotTestable("a column is missing")
+    centre = getattr(rule, "at_least", getattr(rule, "within", getattr(rule, "low", 0.0)))
+    value, se = centre * rng.choice([-1, 0, 0.5, 1, 2]), abs(centre or 1) * rng.choice([0.05, 0.3, 2])
+    if isinstance(rule, Directional) and rule.null == 1:
+        return Estimate.log_normal(max(abs(value), 0.1), se, unit=unit, n=50)
+    return Estimate.normal(value, se, unit=unit, n=50)
+
+
+@pytest.mark.parametrize("hypothesis", list(hypotheses.REGISTER.values()), ids=lambda h: h.id)
+def test_every_row_can_be_judged_and_judged_again_from_json(hypothesis):
+    """Every rule of the register, on twenty random estimates: the entry alone gives the same verdict."""
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        evidence = evidence_for(hypothesis.rule, hypothesis.unit, rng)
+        (entry,) = record_one(hypothesis.id, readings={"one": evidence}, rung=hypothesis.rung)
+        assert judge_again(entry) == entry["verdict"]
+        assert entry["reason"]
+
+
+def test_a_cause_is_never_supported_without_an_experiment():
+    causal = next(h for h in hypotheses.REGISTER.values() if h.causal and h.rung == "D" and type(h.rule) is Directional)
+    rule = causal.rule
+    strong = 2 * rule.at_least if rule.null == 0 else rule.at_least**3
+    estimate = Estimate.normal(strong, abs(strong - rule.null) / 50, unit=causal.unit, n=99)
+    verdict = {rung: record_one(causal.id, estimate, rung=rung)[0]["verdict"] for rung in "BCD"}
+    assert verdict == {"B": "association supported", "C": "association supported", "D": "supported"}
+
+
+def test_a_limit_leaves_every_verdict_open_and_says_what_it_would_have_been():
+    for value in (0.5, 5.0):
+        estimate = Estimate.normal(value, 0.01, unit="growth", n=9)
+        (entry,) = record_one(estimate=estimate, limit="these data hold no cohort.")
+        assert entry["verdict"] == "inconclusive"
+        assert "Taken at face value" in entry["reason"]
+        assert judge_again(entry) == "inconclusive"
+
+
+def test_not_testable_has_no_numbers():
+    (entry,) = record_one(readings={"all": NotTestable("no contracts")})
+    assert (entry["verdict"], entry["reason"]) == ("not testable", "no contracts")
+    assert [entry[k] for k in ("estimate", "low", "high", "n")] == [None] * 4
+
+
+def test_an_infinite_end_is_null_and_still_judged_the_same():
+    wild = Estimate(0.5, "growth", 9, lambda p: -math.inf if p < 0.5 else math.inf)
+    (entry,) = record_one(estimate=wild)
+    assert (entry["low"], entry["high"], entry["verdict"]) == (None, None, "inconclusive")
+    assert judge_again(entry) == "inconclusive"
+
+
+def test_the_headline_comes_first_and_is_one():
+    estimate = Estimate.normal(0.5, 0.05, unit="growth", n=9)
+    found = record_one(readings={"a": estimate, "b": estimate}, headline="b")
+    assert [(e["reading"], e["headline"]) for e in found] == [("b", True), ("a", False)]
+
+
+def test_a_changed_smallest_effect_stands_beside_its_default():
+    simple = next(h for h in hypotheses.REGISTER.values() if type(h.rule) is Directional and h.rule.null == 0)
+    estimate = Estimate.normal(simple.rule.at_least * 1.5, abs(simple.rule.at_least) / 100, unit=simple.unit, n=9)
+    (plain,) = record_one(simple.id, estimate)
+    (stricter,) = record_one(simple.id, estimate, effects={simple.id: simple.rule.at_least * 2})
+    assert plain["changed"] == []
+    assert stricter["changed"][0]["default"] == simple.rule.at_least
+    assert stricter["smallest_effect"] == simple.rule.at_least * 2
+    assert stricter["verdict"] == "contradicted" != plain["verdict"]
+
+
+def test_misuse_is_refused_by_name():
+    estimate = Estimate.normal(0.5, 0.05, unit="growth", n=9)
+    with pytest.raises(KeyError, match="the nearest is"):
+        record_one("R99")
+    with pytest.raises(KeyError, match="headline"):
+        record_one(readings={"a": estimate}, headline="z")
+    low = next(h for h in hypotheses.REGISTER.values() if h.rung < "D")
+    with pytest.raises(ValueError, match="can reach rung"):
+        record_one(low.id, readings={"a": NotTestable("x")}, rung="D")
+
+
+# --- what the data could have shown -------------------------------------------------------------------------------
+
+
+def test_reach_names_the_effect_that_is_found_four_times_in_five():
+    # se .01, d .02: max(2.80 x .01, .02 + .84 x .01) = .0284; needed 100 x (.01/.0068)^2 = 216, rounded up to 220.
+    said = findings.reach(Directional(0.02), Estimate.normal(0, 0.01, unit="points", n=100))
+    assert "+2.8 points four times in five" in said
+    assert "About 220 cases" in said
+
+
+def test_reach_of_a_ratio_is_reckoned_on_logs():
+    # se .01 on logs, d log 1.05 = .04879: exp(max(.028, .04879 + .0084)) = 1.0589; the sample is large enough.
+    said = findings.reach(Directional(1.05, null=1), Estimate.log_normal(1, 0.01, unit="ratio", n=100))
+    assert said == "Data like these find an effect of 1.06 four times in five."
+
+
+def test_reach_of_bounds_is_the_sample_that_clears_the_nearest():
+    # gap .1, se .1: n x (1.96)^2 = 384.2, rounded up to 390.
+    estimate = Estimate.normal(0.6, 0.1, unit="share", n=100)
+    assert findings.reach(Threshold(0.5), estimate) == "About 390 cases would settle it."
+    assert findings.reach(Range(0.5, 2), estimate) == "About 390 cases would settle it."
+    assert findings.reach(NoEffect(0.1), NotTestable("x")) == ""
+    assert findings.reach(Threshold(0.5), Estimate.exact(0.7, unit="share", n=3)) == ""
+
+
+# --- open rows ----------------------------------------------------------------------------------------------------
+
+
+def test_a_claim_waits_for_the_tables_and_columns_it_lacks():
+    claim = SimpleNamespace(needs={"orders": ("amount", "category"), "surveys": ("satisfaction",)})
+    assert waits_for(claim, {"orders": {"amount"}}) == ["orders.category", "surveys"]
+    assert waits_for(claim, {"orders": {"amount", "category"}, "surveys": {"satisfaction"}}) == []
+
+
+def test_the_board_counts_verdicts_and_shows_disagreement():
+    good, bad = (Estimate.normal(v, 0.01, unit="growth", n=9) for v in (0.5, 5.0))
+    found = record_one(readings={"a": good, "b": bad})
+    tiny = study()
+    assert "1 were tested" not in boards.summary(found, study=SimpleNamespace(name="other", title="x")).text
+    assert boards.disagreements(found, study=tiny).text.startswith("The verdict depends on the reading for R01")
+    assert len(boards.verdicts(found, study=tiny).rows) == 1
+    assert len(boards.readings(found, study=tiny).rows) == 2
