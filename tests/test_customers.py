@@ -1,0 +1,164 @@
+"""What counts as an order, and what comes of it: invented people, answers one can check by eye."""
+
+import pytest
+from invented import orders
+
+from analysis import customers
+from analysis.tables import SettingsError, TableError
+
+WITH_ID = "customer_id, ordered_at, amount, order_id"
+
+
+def only(table):
+    """The one customer of a table, as a dictionary."""
+    assert len(table) == 1
+    return table.iloc[0].to_dict()
+
+
+def test_rows_of_one_day_are_one_order():
+    log = orders([("ann", "2024-01-01 09:00", 5), ("ann", "2024-01-01 18:00", 7), ("ann", "2024-01-03", 4)],
+                 until="2024-01-11")  # fmt: skip
+    ann = only(customers.totals(customers.purchases(log)))
+    assert ann == {"first_amount": 12, "orders": 2, "revenue": 16, "value": 16, "followed_days": 10}
+
+
+def test_purchases_leave_out_money_given_back_and_count_it():
+    log = orders(
+        [
+            ("ann", "2024-01-01", 9, False),
+            ("ann", "2024-01-02", -9, None),
+            ("ann", "2024-01-03", 0, False),
+            ("ann", "2024-01-04", 8, True),
+        ],
+        until="2024-01-11",
+        columns="customer_id, ordered_at, amount, returned",
+    )
+    bought = customers.purchases(log, returns="purchases")
+    assert only(customers.totals(bought)) | {"followed_days": 0} == {
+        "first_amount": 9, "orders": 1, "revenue": 9, "value": 9, "followed_days": 0}  # fmt: skip
+    assert [(step.kept, step.dropped) for step in bought.steps] == [(1, 3)]
+
+
+def test_net_counts_gifts_and_takes_returns_off_on_their_day():
+    log = orders(
+        [
+            ("ann", "2024-01-01", 0),  # a gift: an order worth nothing
+            ("ann", "2024-01-05", 30),
+            ("ann", "2024-01-05", -10),  # inside an order: the order is worth 20
+            ("ann", "2024-01-20", -5),  # on its own: no order
+        ],
+        until="2024-02-01",
+    )
+    bought = customers.purchases(log, returns="net")
+    ann = only(customers.totals(bought))
+    assert (ann["first_amount"], ann["orders"], ann["revenue"]) == (0, 2, 15)
+    assert only(customers.totals(bought, within=10))["revenue"] == 20  # the return of day 19 came later
+
+
+def test_net_leaves_out_returns_of_what_was_bought_before_the_table_begins():
+    log = orders([("ann", "2024-01-01", -50), ("ann", "2024-01-05", 30), ("bob", "2024-01-01", -7)], until="2024-02-01")
+    bought = customers.purchases(log, returns="net")
+    ann = only(customers.totals(bought))
+    assert (ann["orders"], ann["revenue"], ann["followed_days"]) == (1, 30, 27)
+    assert [(step.kept, step.dropped) for step in bought.steps] == [(1, 2)]
+
+
+def test_net_takes_a_sale_marked_returned_as_worth_nothing():
+    log = orders([("ann", "2024-01-01", 30, True), ("ann", "2024-01-01", 5, False)], until="2024-02-01",
+                 columns="customer_id, ordered_at, amount, returned")  # fmt: skip
+    assert only(customers.totals(customers.purchases(log, returns="net")))["first_amount"] == 5
+
+
+def test_invoices_of_one_day_are_orders_of_their_own():
+    log = orders(
+        [
+            ("ann", "2024-01-01", 4, "i2"),  # the same instant as i1: the smaller number is the first order
+            ("ann", "2024-01-01", 3, "i1"),
+            ("ann", "2024-01-02", 1, None),  # without an invoice: by day
+            ("ann", "2024-01-02", 1, None),
+        ],
+        until="2024-01-11",
+        columns=WITH_ID,
+    )
+    ann = only(customers.totals(customers.purchases(log, order="order_id")))
+    assert (ann["first_amount"], ann["orders"], ann["revenue"]) == (3, 3, 9)
+    assert only(customers.totals(customers.purchases(log)))["orders"] == 2
+
+
+def test_a_credit_note_after_its_invoice_is_no_order():
+    log = orders([("ann", "2024-01-01 09:00", 20, "i1"), ("ann", "2024-01-01 10:00", -20, "c1")], until="2024-01-11",
+                 columns=WITH_ID)  # fmt: skip
+    ann = only(customers.totals(customers.purchases(log, returns="net", order="order_id")))
+    assert (ann["first_amount"], ann["orders"], ann["revenue"]) == (20, 1, 0)
+
+
+def test_equal_follow_up_ends_with_its_last_day_and_says_unknown_otherwise():
+    log = orders(
+        [("ann", "2024-01-01", 1), ("ann", "2024-01-11", 2), ("ann", "2024-01-12", 4), ("bob", "2024-01-10", 8)],
+        until="2024-01-15",
+    )
+    table = customers.totals(customers.purchases(log), within=10)
+    assert table.loc[table["followed_days"] == 14, ["orders", "revenue"]].values.tolist() == [[2, 3]]
+    bob = table[table["followed_days"] == 5].iloc[0]
+    assert bob["first_amount"] == 8
+    assert bob[["orders", "revenue", "value"]].isna().all()  # not seen for ten days: unknown, not zero
+
+
+def test_half_way_counts_the_first_half_and_what_came_after():
+    days = {"2024-01-01": 1, "2024-01-06": 2, "2024-01-07": 4, "2024-01-30": 8}
+    log = orders([("ann", day, amount) for day, amount in days.items()], until="2024-03-01")
+    ann = only(customers.half_way(customers.purchases(log), within=10))
+    assert (ann["orders"], ann["revenue"], ann["value"], ann["later_value"]) == (2, 3, 7, 4)
+
+
+def test_discounting_touches_value_and_not_who_belongs_where():
+    log = orders([("ann", "2023-01-01", 100), ("ann", "2024-01-01", 100)], until="2024-03-01")
+    ann = only(customers.totals(customers.purchases(log), annual_discount_rate=0.10))
+    assert ann["revenue"] == 200
+    assert ann["value"] == pytest.approx(100 + 100 / 1.10 ** (365 / 365.25), abs=1e-6)
+
+
+@pytest.mark.parametrize(("margin", "measure", "value"), [(3, "margin", 7), (None, "revenue", 30)])
+def test_margin_counts_where_every_row_has_one(margin, measure, value):
+    log = orders([("ann", "2024-01-01", 20, 4), ("ann", "2024-01-02", 10, margin)], until="2024-03-01",
+                 columns="customer_id, ordered_at, amount, margin")  # fmt: skip
+    bought = customers.purchases(log)
+    assert bought.measure == measure
+    assert only(customers.totals(bought))["value"] == value
+    assert any("margin is missing on 1 row" in note for note in bought.notes) == (margin is None)
+
+
+def test_rows_in_any_order_give_the_same_table():
+    rows = [(f"c{n % 7}", f"2024-01-{1 + n % 28:02d}", 1 + 0.1 * n) for n in range(60)]
+    one, other = (customers.totals(customers.purchases(orders(r, until="2024-03-01"))) for r in (rows, rows[::-1]))
+    assert one.equals(other)
+
+
+def test_the_longest_follow_up_keeps_at_least_half():
+    log = orders([("a", "2024-01-01", 1), ("b", "2024-01-05", 1), ("c", "2024-01-09", 1)], until="2024-01-11")
+    table = customers.totals(customers.purchases(log))
+    assert customers.longest_follow_up(table) == 6
+    assert customers.longest_follow_up(table, keep=1) == 2
+    assert customers.follow_up_text(table, within=6) == "2 of 3 customers were followed for 6 days or more."
+
+
+def test_nobodys_name_leaves_the_engine():
+    log = orders([("4183-MYFRB", "2024-01-01", 1)], until="2024-01-11")
+    table = customers.half_way(customers.purchases(log), within=4)
+    assert {str(kind) for kind in table.dtypes} == {"float64"}
+
+
+def test_a_table_without_orders_says_what_to_look_at():
+    log = orders([("ann", "2024-01-01", -5), ("ann", "2024-01-02", 0)], until="2024-01-11")
+    with pytest.raises(TableError, match=r"none of the 2 rows is an order .* Check the column given for amount"):
+        customers.purchases(log)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [({"returns": "gross"}, '"purchases" or "net"'), ({"order": "week"}, '"day" or "order_id"'),
+     ({"order": "order_id"}, "no such column")],
+)  # fmt: skip
+def test_unknown_policies_are_refused(wrong, says):
+    with pytest.raises(SettingsError, match=says):
+        customers.purchases(orders([("ann", "2024-01-01", 5)], until="2024-01-11"), **wrong)
