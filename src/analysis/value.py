@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.estimates import Estimate, NotTestable
-from analysis.lifetimes import grouped, lifetimes
+from analysis.lifetimes import cohort_limit, grouped, lifetimes
 from analysis.renewal import bootstrap_paths, retention_path
 from analysis.retention import MIN_EVENTS, PER_YEAR, customers, leavers
 from analysis.tables import SettingsError
@@ -24,6 +24,8 @@ from analysis.words import count, interval, listing, plural, quantity
 if TYPE_CHECKING:
     from analysis.checks import CheckedTable
 
+# The change that the claims speak of.
+CLAIMED = 0.05
 # The highest yearly rate a change may reach: at 1 nobody ever leaves, and the value of a customer has no end.
 CAP = 0.999
 # Long enough that at a discount rate of 2% the years left out weigh nothing.
@@ -514,6 +516,13 @@ def told_baseline(growth: float, *, change: float, discount_rate: float) -> str:
 # --- finished tables and readings --------------------------------------------------------------------------------
 
 
+def claim_limit(subscriptions: CheckedTable, *, change: float) -> str | None:
+    """Why a verdict on the claim cannot go beyond inconclusive here; None when it can."""
+    if not np.isclose(change, CLAIMED):
+        return f"The claim speaks of {100 * CLAIMED:g}%, and this run asks about {100 * change:g}%."
+    return cohort_limit(subscriptions)
+
+
 def claim_readings(
     answers: Mapping[Case, Answer], segments: Mapping[str, Answer], *, change: float, horizon_years: int
 ) -> dict[str, Answer]:
@@ -549,23 +558,37 @@ def contribution_growth(curve: RetentionCurve | NotTestable, reading: str, *, ch
     return _growth(span, reading, change=change, convention="B", discount_rate=0.0, burden=0.0, endless=False)
 
 
-def growth_table(answers: Mapping[Case, Answer]) -> pd.DataFrame:
-    """One row a case: reading, outcome, convention, horizon, value, low, high (95%), reason where there is none."""
-    rows = [{**case._asdict(), **_columns(answer)} for case, answer in answers.items()]
-    return pd.DataFrame(rows, columns=[*Case._fields, "value", "low", "high", "reason"])
+def case_table(answers: Mapping[Case, Answer]) -> pd.DataFrame:
+    """One row a reading, outcome and timing (convention), one column a horizon: growth with its interval, in words."""
+    rows: dict[tuple[str, str, str], dict[str, str]] = {}
+    for case, answer in answers.items():
+        row = rows.setdefault(case[:3], dict(zip(("reading", "outcome", "timing"), case[:3], strict=True)))
+        row[case.horizon] = (
+            f"{brief(answer)} ({interval(answer.low, answer.high, answer.unit)})"
+            if isinstance(answer, Estimate)
+            else "not testable here"
+        )
+    return pd.DataFrame(list(rows.values()))
 
 
-def range_table(answers: Mapping[Case, Answer], *, horizon_years: int, convention: str = "B") -> pd.DataFrame:
-    """The rows of `growth_table` for one convention and the horizon, with a note where there is no number."""
-    table = growth_table(answers)
-    table = table[(table["convention"] == convention) & (table["horizon"] == f"{horizon_years} years")]
-    return table.assign(note=np.where(table["reason"] == "", "", "not testable here"))
+def reasons(answers: Mapping[Case, Answer]) -> str:
+    """Why some cases have no answer, each reason once."""
+    return " ".join(dict.fromkeys(answer.reason for answer in answers.values() if isinstance(answer, NotTestable)))
+
+
+def range_table(answers: Mapping[Case, Answer], *, horizon_years: int) -> pd.DataFrame:
+    """Growth to the horizon in convention B: reading, outcome, value, low, high (95%), note where there is none."""
+    rows = [
+        {"reading": case.reading, "outcome": case.outcome, **_columns(answer)}
+        for case, answer in answers.items()
+        if (case.convention, case.horizon) == ("B", f"{horizon_years} years")
+    ]
+    return pd.DataFrame(rows)
 
 
 def answer_table(answers: Mapping[str, Answer]) -> pd.DataFrame:
     """One row an answer: label, value, low, high (95%), note where there is no number."""
-    rows = [{"label": key, **_columns(answer)} for key, answer in answers.items()]
-    return pd.DataFrame(rows).assign(note="not testable here")
+    return pd.DataFrame([{"label": key, **_columns(answer)} for key, answer in answers.items()])
 
 
 def reading_table(
@@ -588,14 +611,14 @@ def reading_table(
             {"reading": reading, "departures_avoided": _columns(avoided)["value"], "capped_years": capped}
             | _columns(spend)
         )
-    table = pd.DataFrame(rows).drop(columns="reason").rename(columns={"value": "break_even"})
+    table = pd.DataFrame(rows).drop(columns="note").rename(columns={"value": "break_even"})
     return table.assign(break_even_amount=table["break_even"] * (np.nan if annual_margin is None else annual_margin))
 
 
 def _columns(answer: Answer) -> dict[str, float | str]:
     if isinstance(answer, NotTestable):
-        return {"value": np.nan, "low": np.nan, "high": np.nan, "reason": answer.reason}
-    return {"value": answer.value, "low": answer.low, "high": answer.high, "reason": ""}
+        return {"value": np.nan, "low": np.nan, "high": np.nan, "note": "not testable here"}
+    return {"value": answer.value, "low": answer.low, "high": answer.high, "note": ""}
 
 
 def retention_table(curve: RetentionCurve | NotTestable, *, years: int) -> pd.DataFrame:
@@ -641,7 +664,7 @@ def sweep_baseline(
     lines = [
         pd.DataFrame(
             {
-                "line": f"{100 * rate:g}% discount a year",
+                "line": f"{100 * rate:g}% discount",
                 "x": grid,
                 "y": constant_growth(grid, change, discount_rate=rate, convention=convention),
             }
