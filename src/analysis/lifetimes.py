@@ -77,6 +77,8 @@ def _word(value: object) -> str:
 def merge_small(counted: pd.DataFrame, column: str, *, least: int, events: bool = False) -> pd.Series:
     """The column with its smallest groups put together as "other" until every group is large enough.
 
+    Where all would have to be, they are called "all customers".
+
     Args:
         counted: distinct rows with weight (and left).
         column: the words to merge.
@@ -89,6 +91,8 @@ def merge_small(counted: pd.DataFrame, column: str, *, least: int, events: bool 
     for name in groups.index:
         if small and groups[list(small)].sum() < least:
             small.add(name)
+    if len(small) == len(groups):
+        return pd.Series(ALL, index=counted.index)
     return counted[column].where(~counted[column].isin(small), OTHER)
 
 
@@ -120,19 +124,16 @@ def in_words(counted: pd.DataFrame, column: str, *, min_events: int = 0) -> pd.S
     )
 
 
-def grouped(counted: pd.DataFrame, column: str, *, min_events: int = 0) -> pd.DataFrame:
-    """Distinct rows by one column as words: quantities in bands, groups with too few leavers merged.
-
-    Args:
-        counted: distinct rows as `lifetimes` gives them.
-        column: becomes the groups.
-        min_events: groups with fewer leavers are merged into "other" (0 merges nothing).
+def grouped(counted: pd.DataFrame, column: str | None, *, min_events: int = 0) -> pd.DataFrame:
+    """Distinct rows by one column as words (see `in_words`), or by none.
 
     Returns:
         One row for each distinct time, left, entered and `column`, with weight.
     """
-    table = counted[[*SPELL, "weight"]].assign(**{column: in_words(counted, column, min_events=min_events)})
-    return recount(table, [*SPELL, column])
+    if column is None:
+        return ungrouped(counted)
+    words = in_words(counted, column, min_events=min_events)
+    return recount(counted[[*SPELL, "weight"]].assign(**{column: words}), [*SPELL, column])
 
 
 def ungrouped(counted: pd.DataFrame) -> pd.DataFrame:
@@ -156,6 +157,17 @@ def groups_of(lifetimes: pd.DataFrame, by: str | None) -> list[tuple[str, pd.Dat
         return [(ALL, lifetimes)]
     groups = [(str(name), rows) for name, rows in lifetimes.groupby(by, sort=True)]
     return sorted(groups, key=lambda group: -customers(group[1]))
+
+
+def chosen(subscriptions: CheckedTable, covariates: Sequence[str], *, group: str = "") -> list[str]:
+    """The covariates to use: those named, else all declared; `group` always among them."""
+    names = [*(covariates or subscriptions.facts.get("covariates", ())), *([group] if group else [])]
+    return list(dict.fromkeys(names))
+
+
+def grouping(subscriptions: CheckedTable, group: str) -> str | None:
+    """The covariate that tells groups apart: the one named, else the first declared; None where there is none."""
+    return group or next(iter(subscriptions.facts.get("covariates", ())), None)
 
 
 def cohort_limit(subscriptions: CheckedTable) -> str | None:

@@ -230,11 +230,21 @@ def _half(rows: pd.DataFrame, column: str) -> float:
 # --- Restricted means -------------------------------------------------------------------------------------------
 
 
-def follow_up(lifetimes: pd.DataFrame, *, at_least: int = MIN_AT_RISK) -> float:
-    """The last time at which so many are still at risk, in the unit of the table; 0 when there never were."""
-    table = risk_table(lifetimes)
-    enough = table.times[table.at_risk >= at_least]
-    return float(enough[-1]) if len(enough) else 0.0
+def follow_up(lifetimes: pd.DataFrame, *, at_least: int = MIN_AT_RISK, by: str | None = None) -> float:
+    """The last time at which so many are still at risk, in the unit of the table; 0 when there never were.
+
+    With `by`, the earliest such time among the groups that have one.
+    """
+    ends = []
+    for _, rows in groups_of(lifetimes, by):
+        table = risk_table(rows)
+        ends += [float(table.times[table.at_risk >= at_least].max(initial=0.0))]
+    return min([end for end in ends if end > 0], default=0.0)
+
+
+def horizon(lifetimes: pd.DataFrame, *, by: str | None, wanted: float = 0.0) -> float:
+    """The age to which stays are averaged: the one wanted, else the longest that every group supports."""
+    return wanted or follow_up(lifetimes, by=by)
 
 
 def rmst(lifetimes: pd.DataFrame, *, until: float, unit: str, min_events: int = MIN_EVENTS) -> Estimate | NotTestable:
@@ -272,7 +282,7 @@ def _mean_error(table: RiskTable, until: float) -> float:
 
 
 def mean_by_group(
-    lifetimes: pd.DataFrame, *, by: str, until: float, unit: str, min_events: int = MIN_EVENTS
+    lifetimes: pd.DataFrame, *, by: str | None, until: float, unit: str, min_events: int = MIN_EVENTS
 ) -> pd.DataFrame:
     """Restricted means of the groups to one horizon.
 
@@ -290,7 +300,7 @@ def mean_by_group(
 
 
 def mean_differences(
-    lifetimes: pd.DataFrame, *, by: str, until: float, unit: str, min_events: int = MIN_EVENTS
+    lifetimes: pd.DataFrame, *, by: str | None, until: float, unit: str, min_events: int = MIN_EVENTS
 ) -> pd.DataFrame:
     """How much longer each group stays than the largest one, within one horizon.
 
@@ -340,18 +350,20 @@ class LogRank:
     p: float
 
 
-def log_rank(lifetimes: pd.DataFrame, *, by: str, min_events: int = MIN_EVENTS) -> LogRank | NotTestable:
+def log_rank(lifetimes: pd.DataFrame, *, by: str | None, min_events: int = MIN_EVENTS) -> LogRank | NotTestable:
     """Test whether groups leave at the same rate at every age; customers may enter late.
 
     Source: Mantel (1966), Cancer Chemotherapy Reports 50; lifelines' own test knows no late entry.
     """
     from scipy.stats import chi2
 
+    if by is None:
+        return NotTestable("The table has no covariate by which customers could be told apart.")
     groups = groups_of(lifetimes, by)
+    if len(groups) < 2:
+        return NotTestable(f"There are no two groups with {min_events} leavers each, so there is nothing to compare.")
     if thin := [name for name, rows in groups if leavers(rows) < min_events]:
         return NotTestable(f"Groups with fewer than {min_events} leavers cannot be compared: {listing(thin)}.")
-    if len(groups) < 2:
-        return NotTestable("There is only one group with enough leavers, so there is nothing to compare.")
     mine = lifetimes[by].astype(str).to_numpy() == np.array([name for name, _ in groups])[:, None]
     table = risk_table(lifetimes, mine * lifetimes["weight"].to_numpy())
     at_risk, events = table.at_risk.sum(0), table.events.sum(0)

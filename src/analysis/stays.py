@@ -1,0 +1,265 @@
+"""How long customers stay, as exhibits: every one of them can also say why there is nothing to show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from analysis import figures, hazards, lifetimes, renewal, retention
+from analysis.estimates import Estimate, NotTestable
+from analysis.exhibits import Figure, Table, Text, say
+from analysis.words import count, interval, listing, plural, quantity
+
+Exhibit = Figure | Table | Text
+
+
+def told(estimate: Estimate | NotTestable) -> str:
+    """An estimate with its 95% interval, or that there is none."""
+    if isinstance(estimate, NotTestable):
+        return "not testable here"
+    ends = interval(estimate.low, estimate.high, estimate.unit)
+    return f"{quantity(estimate.value, estimate.unit)} (95% interval {ends})"
+
+
+def size(spells: pd.DataFrame, *, unit: str) -> str:
+    """Whom a page stands on, as a sentence: customers, leavers, the longest stay, and who was seen only later."""
+    late = int(spells.loc[spells["entered"] > 0, "weight"].sum())
+    seen_late = f" {plural(late, 'customer')} came under observation later and count from then on." if late else ""
+    longest = retention.follow_up(spells, at_least=1)
+    return (
+        f"{plural(lifetimes.customers(spells), 'spell')} of a customer, of which {count(lifetimes.leavers(spells))} "
+        f"ended. The longest was seen for {_age(longest, unit)}.{seen_late}"
+    )
+
+
+def _age(value: float, unit: str) -> str:
+    return f"{value:,.4g} {unit}{'' if value == 1 else 's'}"
+
+
+def survival(spells: pd.DataFrame, *, unit: str, by: str | None = None, min_cell: int = 5) -> Figure | Text:
+    """Kaplan–Meier curves with the customers at risk below, of all customers or by group."""
+    curves = retention.survival_curve(spells, unit=unit, by=by)
+    shown = curves[curves["at_risk"] >= min_cell]
+    if shown.empty or shown["time"].max() <= 0:
+        return say("There is no curve to draw: at no age were {} customers under observation.", min_cell)
+    return figures.survival(
+        curves,
+        name="survival" if by is None else "survival-by-group",
+        title=_title(shown, unit),
+        caption=f"{size(spells, unit=unit)} Kaplan–Meier with 95% log–log intervals.",
+        min_cell=min_cell,
+    )
+
+
+def _title(curves: pd.DataFrame, unit: str) -> str:
+    ends = curves.groupby("group", sort=False)["time"].max()
+    at = float(ends.min())
+    left = curves[curves["time"] <= at].groupby("group", sort=False)["survival"].last().sort_values()
+    if len(left) == 1:
+        half = retention.medians(curves)["median"].iloc[0]
+        if np.isfinite(half):
+            return f"Half of the customers had left after {_age(half, unit)}"
+        return f"After {_age(at, unit)}, {quantity(left.iloc[0], 'share')} were still customers"
+    low, high = (quantity(share, "share") for share in left.iloc[[0, -1]])
+    return f"After {_age(at, unit)}, {high} were left of {left.index[-1]}, {low} of {left.index[0]}"
+
+
+def medians(spells: pd.DataFrame, *, unit: str, by: str | None) -> Table:
+    """The age by which half have left, by group."""
+    rows = retention.medians(retention.survival_curve(spells, unit=unit, by=by))
+    return Table(
+        name="medians",
+        title="By when half of them had left",
+        rows=rows.replace(np.inf, np.nan),
+        units=dict.fromkeys(["median", "low", "high"], f"{unit}s"),
+        headings={"low": "from", "high": "to"},
+        caption="From and to are the ends of the 95% interval. A dash: more than half are still customers.",
+    )
+
+
+def years(spells: pd.DataFrame, *, unit: str, min_cell: int = 5) -> Table | Text:
+    """Retention in each year of a customer's life."""
+    rows = retention.yearly_retention(spells, unit=unit)
+    if rows.empty:
+        return say("Nobody was followed for a whole year, so there is no yearly rate.")
+    return Table(
+        name="years",
+        title="Retention in each year of a customer's life",
+        rows=rows.astype({"year": str}),
+        units={"retention": "share", "survival": "share"},
+        headings={
+            "retention": "stayed, of those who began the year",
+            "survival": "stayed, of all who ever began",
+            "at_risk": "customers watched to its end",
+            "observed": f"at least {retention.MIN_AT_RISK} of them",
+        },
+        caption="A year is 365.25 days or twelve months.",
+        size_column="at_risk",
+        min_cell=min_cell,
+    )
+
+
+# --- Groups -----------------------------------------------------------------------------------------------------
+
+
+def means(spells: pd.DataFrame, *, unit: str, by: str | None, until: float, min_cell: int = 5) -> Figure | Text:
+    """Restricted means by group, with their intervals."""
+    rows = retention.mean_by_group(spells, by=by, until=until, unit=unit)
+    known = rows.dropna(subset="value")
+    if known.empty:
+        return say("No mean stay can be told. {}", rows["note"].iloc[0])
+    best = known.sort_values("value").iloc[-1]
+    stay = quantity(best["value"], f"{unit}s")
+    return figures.dots(
+        rows.assign(note=np.where(rows["value"].isna(), "cannot be told", "")),
+        name="mean-stay",
+        title=f"Of the first {_age(until, unit)}, {best['label']} stayed {stay} on average",
+        unit=f"{unit}s",
+        x_label=f"Mean stay within the first {_age(until, unit)}",
+        caption=f"{size(spells, unit=unit)} Area under the Kaplan–Meier curve; 95% intervals by Greenwood's sum.",
+        min_cell=min_cell,
+    )
+
+
+def differences(spells: pd.DataFrame, *, unit: str, by: str | None, until: float) -> Table | Text:
+    """How much longer each group stays than the largest one."""
+    rows = retention.mean_differences(spells, by=by, until=until, unit=unit)
+    if rows.empty:
+        return say("There is one group only, so no difference to show.")
+    return Table(
+        name="differences",
+        title=f"Difference in mean stay within the first {_age(until, unit)}",
+        rows=rows,
+        units=dict.fromkeys(["value", "low", "high"], f"{unit}s"),
+        headings={"label": "groups", "n": "customers", "value": "difference", "low": "from", "high": "to"},
+        caption="From and to are the ends of the 95% interval of each difference by itself.",
+    )
+
+
+def compared(spells: pd.DataFrame, *, by: str | None) -> Text:
+    """The log-rank test in a sentence."""
+    found = retention.log_rank(spells, by=by)
+    if isinstance(found, NotTestable):
+        return say("The groups are not compared. {}", found.reason)
+    verdict = "is hard to put down to chance" if found.p < 0.05 else "could be chance"
+    return say(
+        "Log-rank test that the groups leave alike at every age: chi-squared {}, {}, p {}. A gap of this size {}.",
+        f"{found.statistic:,.2f}",
+        plural(found.df, "degree of freedom", "degrees of freedom"),
+        _p(found.p),
+        verdict,
+    )
+
+
+def _p(p: float) -> str:
+    return "below 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+# --- Covariates at once -----------------------------------------------------------------------------------------
+
+
+def ratios(model: hazards.CoxModel | NotTestable, *, name: str = "hazard-ratios") -> Figure | Text:
+    """Hazard ratios with their intervals, a section for each covariate."""
+    if isinstance(model, NotTestable):
+        return say("No hazard ratios. {}", model.reason)
+    rows = model.table.rename(columns={"covariate": "section", "term": "label", "hazard_ratio": "value"})
+    far = rows.loc[np.log(rows["value"]).abs().idxmax()]
+    within = f" Compared within groups of {listing(list(model.strata))}." if model.strata else ""
+    more = "more" if far["value"] > 1 else "less"
+    return figures.dots(
+        rows[["section", "label", "value", "low", "high"]],
+        name=name,
+        title=f"Others equal, the widest gap is in {far['section']}: {far['label']} is {more} likely to leave",
+        unit="hazard ratio",
+        x_label="Chance of leaving in the next moment, one group over the other",
+        reference=1.0,
+        reference_label="no difference",
+        caption=f"{plural(model.customers, 'spell')}, {count(model.leavers)} ended. Cox's model with Efron's ties; 95% "
+        f"intervals. Concordance {model.concordance:.3f}.{within} {' '.join(model.notes)}".strip(),
+    )
+
+
+def assumption(model: hazards.CoxModel | NotTestable, *, name: str = "assumption") -> Table | Text:
+    """Whether each ratio is the same at every age."""
+    if isinstance(model, NotTestable):
+        return say("No ratio was estimated, so none can be tested.")
+    rows = model.assumption.assign(
+        statistic=model.assumption["statistic"].map("{:,.2f}".format), p=model.assumption["p"].map(_p)
+    )
+    return Table(
+        name=name,
+        title="Is the ratio the same at every age?",
+        rows=rows,
+        headings={"statistic": "chi-squared", "df": "degrees of freedom", "holds": "may be taken as constant"},
+        caption="Score test against a ratio that changes with age (Grambsch and Therneau). A ratio may be taken as "
+        f"constant while p is at least 0.05 divided by {plural(len(rows), 'covariate')}.",
+    )
+
+
+def advice(model: hazards.CoxModel | NotTestable) -> Text:
+    """What follows from the test of the assumption."""
+    if isinstance(model, NotTestable):
+        return say("What can be said stands in the restricted means.")
+    if not model.offenders:
+        return say("The ratios may be read as they stand: no covariate shows a ratio that changes with age.")
+    return say(
+        "The ratio of {} changes with age, so the figure above gives only its average over the ages at which people "
+        "left. Two answers remain: the restricted means, which need no such assumption, and the same model with a "
+        "baseline of its own for each group of the clearest offenders, below.",
+        listing(model.offenders),
+    )
+
+
+# --- Rates and renewal ------------------------------------------------------------------------------------------
+
+
+def rate_readings(readings: Mapping[str, Estimate | NotTestable], *, low: float, high: float) -> Figure | Text:
+    """The stay that a constant rate promises, over the stay that was seen."""
+    first, estimate = next(iter(readings.items()))
+    if isinstance(estimate, NotTestable):
+        return say("The rate cannot be put to the test. {}", estimate.reason)
+    known = [(name, e) for name, e in readings.items() if isinstance(e, Estimate)]
+    rows = [{"label": name, "value": e.value, "low": e.low, "high": e.high, "n": e.n} for name, e in known]
+    ratio, ended = quantity(estimate.value, "ratio"), count(estimate.events or 0)
+    return figures.dots(
+        pd.DataFrame(rows),
+        name="rate-and-stay",
+        title=f"For {first}, the average rate promises {ratio} times the stay that was seen",
+        unit="ratio",
+        x_label="Stay at a constant rate over the observed mean stay",
+        reference=1.0,
+        reference_label="the rate tells the truth",
+        bands=[(low, high, "close enough")],
+        caption=f"{plural(estimate.n, 'spell')}, {ended} ended; {estimate.method}, 95% intervals.",
+    )
+
+
+def renewals(spells: pd.DataFrame, *, unit: str) -> Figure | Text:
+    """Yearly retention as seen, beside a population of customers who differ but never change."""
+    counts = renewal.yearly_counts(spells, unit=unit)
+    model = renewal.fit_renewals(counts)
+    if isinstance(model, NotTestable):
+        return say("There are no yearly rates to explain. {}", model.reason)
+    seen = 1 - counts["lost"] / counts["at_risk"]
+    constant = 1 - counts["lost"].sum() / counts["at_risk"].sum()
+    lines = {
+        "observed": seen.to_numpy(),
+        "customers who differ": model.retention(counts["year"].to_numpy()),
+        "one rate for all": np.full(len(counts), constant),
+    }
+    drawn = [pd.DataFrame({"line": name, "x": counts["year"].astype(float), "y": y}) for name, y in lines.items()]
+    rise = 100 * float(seen.iloc[-1] - seen.iloc[0])
+    return figures.sweep(
+        pd.concat(drawn, ignore_index=True),
+        name="renewals",
+        title=f"From year 1 to year {len(counts)}, yearly retention {'rose' if rise >= 0 else 'fell'} by "
+        f"{abs(rise):.1f} points",
+        x_label="year of the customer's life",
+        x_unit="count",
+        y_label="Share of those who began the year that ended it as customers",
+        y_unit="share",
+        caption=f"{size(spells, unit=unit)} Middle line: shifted-beta-geometric, alpha {model.alpha:.3f}, beta "
+        f"{model.beta:.3f}: each customer keeps one chance of leaving for life.",
+    )
