@@ -60,7 +60,7 @@ class CheckedTable:
 
 @dataclass(frozen=True)
 class _Rule:
-    """Something rows must not be: refused, dropped and counted, or only noted."""
+    """Something that must not be so: rows are refused, dropped and counted, or only noted. `says` is a clause."""
 
     column: str
     bad: Callable[[Any], Any]
@@ -132,45 +132,45 @@ def _column_rules(matched: Matched, name: str) -> list[_Rule]:
     if column.required or any(name in group for group in matched.contract.alternatives if name != "ended_at"):
         drop = (matched.contract.name, name) == ("orders", "customer_id")
         advice = "Fill it in, or leave these rows out of the table."
-        says = f"have no {name}"
+        says = f"{name} is missing"
         rules.append(_Rule(name, lambda t: t[text].isnull(), says, advice, then="drop" if drop else "refuse"))
     if column.kind in _UNREADABLE:
-        says, advice = _UNREADABLE[column.kind]
+        what, advice = _UNREADABLE[column.kind]
         if column.kind == "time" and matched.reading.date_format:
-            says, advice = f"do not fit the date_format {matched.reading.date_format}", "Correct them, or the format."
-        rules.append(_Rule(name, lambda t: t[text].notnull() & t[name].isnull(), says, advice, shows=True))
+            what, advice = f"does not fit date_format {matched.reading.date_format}", "Correct it, or the format."
+        rules.append(_Rule(name, lambda t: t[text].notnull() & t[name].isnull(), f"{name} {what}", advice, shows=True))
     return rules + _range_rules(matched, name)
 
 
 _UNREADABLE = {
     "time": (
-        "are not dates in ISO form (2024-01-31 or 2024-01-31 18:30)",
-        'Say how they are written, for example date_format = "%d/%m/%Y"; dates are never guessed.',
+        "is not an ISO date such as 2024-01-31 or 2024-01-31 18:30",
+        'Say how dates are written, for example date_format = "%d/%m/%Y"; they are never guessed.',
     ),
     "money": (
-        "are not plain numbers",
+        "is not a plain number",
         "Write amounts with a point and without separators or currency signs: 1234.50, not 1,234.50 or 1.234,50.",
     ),
-    "number": ("are not plain numbers", "Write numbers with a point and without separators: 1234.5."),
-    "integer": ("are not plain numbers", "Write whole numbers without separators: 1234."),
-    "flag": ("are neither yes nor no", "Write Yes or No, true or false, 1 or 0."),
+    "number": ("is not a plain number", "Write numbers with a point and without separators: 1234.5."),
+    "integer": ("is not a plain number", "Write whole numbers without separators: 1234."),
+    "flag": ("is neither yes nor no", "Write Yes or No, true or false, 1 or 0."),
 }
 
 
 def _range_rules(matched: Matched, name: str) -> list[_Rule]:
     kind, item = matched.column(name).kind, matched.items.get(name)
     if kind == "money":
-        return [_Rule(name, lambda t: t[name].abs() > _LARGEST, "are too large for money", "Correct them.", shows=True)]
+        return [_Rule(name, lambda t: t[name].abs() > _LARGEST, f"{name} is too large", "Correct it.", shows=True)]
     if kind == "integer":
-        return [_Rule(name, lambda t: t[name] != t[name].floor(), "are not whole", "Correct them.", shows=True)]
+        return [_Rule(name, lambda t: t[name] != t[name].floor(), f"{name} is not whole", "Correct it.", shows=True)]
     if kind == "time":
-        says = f"lie outside the years {_YEARS[0]} to {_YEARS[1]}"
-        advice = "Correct them; dates of another calendar have to be converted first."
+        says = f"{name} lies outside the years {_YEARS[0]} to {_YEARS[1]}"
+        advice = "Correct it; dates of another calendar have to be converted first."
         return [_Rule(name, lambda t: ~t[name].year().between(*_YEARS), says, advice, shows=True)]
     if item and item.scale:
         low, high = item.scale
         advice = "Correct the scale, or list codes that mean no answer under missing."
-        says = f"lie outside {low:g} to {high:g}"
+        says = f"{name} lies outside {low:g} to {high:g}"
         return [_Rule(name, lambda t: ~t[name].between(low, high), says, advice, shows=True)]
     return []
 
@@ -178,10 +178,14 @@ def _range_rules(matched: Matched, name: str) -> list[_Rule]:
 def _order_rules(matched: Matched) -> list[_Rule]:
     until = matched.reading.observed_until
     if until:
-        return [_Rule("ordered_at", lambda t: t.ordered_at.date() > until, f"lie after {until}", then="drop")]
+        return [
+            _Rule("ordered_at", lambda t: t.ordered_at.date() > until, f"ordered_at lies after {until}", then="drop")
+        ]
     today = date.today()
-    advice = "Correct them, or set observed_until to the last day seen."
-    return [_Rule("ordered_at", lambda t: t.ordered_at.date() > today, "lie in the future", advice, shows=True)]
+    advice = "Correct it, or set observed_until to the last day seen."
+    return [
+        _Rule("ordered_at", lambda t: t.ordered_at.date() > today, "ordered_at lies in the future", advice, shows=True)
+    ]
 
 
 def _subscription_rules(matched: Matched) -> list[_Rule]:
@@ -191,35 +195,37 @@ def _subscription_rules(matched: Matched) -> list[_Rule]:
         rules.append(_unique_rule(("customer_id",), "A customer with several spells needs started_at and ended_at."))
     if not one_each and not by_tenure:
         advice = "A customer has one spell at a time: merge them, or end the earlier one first."
-        rules.append(_Rule("started_at", _overlaps, "begin before the customer's earlier spell ended", advice))
+        rules.append(_Rule("started_at", _overlaps, "a spell begins before the customer's earlier one ended", advice))
     return [rule for rule in rules if rule.column in matched.places]
 
 
 def _tenure_rules() -> list[_Rule]:
     return [
-        _Rule("tenure", lambda t: t.tenure < 0, "are negative", "Correct them; 0 is allowed.", shows=True),
-        _Rule("observed_from", lambda t: t.observed_from < 0, "are negative", "Correct them.", shows=True),
+        _Rule("tenure", lambda t: t.tenure < 0, "tenure is negative", "Correct it; 0 is allowed.", shows=True),
+        _Rule("observed_from", lambda t: t.observed_from < 0, "observed_from is negative", "Correct it.", shows=True),
         _Rule(
             "observed_from",
             lambda t: (t.observed_from > 0) & (t.observed_from >= t.tenure),
-            "were over before watching began",
+            "it was over before watching began",
             then="drop",
         ),
     ]
 
 
 def _dated_rules(until: Any) -> list[_Rule]:
-    still = "they count as customers on that day"
+    still = "still a customer on that day"
     return [
-        _Rule("started_at", lambda t: t.started_at.date() > until, f"start after {until}", then="drop"),
+        _Rule("started_at", lambda t: t.started_at.date() > until, f"started_at lies after {until}", then="drop"),
         _Rule(
             "observed_from",
             lambda t: (t.observed_from > t.started_at) & (t.observed_from >= t.ended_at),
-            "were over before watching began",
+            "it was over before watching began",
             then="drop",
         ),
-        _Rule("ended_at", lambda t: t.ended_at < t.started_at, "end before they start", "Correct them.", shows=True),
-        _Rule("ended_at", lambda t: t.ended_at.date() > until, f"end after {until}", still, then="note"),
+        _Rule(
+            "ended_at", lambda t: t.ended_at < t.started_at, "the end lies before the start", "Correct it.", shows=True
+        ),
+        _Rule("ended_at", lambda t: t.ended_at.date() > until, f"ended_at lies after {until}", still, then="note"),
     ]
 
 
@@ -243,7 +249,9 @@ def _unique_rule(keys: tuple[str, ...], advice: str = "") -> _Rule:
         order = t[ROW_NUMBER] if ROW_NUMBER in t.columns else None
         return ibis.row_number().over(ibis.window(group_by=[t[key] for key in keys], order_by=order)) > 0
 
-    return _Rule(keys[0], again, f"repeat the {what} of an earlier row", advice or f"Give one row for each {what}.")
+    return _Rule(
+        keys[0], again, f"the {what} of an earlier row comes again", advice or f"Give one row for each {what}."
+    )
 
 
 _ROW_RULES: dict[str, Callable[[Matched], list[_Rule]]] = {
@@ -344,11 +352,12 @@ def _is_key(matched: Matched, name: str) -> bool:
 
 def _problem(matched: Matched, rule: _Rule, tally: dict[str, Any], first: dict[str, Any]) -> str:
     theirs = matched.theirs(rule.column)
-    column = rule.column if theirs == rule.column else f'{rule.column} (their "{theirs}")'
+    named = "" if theirs == rule.column else f' ({rule.column} is their column "{theirs}")'
     value = first.get(f"value {rule.key}")
     quoted = "" if value is None else f', "{value[:_SHOWN]}{"…" if len(value) > _SHOWN else ""}"'
+    case = f"row {words.count(first[f'row {rule.key}'])}{quoted}"
     share = f"{words.count(tally[rule.key])} of {words.plural(tally['rows'], 'row')}"
-    return f"{column}: {share} {rule.says}. First: row {words.count(first[f'row {rule.key}'])}{quoted}. {rule.advice}"
+    return f"In {share} {rule.says}{named}. First: {case}. {rule.advice}"
 
 
 def _steps(rules: list[_Rule], tally: dict[str, Any]) -> tuple[Step, ...]:
@@ -357,25 +366,25 @@ def _steps(rules: list[_Rule], tally: dict[str, Any]) -> tuple[Step, ...]:
     for rule in rules:
         if rule.then == "drop":
             kept -= tally[rule.key]
-            steps.append(Step(f"rows that {rule.says}", kept, tally[rule.key]))
+            steps.append(Step(f"rows where {rule.says}", kept, tally[rule.key]))
     return tuple(steps)
 
 
 def _dropped(steps: tuple[Step, ...]) -> str:
-    return "; ".join(f"{words.count(step.dropped)} {step.rule}" for step in steps if step.dropped) + "."
+    return "; ".join(f"{words.count(step.dropped)}, {step.rule}" for step in steps if step.dropped) + "."
 
 
 def _notes(matched: Matched, rules: list[_Rule], tally: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
     """What a reader should know about a table that may be used."""
     for rule in rules:
         if rule.then == "note" and tally[rule.key]:
-            yield f"{words.plural(tally[rule.key], 'row')} {rule.says}: {rule.advice}."
+            yield f"In {words.plural(tally[rule.key], 'row')} {rule.says}: {rule.advice}."
     if matched.items:
         empty, asked = sum(tally[_empty(name)] for name in matched.items), facts["rows"] * len(matched.items)
         yield f"{words.count(empty)} of {words.count(asked)} answers are missing."
     for name in _may_be_empty(matched):
         if name not in matched.items and tally[_empty(name)]:
-            yield f"{name} is empty in {words.plural(tally[_empty(name)], 'row')}, which are kept."
+            yield f"In {words.plural(tally[_empty(name)], 'row')} {name} is empty; kept."
     if matched.contract.name == "orders" and not matched.reading.observed_until:
         yield f"observed_until is not given: the last order, {facts['observed_until']}, is taken as the last day seen."
     if facts.get("cohort") is False:
@@ -384,7 +393,7 @@ def _notes(matched: Matched, rules: list[_Rule], tally: dict[str, Any], facts: d
         yield "All rows belong to one customer."
     repeated = _repeated_rows(matched)
     if repeated:
-        yield f"{words.plural(repeated, 'row')} repeat an earlier row in every column; they are kept."
+        yield f"In {words.plural(repeated, 'row')} an earlier row comes again in every column; kept."
 
 
 def _repeated_rows(matched: Matched) -> int:
