@@ -313,9 +313,20 @@ def test_five_points_on_ninety_per_cent_halve_the_departures():
     assert avoided.value == pytest.approx(0.5)
 
 
-def test_five_per_cent_fewer_departures_are_five_per_cent_fewer():
-    avoided = value.departures_avoided(curve(np.full(50, 0.7)), CHURN, change=0.05, years=10)
+@given(curves)
+@settings(max_examples=30)
+def test_five_per_cent_fewer_departures_are_five_per_cent_fewer_on_any_curve(rates):
+    avoided = value.departures_avoided(curve(rates), CHURN, change=0.05, years=len(rates))
     assert avoided.value == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(0.1, 0.2, "below"), (0.3, 0.4, "inside"), (0.2, 0.3, "partly inside"), (1.1, 1.2, "above")],
+)
+def test_an_interval_has_its_place_against_the_claimed_range(low, high, said):
+    answer = Estimate.from_draws((low + high) / 2, np.array([low, high]), unit="growth", n=9)
+    assert value.place(answer, 0.25, 1.0) == f"{said} the claimed range"
 
 
 # --- from spells to a curve ----------------------------------------------------------------------------------------
@@ -424,7 +435,7 @@ def test_the_case_table_has_a_row_a_timing_and_a_column_a_horizon():
     assert list(table.columns) == ["reading", "outcome", "timing", "10 years", "observed years", ENDLESS]
     assert len(table) == 3 * 4 * 2
     missing = table["outcome"].isin([NET_VALUE, PROFIT])
-    assert (table["10 years"].eq("not testable here") == missing).all()
+    assert (table["10 years"].eq("–") == missing).all()
     # Golden: 20% at i = 0.10 and r = 0.80, value of a customer, first margin at once, plus 5 points.
     row = table.set_index(["reading", "outcome", "timing"]).loc[(POINTS, VALUE, "B")]
     assert row[ENDLESS] == "+20% (+20.0 to +20.0%)"

@@ -19,7 +19,7 @@ from analysis.lifetimes import cohort_limit, grouped, lifetimes
 from analysis.renewal import bootstrap_paths, retention_path
 from analysis.retention import MIN_EVENTS, PER_YEAR, customers, leavers
 from analysis.tables import SettingsError
-from analysis.words import count, interval, listing, plural, quantity
+from analysis.words import MISSING, count, interval, listing, plural, quantity
 
 if TYPE_CHECKING:
     from analysis.checks import CheckedTable
@@ -443,10 +443,12 @@ def break_even_spend(curve: RetentionCurve | NotTestable, reading: str, *, chang
 
 
 def departures_avoided(curve: RetentionCurve | NotTestable, reading: str, *, change: float, years: int) -> Answer:
-    """Share of the departures in a customer-year that the change makes away with, over a horizon."""
+    """Share of today's departures that the change prevents, each year of life weighted by today's customers in it."""
 
     def avoided(rates: np.ndarray) -> np.ndarray:
-        return 1 - (1 - average_retention(improve(rates, reading, change=change))) / (1 - average_retention(rates))
+        present = np.concatenate([np.ones_like(rates[..., :1]), np.cumprod(rates, axis=-1)[..., :-1]], axis=-1)
+        gained = improve(rates, reading, change=change) - rates
+        return (present * gained).sum(axis=-1) / (present * (1 - rates)).sum(axis=-1)
 
     return _along(curve, avoided, "share", years)
 
@@ -503,6 +505,15 @@ def told_share(answer: Answer, growth: float) -> str:
         return "at a share of costs that cannot be told"
     share = cost_share_needed(answer, growth)
     return f"when costs take {quantity(share, 'share')}" if share > 0 else "without any such costs"
+
+
+def place(answer: Answer, low: float, high: float) -> str:
+    """Where an answer's 95% interval lies against a claimed range, in words."""
+    if isinstance(answer, NotTestable):
+        return "not to be compared with the claimed range"
+    if answer.high < low or answer.low > high:
+        return f"{'below' if answer.high < low else 'above'} the claimed range"
+    return f"{'inside' if low <= answer.low and answer.high <= high else 'partly inside'} the claimed range"
 
 
 def told_baseline(growth: float, *, change: float, discount_rate: float) -> str:
@@ -566,7 +577,7 @@ def case_table(answers: Mapping[Case, Answer]) -> pd.DataFrame:
         row[case.horizon] = (
             f"{brief(answer)} ({interval(answer.low, answer.high, answer.unit)})"
             if isinstance(answer, Estimate)
-            else "not testable here"
+            else MISSING
         )
     return pd.DataFrame(list(rows.values()))
 
