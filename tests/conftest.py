@@ -15,7 +15,9 @@ ROOT = Path(__file__).parents[1]
 def make_study(tmp_path: Path) -> Callable[..., Study]:
     """Write a study with one table into a folder of its own, and open it: make_study(text of a CSV, settings)."""
 
-    def make(rows: str | bytes, settings: str, *, table: str = "orders", file: str = "rows.csv", study: str = "") -> Study:
+    def make(
+        rows: str | bytes, settings: str, *, table: str = "orders", file: str = "rows.csv", study: str = ""
+    ) -> Study:
         (tmp_path / file).write_bytes(rows.encode() if isinstance(rows, str) else rows)
         path = tmp_path / "studies.toml"
         path.write_text(

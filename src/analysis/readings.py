@@ -204,10 +204,10 @@ def _missing_contract_columns(matched: Matched) -> list[str]:
 
 def _text(raw: Any) -> Any:
     """The value as text, empty when there is nothing in it; whole numbers kept as decimals (17850.0) lose the point."""
-    if raw.type().is_floating():
-        whole = (raw == raw.floor()) & (raw.abs() < 2**53)
-        return raw.isnan().ifelse(None, whole.ifelse(raw.try_cast("int64").cast("string"), raw.cast("string")))
-    return raw.cast("string").strip().nullif("")
+    text = raw.cast("string").strip()
+    if raw.type().is_floating() or raw.type().is_decimal():
+        text = text.re_replace(r"\.0+$", "").nullif("nan")
+    return text.nullif("")
 
 
 def _without_codes(raw: Any, codes: tuple[float | str, ...]) -> Any:

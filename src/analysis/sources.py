@@ -194,7 +194,7 @@ def _database_table(source: str, *, folder: Path, engine: Any, table: str | None
     except Exception as error:  # each engine has its own errors, and their text may hold the address
         raise TableError(
             f'The table "{table}" of "{source}" could not be opened ({type(error).__name__}). '
-            "Check the address, the permission and the table's name."
+            "Check the address, the permission, the table's name, and that Ibis has the driver."
         ) from None
 
 

@@ -26,7 +26,7 @@ from analysis.sources import Source, connect, holds_secret, open_source
 from analysis.tables import TABLES, LoyaltyError, SettingsError, nearest
 
 FILE = "studies.toml"
-_NAME = r"^[a-z0-9][a-z0-9_-]*$"
+_NAME = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
 _SECRET = re.compile(r"token|password|passwd|secret|api_?key", re.IGNORECASE)
 _DURATION = re.compile(r"^(\d+)(s|m|h)$")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -34,7 +34,6 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 Notebooks = Mapping[str, Any]  # notebook name to its parameter names (or to their defaults by name)
 Scale = Annotated[list[float], Field(min_length=2, max_length=2)]
 Codes = list[int | float | str]
-Duration = Annotated[str, Field(pattern=_DURATION.pattern)]
 
 
 def _theirs(value: Any) -> str | FlagRule:
@@ -64,6 +63,24 @@ def _effect(value: Any) -> float | dict[str, float]:
     if numbers and all(isinstance(one, int | float) and not isinstance(one, bool) for one in numbers):
         return value
     raise ValueError("should be a number, or a table of numbers by part")
+
+
+def _duration(value: str) -> str:
+    """A length of time."""
+    if _DURATION.match(value):
+        return value
+    raise ValueError("should be a time such as 90s, 5m or 1h")
+
+
+def _name(value: str) -> str:
+    """A name that can be a part of a web address."""
+    if _NAME.match(value):
+        return value
+    raise ValueError("should be made of small letters, digits, - and _")
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
+Name = Annotated[str, AfterValidator(_name)]
 
 
 class _Strict(BaseModel):
@@ -100,8 +117,10 @@ class RunSettings(BaseModel):
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
+    __pydantic_extra__: dict[str, Annotated[Any, AfterValidator(_parameter)]]
+
     notebook: str
-    name: str | None = Field(default=None, pattern=_NAME)
+    name: Name | None = None
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -144,7 +163,7 @@ class StudiesFile(_Strict):
     """The whole of a studies.toml."""
 
     report: ReportSettings = ReportSettings()
-    study: dict[str, StudySettings]
+    study: dict[Name, StudySettings]
 
 
 @dataclass(frozen=True)
@@ -450,7 +469,9 @@ def _misfit(fault: Any) -> str:
 
 def _place(loc: tuple[int | str, ...]) -> str:
     """A fault's place as the file writes it; the entries of a list count from 1."""
-    return "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+    return "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in loc if part != "[key]").lstrip(
+        "."
+    )
 
 
 def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
@@ -476,8 +497,6 @@ def _file_problems(file: StudiesFile) -> Iterator[str]:
     yield from _language_problems("report", file.report.language)
     for name, study in file.study.items():
         place = f"study.{name}"
-        if not re.match(_NAME, name):
-            yield f"{place}: a study's name is made of small letters, digits, - and _, since it becomes a web address."
         if study.timezone not in zoneinfo.available_timezones():
             yield f"{place}.timezone: {_unknown('time zone', study.timezone, zoneinfo.available_timezones())}"
         yield from _language_problems(place, study.language or "en")
@@ -570,11 +589,6 @@ def _run_problems(place: str, run: RunSettings, notebooks: Notebooks | None) -> 
         yield f"{place}: {_unknown('notebook', run.notebook, notebooks)}"
         return
     yield from _parameter_problems(place, run.parameters, None if notebooks is None else notebooks[run.notebook])
-    for name, value in run.parameters.items():
-        try:
-            _parameter(value)
-        except ValueError as error:
-            yield f"{place}.{name}: {error}, not {value!r}."
 
 
 def _all_parameters(notebooks: Notebooks | None) -> Any:
