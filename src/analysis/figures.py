@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import words
-from analysis.exhibits import DESKTOP, PHONE, Figure, in_unit, shortened
+from analysis.exhibits import DESKTOP, PAPER, PHONE, Figure, in_unit, shortened
 
 INK, QUIET = "#22262b", "#5c636b"
 BANDS, BAND_INK = ("#f8f2de", "#f2e6c3"), "#75590f"
@@ -263,7 +263,7 @@ def _dot_row(ax: Any, place: int, row: pd.Series | str, unit: str, currency: str
     middle = place + above / 2
     if np.isfinite(row["value"]):
         ax.plot([row["low"], row["high"]], [middle] * 2, color=ABOVE, lw=2.2, solid_capstyle="butt", alpha=0.55)
-        ax.plot(row["value"], middle, "o", color=ABOVE, ms=6.5, mec="white", mew=1)
+        ax.plot(row["value"], middle, "o", color=ABOVE, ms=6.5, mec=PAPER, mew=1)
 
 
 def specification_curve(
@@ -515,7 +515,7 @@ def lorenz(
         ax.plot([0, 1], [0, 1], color=QUIET, lw=1, ls=(0, (3, 2)))
         ax.fill_between(curve["customers"], curve["customers"], curve["total"], color=ABOVE, alpha=0.12, lw=0)
         ax.plot(curve["customers"], curve["total"], color=ABOVE)
-        ax.plot(mark, held, "o", color=ABOVE, ms=7, mec="white", mew=1)
+        ax.plot(mark, held, "o", color=ABOVE, ms=7, mec=PAPER, mew=1)
         _write(ax, f"{100 * mark:.0f}% hold {in_unit(held, 'share')}", (mark, held), (9, -11), "data", INK)
         _write(ax, "if all held the same", (0.7, 0.7), (8, -10), "data", QUIET)
         _scale(ax, "y", "share", limits=(0, 1.01))
@@ -594,7 +594,7 @@ def _halo() -> list[Any]:
     """A thin white edge that keeps type readable where it crosses a line."""
     from matplotlib.patheffects import withStroke
 
-    return [withStroke(linewidth=2.4, foreground="white", alpha=0.85)]
+    return [withStroke(linewidth=2.4, foreground=PAPER, alpha=0.85)]
 
 
 def _shade(span: Callable[..., Any], low: float, high: float, place: int) -> None:

@@ -1,0 +1,355 @@
+"""Pages: turns an executed notebook, a failure, or the whole board into one HTML file that needs nothing else.
+
+A page holds no script and asks for nothing from the network. What a notebook put out reaches the page in four ways
+only: as an exhibit or a finding (drawn anew from its parts), as HTML that passed an allow-list, as an image with an
+alternative text, or as escaped text. Anything else is left out.
+"""
+
+from __future__ import annotations
+
+import html
+import itertools
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from analysis.exhibits import EXHIBIT_MIME, FINDING_MIME, TEMPLATES, anchor, templates, visible
+from analysis.hypotheses.rules import (
+    ASSOCIATION,
+    CONTRADICTED,
+    INCONCLUSIVE,
+    NOT_TESTABLE,
+    SUPPORTED,
+    VERDICTS,
+)
+from analysis.tables import LoyaltyError
+
+FAMILIES = {
+    "R": "Keeping customers, and what it is worth",
+    "S": "Satisfaction and what follows from it",
+    "L": "Loyalty, emotion and recommendation",
+    "G": "Engagement",
+    "P": "Programmes, clubs and promotions",
+    "E": "Expectations and service quality",
+    "V": "Value and image",
+    "I": "Indicators of satisfaction",
+}
+
+HELD, TOGETHER, DEPENDS, FELL, OPEN, UNTESTED = (
+    "Held",
+    "Went together as claimed, with the cause untested",
+    "Held in one study, failed in another",
+    "Did not hold",
+    "Not settled by these data",
+    "Could not be tested on these data",
+)
+OUTCOMES = (HELD, TOGETHER, DEPENDS, FELL, OPEN, UNTESTED)
+OF_VERDICT = {SUPPORTED: HELD, ASSOCIATION: TOGETHER, INCONCLUSIVE: OPEN, NOT_TESTABLE: UNTESTED}
+
+TAGS = {
+    "a", "abbr", "b", "bdi", "blockquote", "br", "caption", "code", "dd", "div", "dl", "dt", "em", "figcaption",
+    "h2", "h3", "h4", "h5", "hr", "i", "li", "ol", "p", "pre", "s", "span", "strong", "sub", "sup", "table", "tbody",
+    "td", "tfoot", "th", "thead", "tr", "ul",
+}  # fmt: skip
+ATTRIBUTES = {
+    "a": {"href", "title"},
+    "ol": {"start"},
+    "td": {"colspan", "rowspan"},
+    "th": {"colspan", "rowspan", "scope"},
+    "*": {"dir", "lang"},
+}
+
+
+class PageError(LoyaltyError):
+    """A notebook put out something that cannot be published as it is."""
+
+
+@dataclass(frozen=True)
+class PageContext:
+    """What a page says around its notebook.
+
+    Attributes:
+        study, study_title: the study's name and title.
+        title: the question, which heads the page.
+        caveats: what a reader of this study must know.
+        simulated: whether the customers were made up by a program.
+        siblings: question, link, and whether it is this page, for every page of the study.
+        provenance: label -> text, in order.
+        audience: "full", or "public" for pages without code.
+        index_href, executed_href: links to the index and to the executed notebook; None where there is none.
+        data_folder: where the data files of the exhibits go, relative to the page.
+    """
+
+    study: str
+    study_title: str
+    title: str
+    caveats: tuple[str, ...] = ()
+    simulated: bool = False
+    siblings: tuple[tuple[str, str, bool], ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    audience: str = "full"
+    index_href: str | None = None
+    executed_href: str | None = None
+    data_folder: str = "data"
+
+
+# --- A page of a notebook -------------------------------------------------------------------------------------------
+
+
+def render_page(notebook: Any, context: PageContext) -> tuple[str, dict[str, str]]:
+    """The page of an executed notebook, and the data files of its exhibits.
+
+    Args:
+        notebook: an executed `nbformat` notebook.
+        context: what stands around it.
+
+    Returns:
+        The HTML, and the text of each data file by its path relative to the page.
+
+    Raises:
+        PageError: a cell ended in an error, or a figure has no alternative text.
+    """
+    files: dict[str, str] = {}
+    lead, *sections = list(_sections(_blocks(notebook, context, files)))
+    found = [entry for cell in notebook.cells for entry in _entries(cell)]
+    page = _render(
+        "page.html.j2", page=context, lead=lead, sections=sections, headlines=[e for e in found if e["headline"]]
+    )
+    return page, files
+
+
+def render_failure(context: PageContext, message: str, *, cell: int | None = None) -> str:
+    """The page that stands in for one that could not be made.
+
+    Args:
+        context: of the page that is missing.
+        message: what went wrong and what to do about it; may have several lines.
+        cell: the number of the cell that failed, where one did.
+    """
+    return _render("failure.html.j2", page=context, message=message.splitlines(), cell=cell)
+
+
+def _render(template: str, **filled: object) -> str:
+    style = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("findings.css", "page.css"))
+    return str(templates().get_template(template).render(style=style, **filled))
+
+
+def _entries(cell: Any) -> list[dict[str, Any]]:
+    bundles = (output.get("data", {}).get(FINDING_MIME) for output in cell.get("outputs", []))
+    return [entry for bundle in bundles if bundle for entry in bundle["entries"]]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A piece of a page: what kind it is and what its template needs; a heading starts a section."""
+
+    kind: str
+    content: Any
+
+
+def _blocks(notebook: Any, context: PageContext, files: dict[str, str]) -> Iterator[_Block]:
+    """The pieces of a notebook in reading order; the code of neighbouring cells comes after what they show."""
+    for kind, cells in groupby(enumerate(notebook.cells), key=lambda numbered: numbered[1].cell_type):
+        if kind == "markdown":
+            for _, cell in cells:
+                yield from _prose(cell.source)
+        elif kind == "code":
+            code = list(cells)
+            for number, cell in code:
+                for output in cell.get("outputs", []):
+                    yield from _shown(output, number, context, files)
+            sources = [cell.source for _, cell in code if cell.source.strip()]
+            if context.audience != "public" and sources:
+                yield _Block("code", [_highlighted(source) for source in sources])
+
+
+def _prose(source: str) -> Iterator[_Block]:
+    """Headings of the second level open sections; the title is the page's own and is left out."""
+    source = re.sub(r"\A\s*# .*$", "", source, count=1, flags=re.MULTILINE)
+    for place, text in enumerate(re.split(r"^## +(.+)$", source, flags=re.MULTILINE)):
+        if place % 2:
+            yield _Block("heading", text.strip())
+        elif text.strip():
+            yield _Block("html", _markdown(text))
+
+
+def _sections(blocks: Iterable[_Block]) -> Iterator[dict[str, Any]]:
+    """The blocks before the first heading, then one section a heading."""
+    section: dict[str, Any] = {"title": "", "id": "", "blocks": []}
+    taken: set[str] = set()
+    for block in blocks:
+        if block.kind == "heading":
+            yield section
+            section = {"title": block.content, "id": _unique(_slug(block.content), taken), "blocks": []}
+            taken.add(section["id"])
+        else:
+            section["blocks"].append(block)
+    yield section
+
+
+def _shown(output: Any, number: int, context: PageContext, files: dict[str, str]) -> Iterator[_Block]:
+    """One output of a cell as a block, richest form first."""
+    if output.output_type == "error":
+        raise PageError(f"Cell {number + 1} ended in an error ({output.ename}), so there is no page to publish.")
+    if output.output_type == "stream":
+        yield _Block("warning" if output.name == "stderr" else "text", _lines(output.text))
+        return
+    data = output.get("data", {})
+    if FINDING_MIME in data:
+        yield _Block("findings", data[FINDING_MIME]["entries"])
+    elif EXHIBIT_MIME in data:
+        yield _exhibit(data, number, context, files)
+    elif image := next((kind for kind in ("image/png", "image/jpeg") if kind in data), None):
+        alt = output.get("metadata", {}).get(image, {}).get("alt", "")
+        yield _image(f"data:{image};base64,{data[image].strip()}", alt, number)
+    elif "text/html" in data:
+        yield _Block("table" if "<table" in data["text/html"] else "html", clean(data["text/html"]))
+    elif "text/markdown" in data:
+        yield _Block("html", _markdown(data["text/markdown"]))
+    elif "text/plain" in data:
+        yield _Block("text", _lines(data["text/plain"]))
+
+
+def _exhibit(data: Mapping[str, Any], number: int, context: PageContext, files: dict[str, str]) -> _Block:
+    """An exhibit drawn anew from its parts; its data become a file beside the page."""
+    exhibit = dict(data[EXHIBIT_MIME])
+    if exhibit["kind"] == "text":
+        return _Block("sentence", exhibit["text"])
+    exhibit["href"] = f"{context.data_folder}/{_unique(_slug(exhibit['name']), {Path(f).stem for f in files})}.csv"
+    files[exhibit["href"]] = exhibit["csv"]
+    if exhibit["kind"] == "table":
+        return _Block("exhibit-table", exhibit | {"html": clean(exhibit["html"])})
+    picture = _image(f"data:image/png;base64,{data['image/png'].strip()}", exhibit["alt"], number)
+    return _Block("figure", exhibit | picture.content)
+
+
+def _image(source: str, alt: str, number: int) -> _Block:
+    if not alt.strip():
+        raise PageError(
+            f"The figure in cell {number + 1} has no alternative text, so some readers would get nothing. Make it "
+            "with analysis.figures, or give metadata with an alt to display()."
+        )
+    return _Block("image", {"source": source, "alt": alt})
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "part"
+
+
+def _unique(slug: str, taken: Container[str]) -> str:
+    """The slug, with a number behind it where it is already taken."""
+    numbered = (f"{slug}-{number}" for number in itertools.count(2))
+    return slug if slug not in taken else next(name for name in numbered if name not in taken)
+
+
+def clean(fragment: str) -> Markup:
+    """HTML with everything taken out that is not on the allow-list: scripts, styles, forms, images, handlers."""
+    import nh3
+
+    return Markup(
+        nh3.clean(
+            fragment,
+            tags=TAGS,
+            attributes=ATTRIBUTES,
+            clean_content_tags={"script", "style", "template", "iframe", "object", "svg", "math"},
+            allowed_classes={"td": {"number"}, "th": {"number"}},
+            url_schemes={"http", "https", "mailto"},
+        )
+    )
+
+
+def _markdown(source: str) -> Markup:
+    from nbconvert.filters import markdown2html
+
+    return clean(re.sub(r'<a class="anchor-link".*?</a>', "", markdown2html(source)))
+
+
+def _highlighted(source: str) -> Markup:
+    from nbconvert.filters import Highlight2HTML
+
+    return Markup(Highlight2HTML(pygments_lexer="python")(source))
+
+
+def _lines(text: str) -> Markup:
+    """Printed text: escaped line by line, without the colours of a terminal."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text).expandtabs().rstrip("\n")
+    return Markup("\n".join(html.escape(visible(line)) for line in plain.split("\n")))
+
+
+# --- The index ------------------------------------------------------------------------------------------------------
+
+
+def render_index(
+    entries: Sequence[Mapping[str, Any]],
+    claims: Sequence[Mapping[str, Any]],
+    runs: Sequence[Mapping[str, Any]],
+    *,
+    studies: Mapping[str, Mapping[str, Any]],
+) -> str:
+    """The page that opens a report: which claims held, claim by claim and study by study.
+
+    Args:
+        entries: as in findings.json.
+        claims: as `loyalty claims --json` prints them.
+        runs: one row a page: study, notebook, slug, title, href, state ("ok" or what went wrong), message,
+            good_since (when the page at href was made; None without one), failure_page (beside it, or None).
+        studies: name -> title, simulated, caveats.
+    """
+    pages = {(run["study"], run["slug"]): run for run in runs}
+    headlines = [_row(entry, pages, studies) for entry in entries if entry["headline"]]
+    known = {claim["id"]: claim["claim"] for claim in claims}
+    judged = {row["hypothesis"] for row in headlines}
+    board = [
+        {"id": hypothesis, "claim": known.get(hypothesis, rows[0]["claim"]), "rows": rows}
+        for hypothesis in dict.fromkeys([*known, *(row["hypothesis"] for row in headlines)])
+        if (rows := [row for row in headlines if row["hypothesis"] == hypothesis])
+    ]
+    open_rows = [claim for claim in claims if claim["id"] not in judged]
+    return _render(
+        "index.html.j2",
+        board=[(outcome, claims_) for outcome in OUTCOMES if (claims_ := [c for c in board if _outcome(c) == outcome])],
+        tally={verdict: sum(row["verdict"] == verdict for row in headlines) for verdict in VERDICTS},
+        families=FAMILIES,
+        studies=[(study, [run for run in runs if run["study"] == name]) for name, study in studies.items()],
+        written=[claim for claim in open_rows if claim["status"] == "tested"],
+        unwritten=_by_family([claim for claim in open_rows if claim["status"] != "tested"]),
+        claims=len(claims),
+        runs=runs,
+    )
+
+
+def _row(
+    entry: Mapping[str, Any], pages: Mapping[Any, Mapping[str, Any]], studies: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """A finding as the board shows it: with the title of its study, and a link to the page that reached it."""
+    page = pages.get((entry["study"], entry.get("run", entry["notebook"])), {})
+    study = studies.get(entry["study"], {})
+    return {
+        **entry,
+        "study_title": study.get("title", entry["study"]),
+        "simulated": study.get("simulated", False),
+        "href": f"{page['href']}#{anchor(entry)}" if page.get("good_since") else None,
+        "earlier": page.get("state", "ok") != "ok",
+        "late_change": any(change.get("after_first_run") for change in entry.get("changed") or []),
+    }
+
+
+def _outcome(claim: Mapping[str, Any]) -> str:
+    """What a claim came to over all studies; a study that could not decide does not outvote one that could."""
+    verdicts = {row["verdict"] for row in claim["rows"]}
+    if CONTRADICTED in verdicts:
+        return DEPENDS if verdicts & {SUPPORTED, ASSOCIATION} else FELL
+    return next(OF_VERDICT[verdict] for verdict in VERDICTS if verdict in verdicts)
+
+
+def _by_family(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """Rows of the register under the name of their family, in the register's order."""
+    families: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        families.setdefault(FAMILIES.get(row["id"][:1], "Other claims"), []).append(row)
+    return list(families.items())
