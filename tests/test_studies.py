@@ -218,6 +218,16 @@ def test_a_table_the_study_does_not_bring(load):
         ('"orders.csv"', '"o.csv"\ncovariates = ["x"]', "covariates: orders takes none"),
         ('"orders.csv"', '"o.csv"\nscale = [1, 7]', "scale and missing belong to surveys"),
         ('"orders.csv"', '"postgres://me:hunter2@host/shop"', "source: a password stands in the address"),
+        (
+            'source = "orders.csv"',
+            'source = ["postgres://me:hunter2@host/shop"]',
+            "orders.source: should be a valid string.",
+        ),
+        (
+            "[study.shop.tables.orders]",
+            "tables.orders = 'postgres://me:hunter2@host'\n[report]",
+            "should be a table of keys",
+        ),
         ("study.shop", "study.Shop", "study.Shop: should be made of small letters, digits, - and _"),
     ],
 )

@@ -463,15 +463,17 @@ def _misfit(fault: Any) -> str:
         return f'there is no such key. Did you mean "{nearest(key, known)}"? Known keys: {", ".join(known)}.'
     if fault["type"] == "missing":
         return "this key is required."
+    if fault["type"] in ("model_type", "dict_type"):
+        return "should be a table of keys."
     expected = re.sub(r"^(Value error, |Input |String |List )", "", fault["msg"])
-    return f"{expected}." if key == "source" else f"{expected}, not {fault['input']!r}."
+    given = repr(fault["input"])
+    return f"{expected}." if "://" in given else f"{expected}, not {given}."  # an address may hold a password
 
 
 def _place(loc: tuple[int | str, ...]) -> str:
     """A fault's place as the file writes it; the entries of a list count from 1."""
-    return "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in loc if part != "[key]").lstrip(
-        "."
-    )
+    parts = (f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in loc if part != "[key]")
+    return "".join(parts).removeprefix(".")
 
 
 def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
