@@ -429,7 +429,7 @@ def sweep(
             if "low" in rows:
                 ax.fill_between(rows["x"], rows["low"], rows["high"], color=colour, alpha=0.13, lw=0)
             ax.plot(rows["x"], rows["y"], color=colour)
-        if mark is not None:
+        if mark is not None and groups:
             ax.axvline(mark, color=INK, lw=1, ls=(0, (3, 2)))
             _write(ax, mark_label, (mark, 0), (4, 5), "x", INK)
         _name_ends(ax, [(line, rows["y"].iloc[-1]) for line, rows in groups.items()], phone=phone)
