@@ -156,8 +156,8 @@ def test_absent_costs_are_named_and_nothing_is_assumed():
     answers = growths(curve(np.full(100, 0.8)), costs=Costs(margin=0.3))
     net = answers[Case(POINTS, NET_VALUE, "B", "10 years")]
     profit = answers[Case(POINTS, PROFIT, "B", "10 years")]
-    assert "set annual_revenue and acquisition_cost among" in net.reason
-    assert "set annual_revenue, acquisition_cost, annual_fixed_cost and yearly_intake among" in profit.reason
+    assert net.reason == "Needs annual_revenue and acquisition_cost: set them for the study."
+    assert "Needs annual_revenue, acquisition_cost, annual_fixed_cost and yearly_intake" in profit.reason
     assert isinstance(answers[Case(POINTS, VALUE, "B", "10 years")], Estimate)
     assert isinstance(answers[Case(POINTS, CONTRIBUTION, "B", "10 years")], Estimate)
 
@@ -443,7 +443,7 @@ def test_the_case_table_has_a_row_a_timing_and_a_column_a_horizon():
 
 def test_each_reason_is_given_once():
     told = value.reasons(growths(curve(np.full(100, 0.8)), costs=Costs()))
-    assert told.count("set margin, annual_revenue and acquisition_cost among") == 1
+    assert told.count("Needs margin, annual_revenue and acquisition_cost:") == 1
 
 
 def test_the_range_table_holds_one_convention_and_the_horizon():

@@ -293,9 +293,7 @@ class Costs:
         needed += ["annual_fixed_cost", "yearly_intake"] if outcome == PROFIT else []
         known = {name: getattr(self, name) for name in needed}
         if missing := [name for name, amount in known.items() if amount is None]:
-            return NotTestable(
-                f"These data do not hold all costs: set {listing(missing)} among the study's parameters."
-            )
+            return NotTestable(f"Needs {listing(missing)}: set {'it' if len(missing) == 1 else 'them'} for the study.")
         overhead = known["annual_fixed_cost"] / known["yearly_intake"] if outcome == PROFIT else 0.0
         return (known["acquisition_cost"] + overhead) / (known["margin"] * known["annual_revenue"])
 
