@@ -139,7 +139,7 @@ def test_the_longest_follow_up_keeps_at_least_half():
     table = customers.totals(customers.purchases(log))
     assert customers.longest_follow_up(table) == 6
     assert customers.longest_follow_up(table, keep=1) == 2
-    assert customers.follow_up_text(table, within=6) == "2 of 3 customers were followed for 6 days or more."
+    assert customers.follow_up_text(table, within=6) == "Followed for 6 days or more: 2 of 3 customers."
 
 
 def test_nobodys_name_leaves_the_engine():

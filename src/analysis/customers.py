@@ -249,4 +249,4 @@ def longest_follow_up(table: pd.DataFrame, *, keep: float = 0.5) -> int:
 def follow_up_text(table: pd.DataFrame, *, within: int) -> str:
     """How many customers of `totals` the equal follow-up keeps, as a sentence."""
     kept = int((table["followed_days"] >= within).sum())
-    return f"{count(kept)} of {plural(len(table), 'customer')} were followed for {plural(within, 'day')} or more."
+    return f"Followed for {plural(within, 'day')} or more: {count(kept)} of {plural(len(table), 'customer')}."

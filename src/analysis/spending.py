@@ -17,7 +17,8 @@ import pandas as pd
 from analysis.checks import CheckedTable
 from analysis.customers import DAY, DECIMALS, NET, ORDER_ID, PURCHASES, Purchases, half_way, purchases, totals
 from analysis.estimates import Estimate, NotTestable, resample
-from analysis.words import count, listing, plural
+from analysis.tables import SettingsError
+from analysis.words import count, interval, listing, plural, quantity
 
 Answer = Estimate | NotTestable
 
@@ -28,8 +29,8 @@ FEWEST = 30  # customers in each compared group
 FEWEST_FOLLOWED = 100  # customers seen in both halves of the window
 
 HEADLINE = "equal follow-up"
-DISCOUNTED = "equal follow-up, later money counting less"
-UNEQUAL = "everything seen, without equal follow-up"
+UNEQUAL = "everything seen, unequal follow-up"
+DISCOUNTED = "later money counts less"
 HALF_WAY = "groups formed half-way"
 _POLICY = {PURCHASES: "purchases only", NET: "net of returns"}
 _ORDER = {DAY: "an order is a day", ORDER_ID: "an order is an invoice"}
@@ -132,7 +133,8 @@ def compare(table: pd.DataFrame, *, heavy: Mapping[str, float] = HEAVY, draws: i
         seed: of the random numbers.
 
     Returns:
-        The comparison; a part is not testable with fewer than 30 customers on a side, or without a positive mean.
+        The comparison; a part is not testable with fewer than 30 customers on a side, where heavy one-timers bring in
+        nothing, or where the cut-off for heavy is no higher than the median.
     """
     sorted_ = _Sorted(table)
     everyone = np.ones(len(table))
@@ -143,7 +145,7 @@ def compare(table: pd.DataFrame, *, heavy: Mapping[str, float] = HEAVY, draws: i
     ratio: dict[str, Answer] = {}
     chance: dict[str, Answer] = {}
     for place, (part, group) in enumerate(zip(heavy, chosen, strict=True)):
-        missing = _missing(small, group, sorted_.value)
+        missing = _missing(small, group, sorted_.value, overlap=cuts[place] <= small_up_to)
         for column, (answers, unit) in enumerate(((ratio, "ratio"), (chance, "probability"))):
             answers[part] = missing or _estimate(
                 values[place, column], drawn[:, place, column], unit=unit, n=len(small) + len(group)
@@ -152,13 +154,15 @@ def compare(table: pd.DataFrame, *, heavy: Mapping[str, float] = HEAVY, draws: i
     return Comparison(small_up_to, heavy_from, _groups(table, sorted_, small_up_to, heavy_from), ratio, chance)
 
 
-def _missing(small: np.ndarray, heavy: np.ndarray, value: np.ndarray) -> NotTestable | None:
+def _missing(small: np.ndarray, heavy: np.ndarray, value: np.ndarray, *, overlap: bool) -> NotTestable | None:
     """Why the groups cannot be compared; None when they can."""
     short = [name for name, group in (("small repeaters", small), ("heavy one-timers", heavy)) if len(group) < FEWEST]
     if short:
-        return NotTestable(f"fewer than {FEWEST} {listing(short)} in these data.")
+        return NotTestable(f"There are fewer than {FEWEST} {listing(short)}.")
+    if overlap:
+        return NotTestable("A heavy first order is no larger here than the middle one, so the groups mean nothing.")
     if value[heavy].mean() <= 0:
-        return NotTestable("heavy one-timers bring in nothing on average, so a ratio to them means nothing.")
+        return NotTestable("Heavy one-timers bring in nothing on average, so a ratio to them means nothing.")
     return None
 
 
@@ -167,7 +171,7 @@ def _estimate(value: float, draws: np.ndarray, *, unit: str, n: int) -> Answer:
     try:
         return Estimate.from_draws(float(value), draws, unit=unit, n=n, method=method)
     except ValueError as error:
-        return NotTestable(f"{error}.")
+        return NotTestable(f"The interval cannot be had: {error}.")
 
 
 def _groups(table: pd.DataFrame, sorted_: _Sorted, small_up_to: float, heavy_from: Mapping[str, float]) -> pd.DataFrame:
@@ -223,23 +227,67 @@ def small_against_heavy(
     """
     bought = purchases(orders, returns=returns, order=order)
     tables = {HEADLINE: totals(bought, within=within), UNEQUAL: totals(bought)}
-    tables |= {_name(other): totals(other, within=within) for other in _other_policies(orders, bought)}
+    tables |= {name: totals(other, within=within) for name, other in _other_policies(orders, bought).items()}
     if annual_discount_rate:
         tables[DISCOUNTED] = totals(bought, within=within, annual_discount_rate=annual_discount_rate)
     tables[HALF_WAY] = half_way(bought, within=within)
     return {name: compare(table, draws=draws, seed=seed) for name, table in tables.items()}
 
 
-def _other_policies(orders: CheckedTable, bought: Purchases) -> list[Purchases]:
+def _other_policies(orders: CheckedTable, bought: Purchases) -> dict[str, Purchases]:
     """The same log under the other policy for returns, and under the other meaning of an order where there is one."""
-    others = [purchases(orders, returns=NET if bought.returns == PURCHASES else PURCHASES, order=bought.order)]
+    returns = NET if bought.returns == PURCHASES else PURCHASES
+    others = {_POLICY[returns]: purchases(orders, returns=returns, order=bought.order)}
     if orders.has(ORDER_ID):
-        others.append(purchases(orders, returns=bought.returns, order=DAY if bought.order == ORDER_ID else ORDER_ID))
+        order = DAY if bought.order == ORDER_ID else ORDER_ID
+        others[_ORDER[order]] = purchases(orders, returns=bought.returns, order=order)
     return others
 
 
-def _name(bought: Purchases) -> str:
-    return f"{HEADLINE}, {_POLICY[bought.returns]}, {_ORDER[bought.order]}"
+def told_design(bought: Purchases, *, within: int) -> str:
+    """How the headline was reckoned, as a sentence."""
+    return (
+        f"{bought.measure.capitalize()} of the first {plural(within, 'day')}, among customers followed that "
+        f"long; {_POLICY[bought.returns]}; {_ORDER[bought.order]}; customers resampled, cut-offs found again."
+    )
+
+
+def brief(answer: Answer) -> str:
+    """An estimate with its interval, "0.94 (0.90 to 0.98)", or "not testable"."""
+    if isinstance(answer, NotTestable):
+        return "not testable"
+    return f"{quantity(answer.value, answer.unit)} ({interval(answer.low, answer.high, answer.unit)})"
+
+
+def cut_off_table(comparison: Comparison) -> pd.DataFrame:
+    """The contrasts at each cut-off, as text with intervals.
+
+    Returns:
+        cut_off, heavy_from (money), ratio and chance (text), note (why a contrast is not testable; else empty).
+    """
+    rows = [
+        (part.upper(), cut, brief(comparison.ratio[part]), brief(comparison.chance[part]), _why(comparison.ratio[part]))
+        for part, cut in comparison.heavy_from.items()
+    ]
+    return pd.DataFrame(rows, columns=["cut_off", "heavy_from", "ratio", "chance", "note"])
+
+
+def _why(answer: Answer) -> str:
+    return answer.reason if isinstance(answer, NotTestable) else ""
+
+
+def answer_table(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
+    """Every ratio of every reading, for a chart of dots.
+
+    Returns:
+        section (the cut-off), label (the reading), value, low, high (ratio; missing where not testable), note (why).
+    """
+    rows = []
+    for part, (name, comparison) in itertools.product(HEAVY, comparisons.items()):
+        answer = comparison.ratio[part]
+        ends = [math.nan] * 3 if isinstance(answer, NotTestable) else [answer.value, answer.low, answer.high]
+        rows.append((part.upper(), name, *ends, _why(answer)))
+    return pd.DataFrame(rows, columns=["section", "label", "value", "low", "high", "note"])
 
 
 # --- the same question asked in every defensible way ----------------------------------------------------------------
@@ -275,7 +323,12 @@ def specifications(
         One row a specification that can be tested: the four `CHOICES` (text), small and heavy (customers), value,
         low, high (ratio), answer ("more", "less" or "open": the interval lies above 1, below 1, or holds it) and
         headline (true for the headline's choices at the lower of its cut-offs).
+
+    Raises:
+        SettingsError: a cut-off is not a share.
     """
+    if strange := [share for share in cut_offs if not 0 < share < 1]:
+        raise SettingsError(f"cut_offs holds {strange[0]}; a cut-off is a share of the customers, between 0 and 1.")
     rows = []
     meanings = (DAY, ORDER_ID) if orders.has(ORDER_ID) else (DAY,)
     for policy, meaning in itertools.product((PURCHASES, NET), meanings):
@@ -301,32 +354,38 @@ def _ratios(table: pd.DataFrame, shares: Sequence[float], *, draws: int, seed: i
     with np.errstate(divide="ignore", invalid="ignore"):
         errors = np.log(sorted_.resampled(shares, draws=draws, seed=seed, chance=False)[:, :, 0]).std(axis=0, ddof=1)
     rows = []
-    for group, ratio, error in zip(chosen, ratios, errors, strict=True):
-        testable = _missing(small, group, sorted_.value) is None and math.isfinite(error)
+    for share, cut, group, ratio, error in zip(shares, cuts, chosen, ratios, errors, strict=True):
+        overlap = share > SMALL and cut <= small_up_to
+        testable = _missing(small, group, sorted_.value, overlap=overlap) is None and math.isfinite(error)
         n = len(small), len(group)
         estimate = Estimate.log_normal(float(ratio), float(error), unit="ratio", n=sum(n))
         rows.append((*n, *((estimate.value, estimate.low, estimate.high) if testable else [math.nan] * 3)))
     return rows
 
 
-def flips(table: pd.DataFrame) -> str:
-    """How far the answer depends on how the question is asked, in two sentences.
+def varied(table: pd.DataFrame) -> list[str]:
+    """The choices of `specifications` that were made in more than one way."""
+    return [choice for choice in CHOICES if table[choice].nunique() != 1]
 
-    Args:
-        table: from `specifications`.
-    """
+
+def tally(table: pd.DataFrame) -> str:
+    """How often each answer comes out of `specifications`, as a sentence without its full stop."""
     if table.empty:
-        return "No way of asking has enough customers in both groups."
-    tally = table["answer"].value_counts()
-    said = (
-        f"Of {plural(len(table), 'way')} of asking, small repeaters bring in more in {tally.get('more', 0)} and less "
-        f"in {tally.get('less', 0)} beyond sampling error; {tally.get('open', 0)} leave it open."
+        return "No way of asking has enough customers in both groups"
+    more, less, left_open = (int((table["answer"] == answer).sum()) for answer in ("more", "less", "open"))
+    return (
+        f"Of {plural(len(table), 'way')} of asking, small repeaters bring in more in {count(more)} and less in "
+        f"{count(less)}; {count(left_open)} leave it open"
     )
-    turning = {choice: _turns(table, choice) for choice in CHOICES if table[choice].nunique() > 1}
+
+
+def flips(table: pd.DataFrame) -> str:
+    """Which single choice turns the answer of `specifications` round, as a sentence."""
+    turning = {choice: _turns(table, choice) for choice in varied(table) if not table.empty}
     named = [f"the {choice} in {100 * share:.0f}%" for choice, share in turning.items() if share]
     if not named:
-        return f"{said} No single choice turns a more into a less."
-    return f"{said} One choice alone, all others held, takes the answer from less to more: {listing(named)} of cases."
+        return "No single choice turns a more into a less."
+    return f"One choice alone, all others held, takes the answer from less to more: {listing(named)} of cases."
 
 
 def _turns(table: pd.DataFrame, choice: str) -> float:
@@ -372,11 +431,11 @@ def later_value(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> dic
 def _missing_later(seen: pd.DataFrame) -> str:
     repeaters = int((seen["orders"] >= 2).sum())
     if len(seen) < FEWEST_FOLLOWED:
-        return f"fewer than {FEWEST_FOLLOWED} customers were followed through both halves of the window."
+        return f"Fewer than {FEWEST_FOLLOWED} customers were followed through both halves of the window."
     if min(repeaters, len(seen) - repeaters) < FEWEST:
-        return f"fewer than {FEWEST} customers with one order, or with several, in the first half of the window."
+        return f"Fewer than {FEWEST} customers had one order, or several, in the first half of the window."
     if seen["later_value"].sum() <= 0:
-        return "the customers brought in nothing in the second half of the window."
+        return "The customers brought in nothing in the second half of the window."
     return ""
 
 
@@ -413,7 +472,7 @@ def later_readings(
         Name of the reading -> part -> estimate.
     """
     bought = purchases(orders, returns=returns, order=order)
-    read = {HEADLINE: bought} | {_name(other): other for other in _other_policies(orders, bought)}
+    read = {HEADLINE: bought, **_other_policies(orders, bought)}
     return {name: later_value(half_way(one, within=within), draws=draws, seed=seed) for name, one in read.items()}
 
 
@@ -468,6 +527,11 @@ def concentration(values: np.ndarray, *, min_cell: int = 5) -> pd.DataFrame:
     if not len(held) or so_far[-1] <= 0:
         return pd.DataFrame({"customers": [0.0, 1.0], "total": [0.0, 1.0]})
     return pd.DataFrame({"customers": ends / len(held), "total": so_far / so_far[-1]})
+
+
+def held_by_biggest(curve: pd.DataFrame, share: float) -> float:
+    """The share of the total held by the biggest customers, a share of all, on a curve of `concentration`."""
+    return float(np.interp(share, curve["customers"], curve["total"]))
 
 
 def first_order_bins(table: pd.DataFrame, *, bins: int = 40, show: float = 0.98) -> pd.DataFrame:
