@@ -132,15 +132,23 @@ def test_misuse_is_refused_by_name():
 
 def test_reach_names_the_effect_that_is_found_four_times_in_five():
     # se .01, d .02: max(2.80 x .01, .02 + .84 x .01) = .0284; needed 100 x (.01/.0068)^2 = 216, rounded up to 220.
-    said = findings.reach(Directional(0.02), Estimate.normal(0, 0.01, unit="points", n=100))
-    assert "+2.8 points four times in five" in said
-    assert "About 220 cases" in said
+    said = findings.reach(Directional(0.02), Estimate.normal(0.01, 0.01, unit="points", n=100))
+    assert said == "Data like these find an effect of +2.8 points four times in five. About 220 cases would settle it."
+    less = findings.reach(Directional(-0.02), Estimate.normal(-0.01, 0.01, unit="points", n=100))
+    assert "an effect of -2.8 points" in less
+
+
+def test_a_settled_verdict_asks_for_no_more_cases():
+    said = findings.reach(Directional(0.02), Estimate.normal(-0.05, 0.01, unit="points", n=100))
+    assert said == "Data like these find an effect of +2.8 points four times in five."
 
 
 def test_reach_of_a_ratio_is_reckoned_on_logs():
-    # se .01 on logs, d log 1.05 = .04879: exp(max(.028, .04879 + .0084)) = 1.0589; the sample is large enough.
-    said = findings.reach(Directional(1.05, null=1), Estimate.log_normal(1, 0.01, unit="ratio", n=100))
-    assert said == "Data like these find an effect of 1.06 four times in five."
+    # se .01 on logs, d log 1.05 = .04879: exp(max(.028, .04879 + .0084)) = 1.0589, and its inverse .944.
+    more = findings.reach(Directional(1.05, null=1), Estimate.log_normal(1.03, 0.01, unit="ratio", n=100))
+    less = findings.reach(Directional(1 / 1.05, null=1), Estimate.log_normal(0.97, 0.01, unit="ratio", n=100))
+    assert more == "Data like these find an effect of 1.06 four times in five."
+    assert less == "Data like these find an effect of 0.94 four times in five."
 
 
 def test_reach_of_bounds_is_the_sample_that_clears_the_nearest():

@@ -287,8 +287,13 @@ def test_another_smallest_effect_changes_the_verdict():
     assert compound.smallest_effect == {"a": 0.02, "b": 0.2}
     with pytest.raises(ValueError, match="no smallest effect"):
         Range(0, 1).with_smallest_effect(1)
-    with pytest.raises(KeyError, match="no part"):
+    assert all_of(a=PART, b=PART).with_smallest_effect(0.3).smallest_effect == {"a": 0.3, "b": 0.3}
+    with pytest.raises(ValueError, match="its parts differ; name them: a, b"):
+        compound.with_smallest_effect(0.3)
+    with pytest.raises(ValueError, match="no part"):
         compound.with_smallest_effect({"z": 1})
+    with pytest.raises(ValueError, match="no parts; give it one number"):
+        rule.with_smallest_effect({"a": 1})
 
 
 @pytest.mark.parametrize(
@@ -366,3 +371,31 @@ def test_wrong_support_of_compound_rules_is_at_most_five_per_cent(k):
 def test_no_estimate_is_supported_and_contradicted_at_once(value, se):
     for rule in (Directional(0.02), Directional(-0.02), Threshold(0.02), Range(-0.02, 0.02)):
         assert not (rule.supports(estimate(value, se)) and rule.contradicts(estimate(value, se)))
+
+
+# --- parts that speak one way only --------------------------------------------------------------------------------
+
+ONE_WAY = all_of(
+    fit=Part(Threshold(at_least=0.95), "share", speaks="for"),
+    dimensions=Part(Threshold(at_least=1.0, below=True), "count", speaks="against"),
+)
+
+
+@pytest.mark.parametrize(
+    ("fit", "dimensions", "word"),
+    [
+        (0.99, 1.0, SUPPORTED),
+        (0.99, 2.0, INCONCLUSIVE),  # speaks for and against at once
+        (0.50, 2.0, CONTRADICTED),
+        (0.50, 1.0, INCONCLUSIVE),  # a missed condition does not refute
+    ],
+)
+def test_parts_that_speak_one_way_only(fit, dimensions, word):
+    evidence = {"fit": estimate(fit, 0.001, "share"), "dimensions": Estimate.exact(dimensions, unit="count", n=100)}
+    assert ONE_WAY.judge(evidence).word == word
+    assert rule_from_dict(json.loads(json.dumps(ONE_WAY.as_dict()))) == ONE_WAY
+
+
+def test_one_way_parts_are_refused_where_fewer_than_all_are_asked_for():
+    with pytest.raises(ValueError, match="cannot speak"):
+        at_least(1, **ONE_WAY.parts)

@@ -99,11 +99,14 @@ def _positive(text: str) -> int:
 
 
 def _settings(path: Path) -> Studies:
-    from analysis import hypotheses, studies
+    from analysis import findings, hypotheses, studies
     from analysis.notebooks import catalogue
 
     parameters = {name: set(notebook.parameters) - {"study"} for name, notebook in catalogue().items()}
-    return studies.load(path, notebooks=parameters, hypotheses=set(hypotheses.REGISTER))
+    loaded = studies.load(path, notebooks=parameters, hypotheses=set(hypotheses.REGISTER))
+    for name in loaded:
+        findings.check_effects(loaded[name])
+    return loaded
 
 
 def _study(settings: Studies, name: str) -> Study:
@@ -185,7 +188,7 @@ def _claims(options: argparse.Namespace) -> int:
 
 
 def _findings(options: argparse.Namespace) -> int:
-    from analysis import findings
+    from analysis import boards, exhibits, findings
     from analysis.tables import LoyaltyError
 
     if not (options.out / "findings.json").exists():
@@ -194,8 +197,9 @@ def _findings(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(entries, indent=1, ensure_ascii=False))
         return DONE
-    for row in findings.board(entries).itertuples():
-        print(f"{row.hypothesis}  {row.study:10}  {row.verdict:21}  {row.estimate}\n      {row.claim}")
+    for entry in boards.headlines(entries):
+        print(f"{entry['hypothesis']}  {entry['study']:10}  {entry['verdict']:21}  {exhibits.estimate_text(entry)}")
+        print(f"     {entry['claim']}")
     return DONE
 
 

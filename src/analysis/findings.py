@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from analysis.hypotheses.rules import (
     rule_from_dict,
 )
 from analysis.studies import Study
+from analysis.tables import SettingsError
 from analysis.words import count, quantity
 
 SCHEMA_VERSION = 1
@@ -172,6 +173,19 @@ def record(
     return Findings(tuple(entries))
 
 
+def check_effects(study: Study) -> None:
+    """Make sure that every smallest effect a study sets fits its rule.
+
+    Raises:
+        SettingsError: one does not; the message says what the rule takes.
+    """
+    for name, value in study.smallest_effects.items():
+        try:
+            hypotheses.get(name).rule.with_smallest_effect(value)
+        except ValueError as error:
+            raise SettingsError(f"study {study.name}, smallest_effects.{name} = {value}: {error}.") from None
+
+
 def _rule_of(hypothesis: Hypothesis, study: Study) -> tuple[Rule, list[dict[str, Any]]]:
     """The rule with the study's own smallest effect, and what was changed against the register."""
     chosen = study.smallest_effects.get(hypothesis.id)
@@ -208,7 +222,7 @@ def _judged_parts(
     given: Mapping[str, Any] = dict.fromkeys(rule.parts, evidence) if not isinstance(evidence, Mapping) else evidence
     asked = {name: e if isinstance(e, NotTestable) else _Asked(e) for name, e in given.items()}
     whole = evidence if isinstance(evidence, NotTestable) else asked
-    raw = rule.judge(whole)  # type: ignore[arg-type]
+    raw = rule.judge(whole)
     verdict = _capped(raw, hypothesis.causal, rung, limit)
     parts = []
     for name, part in rule.parts.items():
@@ -279,7 +293,7 @@ def _read_back(figures: Mapping[str, Any]) -> _Recorded | NotTestable:
 
 
 def reach(rule: SimpleRule, evidence: Any) -> str:
-    """What effect these data could have shown, and the sample that would settle the matter.
+    """What effect these data could have shown, and for an open verdict the sample that would settle it.
 
     With standard error s and smallest effect d (on logs for ratios), an effect of max(2.80 s, d + 0.84 s) is found
     four times in five; a sample with s at most 0.34 d decides between that effect and none. For a threshold or a
@@ -292,23 +306,20 @@ def reach(rule: SimpleRule, evidence: Any) -> str:
     ratio = isinstance(rule, Directional) and rule.null == 1
     if (ratio and low <= 0) or not all(map(math.isfinite, (low, high))) or high <= low:
         return ""
-    scale = math.log if ratio else float
+    scale: Callable[[float], float] = math.log if ratio else float
     se = (scale(high) - scale(low)) / (2 * 1.6449)
+    said, allowed = "", se
     if isinstance(rule, Directional | NoEffect):
-        smallest = abs(scale(rule.smallest_effect)) if ratio else abs(rule.smallest_effect - getattr(rule, "null", 0.0))  # type: ignore[operator]
-        needed = evidence.n * (se / (0.34 * smallest)) ** 2
-        found = max(2.80 * se, smallest + 0.84 * se)
+        smallest = scale(rule.at_least) - scale(rule.null) if isinstance(rule, Directional) else rule.within
+        found = math.copysign(max(2.80 * se, abs(smallest) + 0.84 * se), smallest)
         shown = quantity(math.exp(found) if ratio else found, evidence.unit)
-        settle = f" About {count(_rounded(needed))} cases would settle it." if needed > evidence.n else ""
-        return f"Data like these find an effect of {shown} four times in five.{settle}"
-    bounds = (
-        [rule.at_least] if isinstance(rule, Threshold) else [rule.low, rule.high] if isinstance(rule, Range) else []
-    )
-    gap = min((abs(evidence.value - bound) for bound in bounds), default=0.0)
-    if gap == 0:
-        return ""
-    needed = evidence.n * (1.96 * se / gap) ** 2
-    return f"About {count(_rounded(needed))} cases would settle it." if needed > evidence.n else ""
+        said, allowed = f"Data like these find an effect of {shown} four times in five.", 0.34 * abs(smallest)
+    elif isinstance(rule, Threshold | Range):
+        bounds = [rule.at_least] if isinstance(rule, Threshold) else [rule.low, rule.high]
+        allowed = min(abs(evidence.value - bound) for bound in bounds) / 1.96
+    if rule.judge(evidence).word != INCONCLUSIVE or not 0 < allowed < se:
+        return said
+    return f"{said} About {count(_rounded(evidence.n * (se / allowed) ** 2))} cases would settle it.".strip()
 
 
 def _rounded(n: float) -> float:
@@ -362,5 +373,9 @@ def available(study: Study) -> dict[str, set[str]]:
     for checked in study.check().tables:
         brought[checked.name] |= set(checked.rows.columns)
     if "surveys" in brought:
-        brought["surveys"] |= set(study.constructs) | ({"pairs"} if study.settings.pairs else set())
+        levels = ("expectation", "perception", "desired", "adequate", "predicted")
+        brought["surveys"] |= set(study.constructs)
+        brought["surveys"] |= {level for level in levels for pair in study.settings.pairs if getattr(pair, level)}
+        if any(construct.startswith("rival_") for construct in study.constructs):
+            brought["surveys"].add("rival_NAME")  # as the register writes "a rival's rating, whatever their name"
     return brought

@@ -149,10 +149,10 @@ def notes(tables: Sequence[CheckedTable]) -> Table | Text:
 def origins(study: Study) -> Table:
     """Where each file comes from, and under which licence."""
     told = {b.file: b for b in study.biographies}
-    rows = [
+    rows: list[tuple[Any, ...]] = [
         (b.file.name, b.one_row, b.rows, b.source, b.licence, "simulated" if b.simulated else "observed")
         for b in told.values()
-    ] or [(", ".join(study.tables), "", None, "No description lies beside the files.", "", "")]
+    ] or [(", ".join(study.settings.tables), "", None, "No description lies beside the files.", "", "")]
     heads = ["file", "one row is", "rows", "source", "licence", "nature"]
     return Table(name="origins", title="Where the data come from", rows=pd.DataFrame(rows, columns=heads))
 
@@ -182,7 +182,7 @@ def calendar(study: Study) -> list[Figure | Text]:
 
 
 def _month_figure(checked: CheckedTable, column: str, counted: pd.DataFrame) -> Figure:
-    best = counted.loc[counted["rows"].idxmax()]
+    best = counted.iloc[int(counted["rows"].argmax())]
     empty = int((counted["rows"] == 0).sum())
     hole = f", and {words.plural(empty, 'month')} without any" if empty else ""
     return figures.timeline(

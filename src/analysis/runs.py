@@ -80,7 +80,7 @@ def plan(study: Study) -> list[Job]:
     if not study.runs:
         fitting = [n for n in catalogue().values() if _lacks(study, n) == []]
         return [job(study, notebook) for notebook in fitting]
-    return [job(study, catalogue()[r.notebook], name=r.name, parameters=r.parameters) for r in study.runs]
+    return [job(study, catalogue()[r.notebook], name=r.name or "", parameters=r.parameters) for r in study.runs]
 
 
 def job(study: Study, notebook: Notebook, *, name: str = "", parameters: Mapping[str, Any] | None = None) -> Job:
@@ -158,18 +158,34 @@ class Runner:
             "parameters": dict(job.parameters),
             "cell_timeout": job.cell_timeout,
         }
-        process = subprocess.Popen(
-            [sys.executable, "-m", "analysis.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=executed.with_suffix(".log").open("w"),
-            text=True,
-            env=self.environment,
-            start_new_session=True,  # Ctrl-C is for the runner, which then ends its workers in order
-        )
+        log = executed.with_suffix(".log")
+        with (
+            log.open("w") as errors,
+            subprocess.Popen(
+                [sys.executable, "-m", "analysis.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=self.environment,
+                start_new_session=True,  # Ctrl-C is for the runner, which then ends its workers in order
+            ) as process,
+        ):
+            answer = self._supervised(job, process, order)
+        if answer.get("error") == "WorkerDied":
+            answer["message"] += "\n" + log.read_text()[-2000:]
+        return answer
+
+    def _supervised(self, job: Job, process: subprocess.Popen[str], order: Mapping[str, Any]) -> dict[str, Any]:
+        """Listens to a worker until it ends or its time is over."""
         self.running.add(process)
         overdue = threading.Event()
-        deadline = threading.Timer(job.report_timeout, lambda: (overdue.set(), end_tree(process)))
+
+        def stop() -> None:
+            overdue.set()
+            end_tree(process)
+
+        deadline = threading.Timer(job.report_timeout, stop)
         deadline.start()
         try:
             return self._listen(job, process, order) | ({"verdict": TIMED_OUT} if overdue.is_set() else {})

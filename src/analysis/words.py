@@ -70,8 +70,10 @@ def quantity(value: float | None, unit: str, currency: str | None = None) -> str
     if unit in ("share", "probability"):
         return f"{100 * value:.1f}%"
     if unit == "points":
-        return f"{100 * value:+.1f} points"
+        return f"{100 * value:+.1f} points" if value else "0 points"
     if unit == "growth":
+        if value == 0:
+            return "0%"
         return f"{100 * value:+.0f}%" if abs(value) >= 0.1 else f"{100 * value:+.1f}%"
     if unit == "money":
         return f"{value:,.2f} {currency}".strip() if currency else f"{value:,.2f}"

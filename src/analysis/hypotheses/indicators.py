@@ -159,16 +159,20 @@ ROWS = (
         estimand="How well one factor accounts for the indicators of the same customers, and whether more are needed.",
         unit="fit index",
         rule=all_of(
-            fit=Part(Threshold(at_least=0.95), "fit index", "comparative fit index of one factor for all indicators"),
+            fit=Part(
+                Threshold(at_least=0.95), "fit index", "comparative fit index of one factor for all indicators", "for"
+            ),
             general=Part(
                 Threshold(at_least=0.70),
                 "share",
                 "share of the variance of the summed score that one general factor holds (hierarchical omega)",
+                "for",
             ),
             dimensions=Part(
                 Threshold(at_least=1.0, below=True),
                 "count",
                 "dimensions of the indicators that exceed those of random data",
+                "against",
             ),
         ),
         causal=False,

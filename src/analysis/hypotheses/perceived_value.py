@@ -36,15 +36,22 @@ ROWS = (
         unit="count",
         rule=all_of(
             dimensions=Part(
-                Threshold(at_least=2.0), "count", "dimensions of the quality items that exceed those of random data"
+                Threshold(at_least=2.0),
+                "count",
+                "dimensions of the quality items that exceed those of random data",
+                "for",
             ),
             fit=Part(
-                Threshold(at_least=0.01), "fit index", "gain in the comparative fit index of that many factors over one"
+                Threshold(at_least=0.01),
+                "fit index",
+                "gain in the comparative fit index of that many factors over one",
+                "for",
             ),
             general=Part(
                 Threshold(at_least=0.80, below=True),
                 "share",
                 "share of the variance of the summed score that one general factor holds (hierarchical omega)",
+                "against",
             ),
         ),
         causal=False,

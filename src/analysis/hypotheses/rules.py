@@ -89,12 +89,14 @@ class SimpleRule:
         word = INCONCLUSIVE if held == failed else SUPPORTED if held else CONTRADICTED
         return Verdict(word, self.why(estimate, word))
 
-    def with_smallest_effect(self, value: float) -> SimpleRule:
+    def with_smallest_effect(self, value: Any) -> SimpleRule:
         """The same rule with another smallest effect.
 
         Raises:
-            ValueError: the rule has none.
+            ValueError: the rule has none, or is given one for parts it does not have.
         """
+        if isinstance(value, Mapping):
+            raise ValueError("the rule has no parts; give it one number")
         for name in ("at_least", "within"):
             if name in {f.name for f in fields(self)}:
                 return replace(self, **{name: value})
@@ -326,11 +328,16 @@ class Identity(SimpleRule):
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a compound rule: its rule, its unit, and what it measures."""
+    """One part of a compound rule: its rule, its unit, and what it measures.
+
+    A part `speaks` "both" ways; only "for" the claim, when missing it does not refute; or only "against" it, when
+    reaching it does not support.
+    """
 
     rule: SimpleRule
     unit: str
     estimand: str = ""
+    speaks: str = "both"
 
 
 @dataclass(frozen=True)
@@ -339,7 +346,8 @@ class Compound:
 
     All: supported when every part is, each at 95%. Fewer than all: support of the parts is read at Holm-adjusted
     levels. Contradicted when so many parts are, each at the Bonferroni level, that `k` can no longer be reached.
-    When both hold the verdict is inconclusive.
+    Parts that speak one way only count on that side alone, and only where all are asked for. When the claim holds
+    and fails at once, the verdict is inconclusive.
 
     Source: Holm (1979), Scandinavian Journal of Statistics 6.
     """
@@ -352,10 +360,16 @@ class Compound:
         """Refuse a rule without parts or with an impossible number of them."""
         if not self.parts or not 1 <= self._needed <= len(self.parts):
             raise ValueError(f"{self._needed} of {len(self.parts)} parts cannot be asked for")
+        spoken = {part.speaks for part in self.parts.values()}
+        if not spoken <= {"both", "for", "against"} or (self.k is not None and spoken != {"both"}):
+            raise ValueError(f"parts cannot speak {sorted(spoken)} here")
+
+    def _voices(self, silent: str) -> dict[str, Part]:
+        return {name: part for name, part in self.parts.items() if part.speaks != silent}
 
     @property
     def _needed(self) -> int:
-        return len(self.parts) if self.k is None else self.k
+        return len(self._voices("against")) if self.k is None else self.k
 
     @property
     def smallest_effect(self) -> dict[str, float | None]:
@@ -364,8 +378,9 @@ class Compound:
 
     def supported_parts(self, estimates: Mapping[str, Judgeable]) -> set[str]:
         """The parts that hold: at 95% each when all are asked for, else by Holm's steps over all parts."""
-        if self._needed == len(self.parts):
-            return {name for name, e in estimates.items() if self.parts[name].rule.supports(e)}
+        if self.k is None or self._needed == len(self.parts):
+            for_it = self._voices("against")
+            return {name for name, e in estimates.items() if name in for_it and for_it[name].rule.supports(e)}
         held: set[str] = set()
         while len(held) < len(self.parts):
             alpha = ALPHA / (len(self.parts) - len(held))
@@ -377,8 +392,9 @@ class Compound:
 
     def contradicted_parts(self, estimates: Mapping[str, Judgeable]) -> set[str]:
         """The parts that are contradicted, each at the Bonferroni level."""
-        alpha = ALPHA / len(self.parts)
-        return {name for name, e in estimates.items() if self.parts[name].rule.contradicts(e, alpha)}
+        against = self._voices("for")
+        alpha = ALPHA / max(1, len(against))
+        return {name for name, e in estimates.items() if name in against and against[name].rule.contradicts(e, alpha)}
 
     def judge(self, evidence: Mapping[str, Evidence] | NotTestable) -> Verdict:
         """The verdict over all parts, with each part's own verdict beside it.
@@ -394,13 +410,13 @@ class Compound:
         known = {name: e for name, e in evidence.items() if not isinstance(e, NotTestable)}
         missing = [name for name in self.parts if name not in known]
         held = len(self.supported_parts(known)) >= self._needed
-        failed = len(self.contradicted_parts(known)) > len(self.parts) - self._needed
+        failed = len(self.contradicted_parts(known)) > (0 if self.k is None else len(self.parts) - self.k)
         if held and failed:
             return Verdict(INCONCLUSIVE, "The parts speak for and against the claim at once.", single)
         if held or failed:
             word = SUPPORTED if held else CONTRADICTED
             return Verdict(word, self._reason(single, word), single)
-        if missing and len(known) < self._needed:
+        if missing and (self.k is None or len(known) < self._needed):
             reasons = "; ".join(f"{name}: {single[name].reason}" for name in missing)
             return Verdict(
                 NOT_TESTABLE, f"{self._ask} {'is' if self._needed == 1 else 'are'} needed, but {reasons}", single
@@ -419,17 +435,22 @@ class Compound:
 
     def text(self, unit: str) -> str:
         """The rule as a sentence a part."""
-        parts = " ".join(f"{name}: {part.rule.text(part.unit)}" for name, part in self.parts.items())
+        way = {"both": "", "for": " (can only support)", "against": " (can only refute)"}
+        parts = " ".join(f"{name}{way[p.speaks]}: {p.rule.text(p.unit)}" for name, p in self.parts.items())
         return f"The claim needs {self._ask}. {parts}"
 
-    def with_smallest_effect(self, value: Mapping[str, float]) -> Compound:
-        """The same rule with other smallest effects for the named parts.
+    def with_smallest_effect(self, value: float | Mapping[str, float]) -> Compound:
+        """The same rule with other smallest effects: one number for parts that share theirs, or one a named part.
 
         Raises:
-            KeyError: a name is not a part of the rule.
+            ValueError: one number, but the parts have different smallest effects; or a name is not a part.
         """
+        if not isinstance(value, Mapping):
+            if len(set(self.smallest_effect.values())) > 1:
+                raise ValueError(f"its parts differ; name them: {', '.join(self.parts)}")
+            value = dict.fromkeys(self.parts, value)
         if unknown := set(value) - set(self.parts):
-            raise KeyError(f"no part {sorted(unknown)}; the parts are {sorted(self.parts)}")
+            raise ValueError(f"no part {sorted(unknown)}; the parts are {sorted(self.parts)}")
         changed = {
             n: replace(p, rule=p.rule.with_smallest_effect(value[n])) for n, p in self.parts.items() if n in value
         }
@@ -437,7 +458,10 @@ class Compound:
 
     def as_dict(self) -> dict[str, Any]:
         """The rule as plain data, enough to judge again (see `rule_from_dict`)."""
-        parts = {n: {"rule": p.rule.as_dict(), "unit": p.unit, "estimand": p.estimand} for n, p in self.parts.items()}
+        parts = {
+            n: {"rule": p.rule.as_dict(), "unit": p.unit, "estimand": p.estimand, "speaks": p.speaks}
+            for n, p in self.parts.items()
+        }
         return {"kind": self.kind, "k": self.k, "parts": parts}
 
 
@@ -468,7 +492,7 @@ def rule_from_dict(data: Mapping[str, Any]) -> Rule:
     """The rule that `as_dict` wrote: a finding can be judged again from its entry alone."""
     if data["kind"] == Compound.kind:
         parts = {
-            name: Part(rule_from_dict(part["rule"]), part["unit"], part["estimand"])  # type: ignore[arg-type]
+            name: Part(rule_from_dict(part["rule"]), part["unit"], part["estimand"], part["speaks"])  # type: ignore[arg-type]
             for name, part in data["parts"].items()
         }
         return Compound(parts, data["k"])
