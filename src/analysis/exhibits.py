@@ -484,7 +484,8 @@ def judgement_facts(entry: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _change(change: Mapping[str, Any]) -> str:
-    return f"{change['what']} {change['name']}: {change['value']} instead of {change['default']}"
+    late = " (changed after the first run)" if change.get("after_first_run") else ""
+    return f"{change['what']} {change['name']}: {change['value']} instead of {change['default']}{late}"
 
 
 def _finite(value: object) -> bool:
