@@ -93,6 +93,8 @@ def cox(
         return NotTestable(" ".join(["There is no covariate by which customers could be compared.", *design.notes]))
     if left < needed:
         return NotTestable(f"{plural(left, 'customer')} left; a model of {len(design.terms)} terms needs {needed}.")
+    if design.rows.loc[design.rows["left"], "time"].min() >= design.rows["time"].max():
+        return NotTestable("Nobody was seen to stay longer than a customer who left, so there is no order to explain.")
     try:
         fitted = _fit(design)
     except ValueError as reason:
@@ -184,8 +186,7 @@ def _leavers_alone(data: pd.DataFrame) -> pd.DataFrame:
     data = recount(data, [str(column) for column in data if column != "weight"])
     gone = data[data["left"]]
     alone = gone.loc[gone.index.repeat(gone["weight"])].assign(weight=1)
-    # Who was seen for no time at all is never at risk when somebody leaves.
-    return pd.concat([alone, data[~data["left"] & (data["time"] > 0)]], ignore_index=True)
+    return pd.concat([alone, data[~data["left"]]], ignore_index=True)
 
 
 def _fit(design: _Design) -> Any:

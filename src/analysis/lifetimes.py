@@ -175,6 +175,6 @@ def cohort_limit(subscriptions: CheckedTable) -> str | None:
     if subscriptions.facts.get("cohort", True):
         return None
     return (
-        "The table shows how long present customers and the latest leavers have stayed, not customers followed "
+        "the table shows how long present customers and the latest leavers have stayed, not customers followed "
         "from their first day, so the estimate holds only if it is read as if it were such a cohort."
     )

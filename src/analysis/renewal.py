@@ -15,7 +15,8 @@ from analysis.words import plural
 
 # Beyond this alpha + beta customers are alike to six digits, and the likelihood is flat.
 ALIKE = 1e6
-STEPS = 100
+LEAST = -math.log(ALIKE)
+STEPS, LONGEST_STEP = 100, 2.0
 
 
 @dataclass(frozen=True)
@@ -105,13 +106,11 @@ def fit_renewals(years: pd.DataFrame) -> RenewalModel | NotTestable:
     """
     at_risk, lost = years["at_risk"].to_numpy(float), years["lost"].to_numpy(float)
     if len(years) < 2:
-        return NotTestable(
-            f"A renewal model needs two observed years; there {plural(len(years), 'is one', 'are none')}."
-        )
+        seen = plural(len(years), "year")
+        return NotTestable(f"A renewal model needs two years watched to their end by enough customers, and has {seen}.")
     if lost.sum() <= 0 or lost[0] >= at_risk[0]:
-        return NotTestable(
-            f"A renewal model needs leavers and stayers; {'nobody' if lost.sum() <= 0 else 'everybody'} left."
-        )
+        who = "nobody left" if lost.sum() <= 0 else "everybody left at the first renewal"
+        return NotTestable(f"A renewal model needs customers who leave and customers who stay, and {who}.")
     mean, spread = fit_hazards(lost, at_risk)
     return RenewalModel(float(mean / spread), float((1 - mean) / spread))
 
@@ -136,10 +135,14 @@ def fit_hazards(lost: np.ndarray, at_risk: np.ndarray) -> tuple[np.ndarray, np.n
     damping = np.full(first.shape, 1e-3)
     value, score, information = _likelihood(place, age, lost, at_risk)
     for _ in range(STEPS):
+        # Where the likelihood pulls the spread below its least value, only the mean is still free.
+        stuck = (place[..., 1] <= LEAST) & (score[..., 1] < 0)
+        score[stuck, 1] = information[stuck, 0, 1] = information[stuck, 1, 0] = 0
         diagonal = np.einsum("...ii->...i", information)
         damped = information + np.eye(2) * (damping[..., None] * diagonal + 1e-12)[..., None]
-        step = np.clip(np.linalg.solve(damped, score[..., None])[..., 0], -2, 2)
-        tried = np.clip(place + step, [-25, -np.log(ALIKE)], [25, np.log(ALIKE)])
+        step = np.linalg.solve(damped, score[..., None])[..., 0]
+        step /= np.maximum(1, np.abs(step).max(-1, keepdims=True) / LONGEST_STEP)
+        tried = np.clip(place + step, [-25, LEAST], [25, -LEAST])
         new = _likelihood(tried, age, lost, at_risk)
         better = new[0] >= value
         moved = np.abs(tried - place).max(-1) * better

@@ -266,7 +266,7 @@ def rmst(lifetimes: pd.DataFrame, *, until: float, unit: str, min_events: int = 
     table = risk_table(lifetimes)
     if until <= 0 or until > table.times[-1]:
         return NotTestable(f"The horizon of {until:g} {unit}s is not inside the {table.times[-1]:g} {unit}s observed.")
-    if ((table.survival <= 0) & (table.at_risk > table.events) & (table.times < until)).any():
+    if (table.survival[:-1][table.times[:-1] < until] <= 0).any():
         return NotTestable("Too few were watched at young ages: the curve falls to zero before older customers enter.")
     value, error = float(table.mean_until(until)), _mean_error(table, until)
     method = f"Kaplan–Meier to {until:g} {unit}s, Greenwood"
@@ -407,7 +407,7 @@ def tenure_from_rate(
     rows = _in_whole_periods(ungrouped(lifetimes), unit)
     until, left = follow_up(rows, at_least=min_at_risk), leavers(rows)
     if left < min_events:
-        return NotTestable(f"{plural(left, 'customer')} left; the gate is {min_events} leavers.")
+        return NotTestable(f"{plural(left, 'customer')} left; at least {min_events} leavers are needed.")
     if until <= 0:
         return NotTestable(f"There is no time at which {min_at_risk} customers were still at risk.")
     value = float(_stay_ratio(rows, rows["weight"].to_numpy(), until))

@@ -26,16 +26,22 @@ def told(estimate: Estimate | NotTestable) -> str:
 def size(spells: pd.DataFrame, *, unit: str) -> str:
     """Whom a page stands on, as a sentence: customers, leavers, the longest stay, and who was seen only later."""
     late = int(spells.loc[spells["entered"] > 0, "weight"].sum())
-    seen_late = f" {plural(late, 'customer')} came under observation later and count from then on." if late else ""
+    seen_late = (
+        f" {plural(late, 'of them', 'of them')} came under observation later and count from then on." if late else ""
+    )
     longest = retention.follow_up(spells, at_least=1)
     return (
-        f"{plural(lifetimes.customers(spells), 'spell')} of a customer, of which {count(lifetimes.leavers(spells))} "
+        f"{plural(lifetimes.customers(spells), 'contract')}, of which {count(lifetimes.leavers(spells))} "
         f"ended. The longest was seen for {_age(longest, unit)}.{seen_late}"
     )
 
 
 def _age(value: float, unit: str) -> str:
     return f"{value:,.4g} {unit}{'' if value == 1 else 's'}"
+
+
+def _plain(column: str) -> str:
+    return column.replace("_", " ")
 
 
 def survival(spells: pd.DataFrame, *, unit: str, by: str | None = None, min_cell: int = 5) -> Figure | Text:
@@ -66,9 +72,13 @@ def _title(curves: pd.DataFrame, unit: str) -> str:
     return f"After {_age(at, unit)}, {high} were left of {left.index[-1]}, {low} of {left.index[0]}"
 
 
-def medians(spells: pd.DataFrame, *, unit: str, by: str | None) -> Table:
+def medians(spells: pd.DataFrame, *, unit: str, by: str | None, min_cell: int = 5) -> Table | Text:
     """The age by which half have left, by group."""
-    rows = retention.medians(retention.survival_curve(spells, unit=unit, by=by))
+    curves = retention.survival_curve(spells, unit=unit, by=by)
+    curves = curves[curves["at_risk"] >= min_cell]
+    if curves.empty:
+        return say("There is no group of {} customers whose median could be shown.", min_cell)
+    rows = retention.medians(curves)
     return Table(
         name="medians",
         title="By when half of them had left",
@@ -104,6 +114,13 @@ def years(spells: pd.DataFrame, *, unit: str, min_cell: int = 5) -> Table | Text
 # --- Groups -----------------------------------------------------------------------------------------------------
 
 
+def mean(estimate: Estimate | NotTestable, *, unit: str, until: float) -> Text:
+    """The restricted mean of all customers in a sentence."""
+    if isinstance(estimate, NotTestable):
+        return say("No mean stay can be told. {}", estimate.reason)
+    return say("Of the first {}, customers stayed {}.", _age(until, unit), told(estimate))
+
+
 def means(spells: pd.DataFrame, *, unit: str, by: str | None, until: float, min_cell: int = 5) -> Figure | Text:
     """Restricted means by group, with their intervals."""
     rows = retention.mean_by_group(spells, by=by, until=until, unit=unit)
@@ -131,7 +148,7 @@ def differences(spells: pd.DataFrame, *, unit: str, by: str | None, until: float
     return Table(
         name="differences",
         title=f"Difference in mean stay within the first {_age(until, unit)}",
-        rows=rows,
+        rows=rows if rows["note"].any() else rows.drop(columns="note"),
         units=dict.fromkeys(["value", "low", "high"], f"{unit}s"),
         headings={"label": "groups", "n": "customers", "value": "difference", "low": "from", "high": "to"},
         caption="From and to are the ends of the 95% interval of each difference by itself.",
@@ -163,21 +180,22 @@ def _p(p: float) -> str:
 def ratios(model: hazards.CoxModel | NotTestable, *, name: str = "hazard-ratios") -> Figure | Text:
     """Hazard ratios with their intervals, a section for each covariate."""
     if isinstance(model, NotTestable):
-        return say("No hazard ratios. {}", model.reason)
+        return say("{}", model.reason)
     rows = model.table.rename(columns={"covariate": "section", "term": "label", "hazard_ratio": "value"})
+    rows["section"] = rows["section"].map(_plain)
     far = rows.loc[np.log(rows["value"]).abs().idxmax()]
-    within = f" Compared within groups of {listing(list(model.strata))}." if model.strata else ""
-    more = "more" if far["value"] > 1 else "less"
+    within = f" Compared within groups of {listing([_plain(name) for name in model.strata])}." if model.strata else ""
+    times = quantity(far["value"], "hazard ratio")
     return figures.dots(
         rows[["section", "label", "value", "low", "high"]],
         name=name,
-        title=f"Others equal, the widest gap is in {far['section']}: {far['label']} is {more} likely to leave",
+        title=f"Others equal, the widest gap is in {far['section']}: {far['label']}, {times} times the chance to leave",
         unit="hazard ratio",
         x_label="Chance of leaving in the next moment, one group over the other",
         reference=1.0,
         reference_label="no difference",
-        caption=f"{plural(model.customers, 'spell')}, {count(model.leavers)} ended. Cox's model with Efron's ties; 95% "
-        f"intervals. Concordance {model.concordance:.3f}.{within} {' '.join(model.notes)}".strip(),
+        caption=f"{plural(model.customers, 'contract')}, {count(model.leavers)} ended. Cox's model with Efron's ties; "
+        f"95% intervals. Concordance {model.concordance:.3f}.{within} {' '.join(model.notes)}".strip(),
     )
 
 
@@ -186,7 +204,9 @@ def assumption(model: hazards.CoxModel | NotTestable, *, name: str = "assumption
     if isinstance(model, NotTestable):
         return say("No ratio was estimated, so none can be tested.")
     rows = model.assumption.assign(
-        statistic=model.assumption["statistic"].map("{:,.2f}".format), p=model.assumption["p"].map(_p)
+        covariate=model.assumption["covariate"].map(_plain),
+        statistic=model.assumption["statistic"].map("{:,.2f}".format),
+        p=model.assumption["p"].map(_p),
     )
     return Table(
         name=name,
@@ -208,7 +228,7 @@ def advice(model: hazards.CoxModel | NotTestable) -> Text:
         "The ratio of {} changes with age, so the figure above gives only its average over the ages at which people "
         "left. Two answers remain: the restricted means, which need no such assumption, and the same model with a "
         "baseline of its own for each group of the clearest offenders, below.",
-        listing(model.offenders),
+        listing([_plain(name) for name in model.offenders]),
     )
 
 
@@ -232,7 +252,7 @@ def rate_readings(readings: Mapping[str, Estimate | NotTestable], *, low: float,
         reference=1.0,
         reference_label="the rate tells the truth",
         bands=[(low, high, "close enough")],
-        caption=f"{plural(estimate.n, 'spell')}, {ended} ended; {estimate.method}, 95% intervals.",
+        caption=f"{plural(estimate.n, 'contract')}, {ended} ended; {estimate.method}, 95% intervals.",
     )
 
 
@@ -251,15 +271,15 @@ def renewals(spells: pd.DataFrame, *, unit: str) -> Figure | Text:
     }
     drawn = [pd.DataFrame({"line": name, "x": counts["year"].astype(float), "y": y}) for name, y in lines.items()]
     rise = 100 * float(seen.iloc[-1] - seen.iloc[0])
+    moved = f"{'rose' if rise > 0 else 'fell'} by {abs(rise):.1f} points" if abs(rise) >= 0.5 else "hardly changed"
     return figures.sweep(
         pd.concat(drawn, ignore_index=True),
         name="renewals",
-        title=f"From year 1 to year {len(counts)}, yearly retention {'rose' if rise >= 0 else 'fell'} by "
-        f"{abs(rise):.1f} points",
+        title=f"From year 1 to year {len(counts)}, yearly retention {moved}",
         x_label="year of the customer's life",
         x_unit="count",
         y_label="Share of those who began the year that ended it as customers",
         y_unit="share",
-        caption=f"{size(spells, unit=unit)} Middle line: shifted-beta-geometric, alpha {model.alpha:.3f}, beta "
-        f"{model.beta:.3f}: each customer keeps one chance of leaving for life.",
+        caption=f"{size(spells, unit=unit)} Customers who differ: shifted-beta-geometric, "
+        f"alpha {model.alpha:.3f}, beta {model.beta:.3f}; each customer keeps one chance of leaving for life.",
     )

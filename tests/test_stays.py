@@ -1,0 +1,106 @@
+"""The page's exhibits: their titles say what the numbers say, and where there are no numbers, why."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import hazards, retention, stays
+from analysis.estimates import Estimate, NotTestable
+from analysis.exhibits import Figure, Table, Text
+
+
+def spells(*rows) -> pd.DataFrame:
+    table = pd.DataFrame([(*row, "a")[:4] for row in rows], columns=["time", "left", "weight", "plan"])
+    return table.astype({"time": float}).assign(entered=0.0)
+
+
+TWO = spells((12, True, 60, "a"), (24, False, 40, "a"), (12, True, 30, "b"), (24, False, 120, "b"))
+ONE = spells((5, False, 1))
+
+
+def test_titles_state_the_finding():
+    assert stays.survival(spells((12, True, 60), (24, False, 40)), unit="month").title == (
+        "Half of the customers had left after 12 months"
+    )
+    assert stays.survival(spells((12, True, 40), (24, False, 60)), unit="month").title == (
+        "After 24 months, 60.0% were still customers"
+    )
+    assert stays.survival(TWO, unit="month", by="plan").title == "After 24 months, 80.0% were left of b, 40.0% of a"
+    assert stays.means(TWO, unit="month", by="plan", until=24).title == (
+        "Of the first 24 months, b stayed 21.6 months on average"
+    )
+
+
+def test_who_came_later_is_counted():
+    late = TWO.assign(entered=np.where(TWO["time"] == 24, 3.0, 0.0))
+    assert stays.size(late, unit="month") == (
+        "250 contracts, of which 90 ended. The longest was seen for 24 months. "
+        "160 of them came under observation later and count from then on."
+    )
+
+
+def test_the_median_of_a_handful_is_not_shown():
+    assert isinstance(stays.medians(spells((5, True, 4)), unit="week", by=None), Text)
+    shown = stays.medians(TWO, unit="month", by="plan").rows.set_index("group")["median"]
+    assert shown["a"] == 12
+    assert np.isnan(shown["b"])
+
+
+def test_words_of_a_comparison():
+    assert "1 degree of freedom, p below 0.001. A gap of this size is hard" in stays.compared(TWO, by="plan").text
+    assert "not compared" in stays.compared(ONE, by="plan").text
+
+
+def test_hazard_ratios_and_what_follows():
+    rows = TWO.assign(time=TWO["time"] - TWO["left"] * 3, pay_by="x")
+    model = hazards.cox(rows, covariates=["plan", "pay_by"])
+    figure = stays.ratios(model)
+    assert figure.title.startswith("Others equal, the widest gap is in plan: a against b")
+    assert "left out: pay_by" in figure.caption
+    assert isinstance(stays.assumption(model), Table)
+    assert "may be read as they stand" in stays.advice(model).text
+
+
+def test_a_ratio_that_changes_with_age_is_said_to():
+    table = pd.DataFrame({"covariate": ["pay_by"], "statistic": [9.0], "df": [1], "p": [0.003], "holds": [False]})
+    model = hazards.CoxModel(pd.DataFrame(), table, 0.5, -1.0, 10, 5, (), ())
+    assert stays.advice(model).text.startswith("The ratio of pay by changes with age")
+
+
+def test_renewals_are_set_beside_two_worlds():
+    rows = spells((1, True, 369), (2, True, 163), (3, True, 86), (3, False, 382))
+    figure = stays.renewals(rows, unit="year")
+    assert figure.title == "From year 1 to year 3, yearly retention rose by 18.5 points"
+    assert set(figure.data["line"]) == {"observed", "customers who differ", "one rate for all"}
+
+
+@pytest.mark.parametrize("rows", [ONE, spells((5, True, 1)), spells((0, False, 100)), spells((9, False, 200))])
+def test_a_table_without_an_answer_gets_words_and_no_nan(rows):
+    until = retention.horizon(rows, by=None)
+    readings = retention.tenure_readings(rows, by=None, unit="month", seed=1, draws=10)
+    model = hazards.cox(rows, covariates=["plan"])
+    shown = [
+        stays.survival(rows, unit="month"),
+        stays.years(rows, unit="month"),
+        stays.medians(rows, unit="month", by=None),
+        stays.mean(retention.rmst(rows, until=until, unit="month"), unit="month", until=until),
+        stays.means(rows, unit="month", by=None, until=until),
+        stays.differences(rows, unit="month", by=None, until=until),
+        stays.compared(rows, by=None),
+        stays.rate_readings(readings, low=0.95, high=1.05),
+        stays.ratios(model),
+        stays.assumption(model),
+        stays.advice(model),
+        stays.ratios(hazards.stratified(rows, model, covariates=["plan"])),
+        stays.renewals(rows, unit="month"),
+    ]
+    texts = [exhibit.text if isinstance(exhibit, Text) else exhibit.title for exhibit in shown]
+    assert not [text for text in texts if "nan" in text.split() or "not testable here" in text]
+    assert isinstance(shown[5], Text)
+    assert not [exhibit for exhibit in shown if isinstance(exhibit, Figure) and exhibit.data["survival"].isna().any()]
+
+
+def test_an_estimate_in_a_sentence():
+    mean = Estimate.exact(3.0, unit="months", n=5)
+    assert stays.told(mean) == "3.00 months (95% interval 3.00 to 3.00 months)"
+    assert stays.told(NotTestable("because")) == "not testable here"
