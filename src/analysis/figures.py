@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import words
-from analysis.exhibits import DESKTOP, PAPER, PHONE, Figure, in_unit, shortened
+from analysis.exhibits import DESKTOP, PAPER, PHONE, Figure, Text, in_unit, say, shortened
 
 INK, QUIET = "#22262b", "#5c636b"
 BANDS, BAND_INK = ("#f8f2de", "#f2e6c3"), "#75590f"
@@ -51,7 +51,7 @@ def survival(
     x_label: str | None = None,
     min_cell: int = FEWEST,
     **telling: Unpack[Telling],
-) -> Figure:
+) -> Figure | Text:
     """Survival curves with their intervals, each named at its end, and the customers at risk below.
 
     Args:
@@ -62,7 +62,11 @@ def survival(
         x_label: else months (or other units) since becoming a customer.
         min_cell: curves end where fewer than this many are at risk.
     """
-    curves = curves.loc[curves["at_risk"] >= min_cell].reset_index(drop=True)
+    few = curves["at_risk"] < min_cell
+    if few.all():
+        return _too_few(min_cell)
+    telling = _noting(f"Curves end where fewer than {min_cell} are at risk." if few.any() else "", telling)
+    curves = curves.loc[~few].reset_index(drop=True)
     groups = _groups(curves, "group")
     unit = str(curves["unit"].iloc[0])
     longest = float(curves["time"].max())
@@ -172,7 +176,7 @@ def dots(
     currency: str | None = None,
     min_cell: int = FEWEST,
     **telling: Unpack[Telling],
-) -> Figure:
+) -> Figure | Text:
     """Estimates as dots with their intervals, one row each, the numbers written beside them.
 
     Args:
@@ -185,9 +189,12 @@ def dots(
         bands: claimed ranges, shaded.
         min_cell: see `estimates`.
     """
-    if "n" in estimates:
-        estimates = estimates.loc[estimates["n"] >= min_cell]
-    estimates = estimates.reset_index(drop=True)
+    few = estimates["n"] < min_cell if "n" in estimates else pd.Series(False, index=estimates.index)
+    if few.all():
+        return _too_few(min_cell)
+    left_out = f"Left out: {words.plural(few.sum(), 'row')} on fewer than {min_cell} cases."
+    telling = _noting(left_out if few.any() else "", telling)
+    estimates = estimates.loc[~few].reset_index(drop=True)
     lines = _dot_lines(estimates)
     ends = [end for low, high, _ in bands for end in (low, high)] + ([] if reference is None else [reference])
     label = "  ·  ".join(filter(None, [x_label, reference_label and f"line: {reference_label}"]))
@@ -224,7 +231,7 @@ def range_chart(
     x_label: str = "",
     currency: str | None = None,
     **telling: Unpack[Telling],
-) -> Figure:
+) -> Figure | Text:
     """Estimates by reading and outcome against the ranges that were claimed.
 
     Args:
@@ -467,7 +474,9 @@ def distribution(
         marks: words -> place, for instance the median.
         min_cell: see `bins`.
     """
-    bins = bins.assign(count=bins["count"].mask(bins["count"].between(1, min_cell - 1), 0))
+    few = bins["count"].between(1, min_cell - 1)
+    telling = _noting(f"Bins of fewer than {min_cell} are shown as empty." if few.any() else "", telling)
+    bins = bins.assign(count=bins["count"].mask(few, 0))
     left, right = bins["left"].iloc[0], bins["right"].iloc[-1]
     lines = {words_: f"{words_} {in_unit(place, unit, currency)}" for words_, place in (marks or {}).items()}
 
@@ -542,6 +551,15 @@ def _figure(
     """A figure of a kind: what the notebook says of it wins over what the kind would say."""
     said: Telling = {"name": name, "alt": told, **telling}
     return Figure(title=title, data=data.reset_index(drop=True), draw=draw, size=sizes[0], phone_size=sizes[1], **said)
+
+
+def _noting(note: str, telling: Telling) -> Telling:
+    """The caption with a note about what was left out: nothing disappears in silence."""
+    return {**telling, "caption": " ".join(filter(None, [telling.get("caption", ""), note]))}
+
+
+def _too_few(min_cell: int) -> Text:
+    return say("There is no figure here: nothing stands on at least {} customers.", min_cell)
 
 
 def _groups(table: pd.DataFrame, column: str) -> dict[str, pd.DataFrame]:

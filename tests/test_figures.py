@@ -1,0 +1,225 @@
+"""Every kind of figure draws both its versions, tells what it shows, and leaves out what stands on too few."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import exhibits, figures
+
+HOSTILE = ["<script>alert(1)</script>", "مشتریان وفادار", "Two $10 & $20", "a" * 300, "\u202egnp.exe"]
+
+
+def curves(at_risk=(100, 60, 20, 4)):
+    """Two groups seen for three months; few are left at the end."""
+    rows = [
+        {
+            "group": group,
+            "time": t,
+            "survival": s,
+            "low": s - 0.05,
+            "high": min(1, s + 0.05),
+            "at_risk": n,
+            "unit": "month",
+        }
+        for group, left in (("One year", (1.0, 0.9, 0.8, 0.7)), ("Monthly", (1.0, 0.6, 0.4, 0.3)))
+        for t, (s, n) in enumerate(zip(left, at_risk, strict=True))
+    ]
+    return pd.DataFrame(rows)
+
+
+ESTIMATES = pd.DataFrame(
+    {
+        "label": HOSTILE,
+        "value": [1.2, 2.9, 1.45, 0.8, 1.0],
+        "low": [1.1, 2.5, 1.3, 0.7, 0.9],
+        "high": [1.3, 3.4, 1.6, 0.9, 1.1],
+    }
+)
+READINGS = pd.DataFrame(
+    {
+        "reading": ["five points", "five points", "times 1.05"],
+        "outcome": ["contribution", "profit", "contribution"],
+        "value": [0.52, np.nan, 0.33],
+        "low": [0.44, np.nan, 0.25],
+        "high": [0.61, np.nan, 0.41],
+        "note": [None, "needs fixed_cost", None],
+    }
+)
+CLAIMED = [(0.25, 1.0, "claimed 25% to 100%"), (0.25, np.inf, "at least 25%")]
+SPECIFICATIONS = pd.DataFrame(
+    {
+        "value": [1.1, 0.9, 0.7, 1.3],
+        "low": [1.05, 0.8, 0.6, 1.2],
+        "high": [1.2, 1.02, 0.8, 1.4],
+        "cut_off": ["quarter", "quarter", "tenth", "tenth"],
+        "returns": ["net", "left out", "net", HOSTILE[0]],
+        "headline": [False, True, False, False],
+    }
+)
+LINES = pd.DataFrame({"line": ["0%", "0%", "10%", "10%"], "x": [0.5, 0.9, 0.5, 0.9], "y": [0.1, 0.8, 0.08, 0.3]})
+BINS = pd.DataFrame({"left": [0, 10, 20], "right": [10, 20, 30], "count": [120, 40, 3]})
+MONTHS = pd.DataFrame({"period": pd.to_datetime(["1997-01-01", "1997-02-01", "1997-03-01"]), "value": [10, 30, 20]})
+CURVE = pd.DataFrame({"customers": [0.0, 0.2, 1.0], "total": [0.0, 0.65, 1.0]})
+
+KINDS = {
+    "survival": (
+        lambda **say: figures.survival(curves(), title="It falls", **say),
+        "Monthly ends at 40.0% after 2 months",
+    ),
+    "timeline": (
+        lambda **say: figures.timeline(MONTHS, title="It grew", y_label="Orders", partial_last=True, **say),
+        "highest in February 1997 with 30",
+    ),
+    "dots": (
+        lambda **say: figures.dots(ESTIMATES, title="It differs", unit="hazard ratio", reference=1, **say),
+        "Two $10 & $20 1.45 (1.30 to 1.60)",
+    ),
+    "range_chart": (
+        lambda **say: figures.range_chart(READINGS, title="Some", bands=CLAIMED, **say),
+        "profit needs fixed_cost",
+    ),
+    "specification_curve": (
+        lambda **say: figures.specification_curve(
+            SPECIFICATIONS,
+            title="It flips",
+            unit="ratio",
+            choices=["cut_off", "returns"],
+            y_label="Ratio",
+            reference=1,
+            **say,
+        ),
+        "4 specifications sorted by estimate, from 0.70 to 1.30; 2 lie above 1.00. "
+        "The whole interval lies above it in 2 and below it in 1",
+    ),
+    "sweep": (
+        lambda **say: figures.sweep(
+            LINES,
+            title="More",
+            x_label="Retention",
+            x_unit="share",
+            y_label="Growth",
+            y_unit="growth",
+            bands=CLAIMED,
+            mark=0.7,
+            **say,
+        ),
+        "as retention goes from 50.0% to 90.0%: 0% from +10% to +80%",
+    ),
+    "distribution": (
+        lambda **say: figures.distribution(
+            BINS, title="Small", unit="money", currency="EUR", x_label="first order", marks={"median": 8.0}, **say
+        ),
+        "160 in all; the fullest bin, 0.00 to 10.00 EUR, holds 120. median 8.00 EUR",
+    ),
+    "lorenz": (lambda **say: figures.lorenz(CURVE, title="Few hold much", **say), "the top 20% hold 65.0%"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_tells_what_it_shows_and_draws_both_versions(kind):
+    from PIL import Image
+
+    make, told = KINDS[kind]
+    figure = make()
+    assert told in figure.alt
+    wide, narrow = (Image.open(io.BytesIO(figure.png(phone=phone))) for phone in (False, True))
+    assert wide.width > narrow.width
+    assert len(wide.getcolors()) > 5  # something is drawn on the paper
+
+
+@pytest.mark.parametrize("kind", ["survival", "specification_curve"])
+def test_the_same_table_gives_the_same_bytes(kind):
+    make, _ = KINDS[kind]
+    assert make().png(phone=True) == make().png(phone=True)
+
+
+def test_what_the_notebook_says_wins_over_what_the_kind_would_say():
+    figure = KINDS["lorenz"][0](name="revenue", alt="A bow.", caption="n = 3")
+    assert (figure.name, figure.alt, figure.caption) == ("revenue", "A bow.", "n = 3")
+
+
+def test_an_empty_alternative_text_is_refused():
+    with pytest.raises(ValueError, match="alternative text"):
+        KINDS["lorenz"][0](alt="")
+
+
+def test_curves_end_where_too_few_are_at_risk():
+    figure = figures.survival(curves(), title="x", caption="n = 100.")
+    assert figure.data["at_risk"].min() == 20
+    assert figure.caption == "n = 100. Curves end where fewer than 5 are at risk."
+    assert figures.survival(curves(), title="x", min_cell=1).data["at_risk"].min() == 4
+
+
+def test_estimates_on_too_few_are_left_out():
+    few = ESTIMATES.assign(n=[100, 4, 100, 100, 100])
+    figure = figures.dots(few, title="x", unit="ratio")
+    assert figure.data["n"].tolist() == [100] * 4
+    assert HOSTILE[1] not in figure.alt
+    assert figure.caption == "Left out: 1 row on fewer than 5 cases."
+
+
+def test_a_sentence_stands_where_nothing_can_be_drawn():
+    for nothing in (
+        figures.survival(curves(at_risk=(4, 3, 2, 1)), title="x"),
+        figures.dots(ESTIMATES.assign(n=3), title="x", unit="ratio"),
+    ):
+        assert nothing.text == "There is no figure here: nothing stands on at least 5 customers."
+
+
+def test_bins_of_too_few_are_empty():
+    figure = KINDS["distribution"][0]()
+    assert figure.data["count"].tolist() == [120, 40, 0]
+
+
+def test_the_data_of_a_figure_are_the_table_it_was_given():
+    figure = KINDS["sweep"][0]()
+    assert pd.read_csv(io.StringIO(figure.csv())).equals(LINES)
+
+
+def test_labels_from_data_are_shortened_and_made_visible():
+    alt = KINDS["dots"][0]().alt
+    assert "a" * 41 not in alt
+    assert "…" in alt
+    assert "\\u202egnp.exe" in alt
+
+
+def test_names_at_the_ends_of_lines_keep_apart():
+    from matplotlib.figure import Figure
+
+    canvas = Figure()
+    ax = canvas.subplots()
+    ax.set_ylim(0, 1)
+    figures._name_ends(ax, [("a", 0.50), ("b", 0.51), ("c", 0.52)], phone=False)
+    places = sorted(text.xy[1] for text in ax.texts)
+    assert np.diff(places).min() == pytest.approx(0.058, abs=0.002)  # a line of type on this axis
+    assert np.mean(places) == pytest.approx(0.51)  # pushed to both sides alike
+
+
+@pytest.mark.parametrize(
+    ("longest", "unit", "ticks"),
+    [
+        (72, "month", [0, 12, 24, 36, 48, 60, 72]),
+        (10, "year", [0, 2, 4, 6, 8, 10]),
+        (364, "day", [0, 91, 182, 273, 364]),
+    ],
+)
+def test_time_is_marked_at_round_places(longest, unit, ticks):
+    assert figures._time_ticks(longest, unit, 7) == ticks
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [(0.25, "share", "25%"), (0.5, "growth", "+50%"), (-0.5, "growth", "-50%"), (0.0, "growth", "0%"),
+     (0.025, "points", "+2.5 pts"), (12500, "count", "12,500"), (1.25, "hazard ratio", "1.25")],
+)  # fmt: skip
+def test_ticks_read_like_quantities_without_idle_zeros(value, unit, shown):
+    assert figures._tick(value, unit) == shown
+
+
+def test_a_figure_keeps_the_page_colour_behind_it():
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(KINDS["lorenz"][0]().png(phone=True))).convert("RGB")
+    assert "#{:02x}{:02x}{:02x}".format(*picture.getpixel((0, 0))) == exhibits.PAPER
