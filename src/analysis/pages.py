@@ -253,7 +253,7 @@ def clean(fragment: str) -> Markup:
 
     return Markup(
         nh3.clean(
-            fragment,
+            _visible_lines(fragment),
             tags=TAGS,
             attributes=ATTRIBUTES,
             clean_content_tags={"script", "style", "template", "iframe", "object", "svg", "math"},
@@ -272,13 +272,17 @@ def _markdown(source: str) -> Markup:
 def _highlighted(source: str) -> Markup:
     from nbconvert.filters import Highlight2HTML
 
-    return Markup(Highlight2HTML(pygments_lexer="python")(source))
+    return Markup(Highlight2HTML(pygments_lexer="python")(_visible_lines(source)))
 
 
 def _lines(text: str) -> Markup:
-    """Printed text: escaped line by line, without the colours of a terminal."""
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", text).expandtabs().rstrip("\n")
-    return Markup("\n".join(html.escape(visible(line)) for line in plain.split("\n")))
+    """Printed text, escaped, without the colours of a terminal."""
+    return Markup(html.escape(_visible_lines(re.sub(r"\x1b\[[0-9;]*m", "", text))))
+
+
+def _visible_lines(text: str) -> str:
+    """`visible`, which keeps the lines of a longer text apart."""
+    return "\n".join(map(visible, text.expandtabs().splitlines()))
 
 
 # --- The index ------------------------------------------------------------------------------------------------------
