@@ -417,10 +417,8 @@ class Compound:
             word = SUPPORTED if held else CONTRADICTED
             return Verdict(word, self._reason(single, word), single)
         if missing and (self.k is None or len(known) < self._needed):
-            reasons = "; ".join(f"{name}: {single[name].reason}" for name in missing)
-            return Verdict(
-                NOT_TESTABLE, f"{self._ask} {'is' if self._needed == 1 else 'are'} needed, but {reasons}", single
-            )
+            reasons = dict.fromkeys(single[name].reason.rstrip(".") for name in missing)
+            return Verdict(NOT_TESTABLE, f"{'. '.join(reasons)}. The rule asks for {self._ask}.", single)
         return Verdict(INCONCLUSIVE, self._reason(single, INCONCLUSIVE), single)
 
     @property
@@ -430,13 +428,13 @@ class Compound:
         return f"at least {self._needed} of {len(self.parts)} parts"
 
     def _reason(self, single: Mapping[str, Verdict], word: str) -> str:
-        said = "; ".join(f"{name}: {verdict.word}" for name, verdict in single.items())
+        said = "; ".join(f"{_words(name)}: {verdict.word}" for name, verdict in single.items())
         return f"{said[:1].upper()}{said[1:]}. The rule asks for {self._ask}."
 
     def text(self, unit: str) -> str:
         """The rule as a sentence a part."""
         way = {"both": "", "for": " (can only support)", "against": " (can only refute)"}
-        parts = " ".join(f"{name}{way[p.speaks]}: {p.rule.text(p.unit)}" for name, p in self.parts.items())
+        parts = " ".join(f"{_words(name)}{way[p.speaks]}: {p.rule.text(p.unit)}" for name, p in self.parts.items())
         return f"The claim needs {self._ask}. {parts}"
 
     def with_smallest_effect(self, value: float | Mapping[str, float]) -> Compound:
@@ -463,6 +461,11 @@ class Compound:
             for n, p in self.parts.items()
         }
         return {"kind": self.kind, "k": self.k, "parts": parts}
+
+
+def _words(name: str) -> str:
+    """A part's name as people read it."""
+    return name.replace("_", " ")
 
 
 Rule = SimpleRule | Compound

@@ -1,0 +1,136 @@
+"""The real notebooks on a small invented business whose data are hostile: what is published stays safe and whole."""
+
+import json
+import random
+import re
+from datetime import date, timedelta
+
+import pytest
+
+from analysis import cli
+from analysis.findings import judge_again
+from analysis.notebooks import catalogue
+
+SCRIPT = "<script>document.title='broken'</script>"
+PERSIAN = "نسخه ویژه"
+LONG = "a plan whose name goes on and on " * 12
+RARE = "the plan of only three people"
+
+STUDY = """
+[study.small]
+title = "A small invented shop & its <contracts>"
+currency = "EUR"
+[study.small.tables.orders]
+source = "orders.csv"
+columns = { customer_id = "who", ordered_at = "day", amount = "total" }
+[study.small.tables.subscriptions]
+source = "contracts.csv"
+columns = { customer_id = "who", started_at = "from", ended_at = "to", plan = "plan" }
+observed_until = 2025-12-31
+covariates = ["plan"]
+"""
+
+
+def identity(number):
+    return f"ZQ-{number:04d}-person"
+
+
+def invented(folder):
+    """300 contracts in five plans, two of them small, and 1,500 orders; deterministic."""
+    chance = random.Random(7)
+    plans = [SCRIPT, PERSIAN, LONG]
+    contracts, orders = ["who,from,to,plan"], ["who,day,total"]
+    for number in range(300):
+        plan = RARE if number < 3 else "small" if number < 25 else plans[number % 3]
+        start = date(2022, 1, 1) + timedelta(chance.randrange(700))
+        stay = int(chance.expovariate(1 / (300 + 200 * (number % 3))))
+        end = start + timedelta(stay)
+        contracts.append(f'{identity(number)},{start},{end if end < date(2025, 12, 31) else ""},"{plan}"')
+        for _ in range(1 + number % 9):
+            day = start + timedelta(chance.randrange(500))
+            orders.append(f"{identity(number)},{day},{chance.choice([5, 8.5, 12, 20, 45, 80])}")
+    (folder / "contracts.csv").write_text("\n".join(contracts) + "\n", "utf-8")
+    (folder / "orders.csv").write_text("\n".join(orders) + "\n", "utf-8")
+    (folder / "studies.toml").write_text(STUDY, "utf-8")
+
+
+@pytest.fixture(scope="session")
+def small_site(tmp_path_factory):
+    """The published site of the small business."""
+    folder = tmp_path_factory.mktemp("small")
+    invented(folder)
+    assert cli.main(["report", "--studies", str(folder / "studies.toml"), "--out", str(folder / "site")]) == 0
+    return folder / "site"
+
+
+@pytest.fixture(scope="session")
+def published(small_site):
+    """Every published file with its text."""
+    return {str(p.relative_to(small_site)): p.read_text("utf-8") for p in small_site.rglob("*") if p.is_file()}
+
+
+def test_every_notebook_ran(published):
+    ran = {name for name in published if name.startswith("small/") and name.endswith(".html")}
+    assert ran == {f"small/{name}.html" for name in catalogue()}
+    assert len(ran) >= 5
+
+
+def test_no_customer_can_be_found_in_anything_published(published):
+    ids = [identity(n) for n in range(300)]
+    assert [(name, i) for name, text in published.items() for i in ids if i in text] == []
+    assert [name for name, text in published.items() if "ZQ-" in text] == []
+
+
+def test_a_group_too_small_to_show_is_not_shown(published):
+    assert [name for name, text in published.items() if RARE in text] == []
+
+
+def test_nothing_in_the_data_becomes_markup(published):
+    pages = {name: text for name, text in published.items() if name.endswith(".html")}
+    assert pages
+    assert [name for name, text in pages.items() if "<script" in text.lower()] == []
+    shown = [name for name, text in pages.items() if "&lt;script&gt;" in text]
+    assert "small/20_how_long_customers_stay.html" in shown, "the category is shown, as text"
+
+
+def test_a_persian_and_a_long_category_are_shown(published):
+    page = published["small/20_how_long_customers_stay.html"]
+    assert PERSIAN in page
+    assert LONG[:35] in page
+
+
+def test_every_finding_is_finite_and_can_be_judged_again(published):
+    entries = json.loads(published["findings.json"], parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    tested = {e["hypothesis"] for e in entries}
+    assert tested == {"R01", "R02", "R05", "R06", "R09", "R10"}
+    for hypothesis in tested:
+        assert sum(e["headline"] for e in entries if e["hypothesis"] == hypothesis) == 1
+    assert [e["hypothesis"] for e in entries if judge_again(e) != e["verdict"]] == []
+    for e in entries:
+        assert e["estimate"] is None or e["low"] <= e["estimate"] <= e["high"]
+
+
+def test_pages_load_nothing_from_elsewhere_and_links_lead_somewhere(published, small_site):
+    checked = 0
+    for name, text in published.items():
+        if not name.endswith(".html"):
+            continue
+        assert "default-src 'none'" in text
+        assert re.findall(r'(?:src|srcset)="(?!data:)([^"]*)"', text) == []
+        for target in re.findall(r'href="([^"#]+)(?:#[^"]*)?"', text):
+            checked += 1
+            assert (small_site / name).parent.joinpath(target).exists(), f"{name}: {target}"
+    assert checked > 20
+
+
+def test_every_picture_has_words_and_every_exhibit_its_data(published):
+    pages = [text for name, text in published.items() if name.endswith(".html")]
+    pictures = [tag for text in pages for tag in re.findall(r"<img[^>]*>", text)]
+    assert len(pictures) > 5
+    assert [tag for tag in pictures if not re.search(r'alt="[^"]{15,}"', tag)] == []
+    assert len([name for name in published if name.endswith(".csv")]) > 10
+
+
+def test_no_path_of_this_machine_is_published(published, tmp_path_factory):
+    base = str(tmp_path_factory.getbasetemp())
+    assert [name for name, text in published.items() if base in text or "site-packages" in text] == []
