@@ -41,7 +41,7 @@ def invented(folder):
     plans = [SCRIPT, PERSIAN, LONG]
     contracts, orders = ["who,from,to,plan"], ["who,day,total"]
     for number in range(300):
-        plan = RARE if number < 3 else "small" if number < 25 else plans[number % 3]
+        plan = RARE if number < 3 else "small" if number < 75 else plans[number % 3]
         start = date(2022, 1, 1) + timedelta(chance.randrange(700))
         stay = int(chance.expovariate(1 / (300 + 200 * (number % 3))))
         end = start + timedelta(stay)
