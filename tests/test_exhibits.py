@@ -118,8 +118,14 @@ def test_a_table_has_caption_scopes_and_numbers_marked_as_numbers():
     shown = Table("t", "Spend", GROUPS, units={"mean": "money"}, currency="EUR").html()
     assert "<caption><span>Spend</span></caption>" in shown
     assert '<th scope="col" class="number">Customers</th>' in shown
-    assert '<th scope="row">a</th><td class="number">100</td><td class="number">1.50 EUR</td>' in shown
+    assert '<th scope="row" class="short">a</th><td class="number">100</td><td class="number">1.50 EUR</td>' in shown
     assert '<td class="number">–</td>' in shown
+
+
+def test_a_column_of_sentences_gets_room_and_a_column_of_dates_is_not_broken():
+    rows = pd.DataFrame({"day": ["1997-01-01"], "meaning": ["a sentence that needs more than forty characters"]})
+    shown = Table("t", "Columns", rows).html()
+    assert '<th scope="row" class="short">1997-01-01</th><td class="long">a sentence' in shown
 
 
 def test_table_cells_headings_and_title_are_text():

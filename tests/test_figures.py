@@ -191,10 +191,19 @@ def test_names_at_the_ends_of_lines_keep_apart():
     canvas = Figure()
     ax = canvas.subplots()
     ax.set_ylim(0, 1)
-    figures._name_ends(ax, [("a", 0.50), ("b", 0.51), ("c", 0.52)], phone=False)
+    figures._name_ends(ax, [("a", 1, 0.50), ("b", 1, 0.51), ("c", 1, 0.52)], phone=False)
     places = sorted(text.xy[1] for text in ax.texts)
     assert np.diff(places).min() == pytest.approx(0.058, abs=0.002)  # a line of type on this axis
     assert np.mean(places) == pytest.approx(0.51)  # pushed to both sides alike
+
+
+def test_a_line_that_ends_early_is_named_at_its_end():
+    from matplotlib.figure import Figure
+
+    ax = Figure().subplots()
+    ax.set_xlim(0, 10)
+    figures._name_ends(ax, [("observed", 5, 0.5), ("foretold", 10, 0.6)], phone=False)
+    assert {text.get_text(): text.xy[0] for text in ax.texts} == {"observed": 5, "foretold": 1}  # 1: the right edge
 
 
 @pytest.mark.parametrize(

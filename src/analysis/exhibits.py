@@ -304,7 +304,7 @@ class Table:
     def html(self) -> str:
         """The table as accessible HTML: a caption, headings that name their scope, numbers marked as numbers."""
         rows = self.released()
-        columns = [(self._heading(str(name)), _is_number(self.rows[name])) for name in rows.columns]
+        columns = [(self._heading(str(name)), _look(self.rows[name])) for name in rows.columns]
         units = [self.units.get(str(name)) for name in rows.columns]
         cells = [
             [_shown(value, unit, self.currency) for value, unit in zip(row, units, strict=True)]
@@ -313,8 +313,8 @@ class Table:
         return str(templates().get_template("exhibits.html.j2").module.table(self.title, columns, cells))
 
     def _heading(self, column: str) -> str:
-        plain = column.replace("_", " ")
-        return self.headings.get(column, plain[:1].upper() + plain[1:])
+        heading = self.headings.get(column, column.replace("_", " "))
+        return heading[:1].upper() + heading[1:]
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
         exhibit = _exhibit("table", self.name, self.title, self.caption, self.csv()) | {"html": self.html()}
@@ -344,6 +344,14 @@ def hide_small(rows: pd.DataFrame, *, size_column: str, min_cell: int) -> pd.Dat
 
 def _is_number(column: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _look(column: pd.Series) -> str:
+    """How a column is set: numbers to the right, words and dates unbroken, sentences with room."""
+    if _is_number(column):
+        return "number"
+    longest = column.astype(str).str.len().max()
+    return "short" if longest <= 16 else "long" if longest > LONGEST_LABEL else ""
 
 
 def _shown(value: Any, unit: str | None, currency: str | None) -> str:

@@ -84,7 +84,7 @@ def survival(
         top.tick_params(labelbottom=True)
         top.set_xlabel(x_label or f"{unit.capitalize()}s since becoming a customer")
         if len(groups) > 1:
-            _name_ends(top, [(str(g), r["survival"].iloc[-1]) for g, r in groups.items()], phone=phone)
+            _name_ends(top, [(g, r["time"].iloc[-1], r["survival"].iloc[-1]) for g, r in groups.items()], phone=phone)
         _at_risk(below, groups, ticks[:: 2 if phone and len(ticks) > 5 else 1])
 
     said = _listed(
@@ -110,7 +110,15 @@ def _at_risk(ax: Any, groups: Mapping[str, pd.DataFrame], ticks: Sequence[float]
             left = rows.loc[rows["time"] <= tick, "at_risk"]
             if tick <= rows["time"].max() and len(left):
                 side = "left" if tick == ticks[0] else "center"
-                ax.text(tick, place + 0.62, words.count(left.iloc[-1]), fontsize=8, ha=side, va="center", color=QUIET)
+                ax.text(
+                    tick,
+                    place + (0.62 if len(groups) > 1 else 0.1),
+                    words.count(left.iloc[-1]),
+                    fontsize=8,
+                    ha=side,
+                    va="center",
+                    color=QUIET,
+                )
 
 
 def _time_ticks(longest: float, unit: str, most: int) -> list[float]:
@@ -439,7 +447,7 @@ def sweep(
         if mark is not None and groups:
             ax.axvline(mark, color=INK, lw=1, ls=(0, (3, 2)))
             _write(ax, mark_label, (mark, 0), (4, 5), "x", INK)
-        _name_ends(ax, [(line, rows["y"].iloc[-1]) for line, rows in groups.items()], phone=phone)
+        _name_ends(ax, [(line, rows["x"].iloc[-1], rows["y"].iloc[-1]) for line, rows in groups.items()], phone=phone)
         _above(ax, y_label, phone=phone)
         ax.set_xlabel(x_label)
 
@@ -673,28 +681,42 @@ def _tick(value: float, unit: str) -> str:
     return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def _name_ends(ax: Any, ends: Sequence[tuple[str, float]], *, phone: bool) -> None:
-    """Names at the ends of their lines, pushed apart where they would overlap."""
-    low, high = ax.get_ylim()
-    labels = ["\n".join(textwrap.wrap(shortened(name, 26), 13 if phone else 18)) for name, _ in ends]
-    heights = [(high - low) * (0.052 if phone else 0.058) * (1 + label.count("\n")) for label in labels]
-    places = [place for _, place in ends]
-    order = sorted(range(len(ends)), key=places.__getitem__)
-    for _ in range(60):  # neighbours give way to each other in small steps, so that a bunch spreads to both sides
-        for lower, upper in itertools.pairwise(order):
-            overlap = (heights[lower] + heights[upper]) / 2 - (places[upper] - places[lower])
-            if overlap > 0:
-                places[lower] -= overlap / 2
-                places[upper] += overlap / 2
-    for label, place, colour in zip(labels, places, _colours(len(ends)), strict=True):
+def _name_ends(ax: Any, ends: Sequence[tuple[str, float, float]], *, phone: bool) -> None:
+    """Names at the ends of their lines; at the right edge they are pushed apart where they would overlap.
+
+    A line that ends early has its name below its end, so that it is not taken for a line that runs on.
+    """
+    colours = dict(zip((name for name, _, _ in ends), _colours(len(ends)), strict=True))
+    first, last = ax.get_xlim()
+    edge = [end for end in ends if end[1] >= last - 0.1 * (last - first)]
+    for name, x, y in (end for end in ends if end not in edge):
+        _write(ax, shortened(name, 26), (x, y), (-3, -5), "data", colours[name], ha="right", va="top")
+    labels = ["\n".join(textwrap.wrap(shortened(name, 26), 13 if phone else 18)) for name, _, _ in edge]
+    for label, (name, _, _), y in zip(
+        labels, edge, _apart(ax, [y for *_, y in edge], labels, phone=phone), strict=True
+    ):
         ax.annotate(
             label,
-            (1, place),
+            (1, y),
             (6, 0),
             xycoords=ax.get_yaxis_transform(),
             textcoords="offset points",
             va="center",
             fontsize=8.5,
-            color=colour,
+            color=colours[name],
             annotation_clip=False,
         )
+
+
+def _apart(ax: Any, places: Sequence[float], labels: Sequence[str], *, phone: bool) -> list[float]:
+    """Heights for labels near `places`: neighbours give way in small steps, so that a bunch spreads to both sides."""
+    low, high = ax.get_ylim()
+    heights = [(high - low) * (0.052 if phone else 0.058) * (1 + label.count("\n")) for label in labels]
+    moved = list(places)
+    order = sorted(range(len(moved)), key=moved.__getitem__)
+    for _ in range(60):
+        for lower, upper in itertools.pairwise(order):
+            overlap = (heights[lower] + heights[upper]) / 2 - (moved[upper] - moved[lower])
+            moved[lower] -= max(0, overlap / 2)
+            moved[upper] += max(0, overlap / 2)
+    return moved

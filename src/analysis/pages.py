@@ -257,7 +257,7 @@ def clean(fragment: str) -> Markup:
             tags=TAGS,
             attributes=ATTRIBUTES,
             clean_content_tags={"script", "style", "template", "iframe", "object", "svg", "math"},
-            allowed_classes={"td": {"number"}, "th": {"number"}},
+            allowed_classes={cell: {"number", "short", "long"} for cell in ("td", "th")},
             url_schemes={"http", "https", "mailto"},
         )
     )

@@ -1,0 +1,149 @@
+"""The pages in headless Chromium: nothing runs, nothing is fetched, nothing overflows, everything can be read."""
+
+import shutil
+from dataclasses import replace
+
+import nbformat.v4 as nbf
+import pandas as pd
+import pytest
+from test_exhibits import entry
+from test_pages import CLAIMS, CONTEXT, CORPUS, HOSTILE, RUN, STUDIES, Findings, code, display, figure, notebook, of
+
+from analysis import pages
+from analysis.exhibits import Table, say
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; on Debian: apt-get install chromium")
+
+QUIET = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+SIZES = {"desktop": 1280, "phone": 390}
+
+# Elements with text of their own whose contrast with what lies behind them is below what small type needs (4.5).
+FAINT = """() => {
+  const parse = text => (text.match(/[\\d.]+/g) || []).map(Number);
+  const linear = v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+  const light = rgb => { const f = rgb.slice(0, 3).map(linear);
+    return .2126 * f[0] + .7152 * f[1] + .0722 * f[2]; };
+  const behind = e => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor);
+    if (c.length === 3 || c[3] > 0) return c; } return [255, 255, 255]; };
+  const own = e => [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+  return [...document.body.querySelectorAll('*')].filter(e => own(e) && e.checkVisibility()).map(e => {
+    const [a, b] = [light(parse(getComputedStyle(e).color)), light(behind(e))].sort((x, y) => y - x);
+    return [(a + .05) / (b + .05), e.tagName + '.' + e.className + ': ' + e.textContent.slice(0, 40)]; })
+    .filter(([contrast]) => contrast < 4.5); }"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A page, an index and a failure that hold the worst that data can hold."""
+    folder = tmp_path_factory.mktemp("site")
+    wide = Table("wide", HOSTILE, pd.DataFrame({f"{name} {HOSTILE}"[:60]: CORPUS for name in "abcdefgh"}))
+    story = notebook(
+        nbf.new_markdown_cell("# Q\n\nWhy a manager would ask.\n\n## What is asked\n\n" + "\n\n".join(CORPUS)),
+        code("x = 1  # " + "y" * 200, wide, say("{}", HOSTILE), figure(title=HOSTILE, caption=HOSTILE)),
+        code("f", Findings(entry(), entry(reading=HOSTILE, headline=False), entry(hypothesis="X1", claim=HOSTILE))),
+        code("o", outputs=[display(html=HOSTILE), display(markdown=HOSTILE), display(plain="z" * 300)]),
+        code("s", outputs=[nbf.new_output("stream", name=name, text=HOSTILE) for name in ("stdout", "stderr")]),
+    )
+    context = replace(CONTEXT, simulated=True, caveats=(HOSTILE, "w" * 200), provenance={"Digest": "0" * 200})
+    failed = RUN | {"state": "failed", "message": HOSTILE, "failure_page": "24_do.failed.html"}
+    entries = [of("grocer", "supported"), of("world", "contradicted", reason=HOSTILE)]
+    written = {
+        "page": pages.render_page(story, context)[0],
+        "failure": pages.render_failure(context, HOSTILE, cell=3),
+        "index": pages.render_index(entries, CLAIMS, [RUN, failed], studies=STUDIES),
+    }
+    for name, text in written.items():
+        (folder / f"{name}.html").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser, site):
+    """Open a page of the site; what it asks for, says and pops up is collected on the way."""
+    opened = []
+
+    def opener(name, *, width=1280, colours="light"):
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=colours, offline=True)
+        opened.append(context)
+        page = context.new_page()
+        page.heard = []
+        page.on("request", lambda request: page.heard.append(request.url))
+        page.on("console", lambda message: page.heard.append(message.text))
+        page.on("dialog", lambda dialog: (page.heard.append("a dialog"), dialog.dismiss()))
+        page.goto((site / f"{name}.html").as_uri())
+        page.heard = [text for text in page.heard if not text.startswith("data:image/png")]
+        return page
+
+    yield opener
+    for context in opened:
+        context.close()
+
+
+@pytest.mark.parametrize("name", ["page", "failure", "index"])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_page_is_still_silent_and_fits(visit, name, size):
+    page = visit(name, width=SIZES[size])
+    title = page.title()
+    page.wait_for_timeout(100)
+    assert page.heard == [page.url]  # itself and nothing else: no request, no dialog, no complaint
+    assert page.title() == title
+    assert page.evaluate("document.querySelectorAll('script, iframe, form').length") == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]
+
+
+@pytest.mark.parametrize("name", ["page", "failure", "index"])
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_all_type_stands_out_from_what_is_behind_it(visit, name, colours):
+    page = visit(name, colours=colours)
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert page.evaluate(FAINT) == []
+
+
+def test_dark_pages_are_dark(visit):
+    light, dark = (
+        visit("page", colours=colours).evaluate("getComputedStyle(document.body).backgroundColor")
+        for colours in ("light", "dark")
+    )
+    assert light != dark
+
+
+def test_a_phone_gets_the_drawing_made_for_phones(visit):
+    drawn = [
+        visit("page", width=w).evaluate("document.querySelector('picture img').currentSrc") for w in SIZES.values()
+    ]
+    assert drawn[0] != drawn[1]
+
+
+def test_the_keyboard_reaches_the_content_and_wide_tables(visit):
+    page = visit("page", width=390)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    regions = page.evaluate(
+        "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth)"
+        ".map(e => [e.tabIndex, e.getAttribute('role'), Boolean(e.getAttribute('aria-label'))])"
+    )
+    assert regions
+    assert all(region == [0, "region", True] for region in regions)
+
+
+def test_on_paper_the_code_is_gone_and_no_table_is_cut(visit):
+    page = visit("page")
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 680, "height": 900})  # the width of A4 between its margins
+    assert not page.is_visible("details.code")
+    assert page.evaluate("getComputedStyle(document.querySelector('figure.picture')).breakInside") == "avoid"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 680
