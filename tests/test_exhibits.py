@@ -55,7 +55,8 @@ def test_a_long_label_ends_in_an_ellipsis_within_forty_characters():
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx"])
 def test_text_that_would_start_a_formula_is_guarded_in_csv(text):
-    written = csv_text(pd.DataFrame({"label": [text], "value": [-1.5]}))
+    written = csv_text(pd.DataFrame({"label": [text], "value": [-1.5], "=cmd": [1]}))
+    assert "'=cmd" in pd.read_csv(io.StringIO(written)).columns
     assert pd.read_csv(io.StringIO(written))["label"][0] == "'" + text
     assert pd.read_csv(io.StringIO(written))["value"][0] == -1.5  # a negative number is a number
 
@@ -201,6 +202,12 @@ def test_a_card_says_verdict_estimate_rule_reason_and_rung_in_words():
         "at least 1.05",
     ):
         assert words in card
+
+
+def test_a_change_after_the_first_run_is_said_to_be_one():
+    change = {"what": "smallest effect", "name": "R05", "default": 1.05, "value": 1.01, "after_first_run": True}
+    said = exhibits.judgement_facts(entry(changed=[change]))["Changed from the defaults"]
+    assert said == "smallest effect R05: 1.01 instead of 1.05, changed after the first run"
 
 
 def test_a_card_shows_every_text_as_text():

@@ -120,10 +120,10 @@ def csv_text(rows: pd.DataFrame) -> str:
     """A table as CSV that a spreadsheet reads as data: text that would start a formula gets an apostrophe."""
     texts = rows.select_dtypes(include=["object", "string", "category"]).columns
     guarded = rows.assign(**{str(name): rows[name].map(_no_formula) for name in texts})
-    return guarded.to_csv(index=False, lineterminator="\n")
+    return guarded.to_csv(index=False, header=[_no_formula(str(name)) for name in rows.columns], lineterminator="\n")
 
 
-def _no_formula(value: object) -> object:
+def _no_formula(value: Any) -> Any:
     return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
