@@ -207,7 +207,7 @@ def test_a_card_says_verdict_estimate_rule_reason_and_rung_in_words():
 def test_a_change_after_the_first_run_is_said_to_be_one():
     change = {"what": "smallest effect", "name": "R05", "default": 1.05, "value": 1.01, "after_first_run": True}
     said = exhibits.judgement_facts(entry(changed=[change]))["Changed from the defaults"]
-    assert said == "smallest effect R05: 1.01 instead of 1.05, changed after the first run"
+    assert said == "smallest effect R05: 1.01 instead of 1.05 (changed after the first run)"
 
 
 def test_a_card_shows_every_text_as_text():
