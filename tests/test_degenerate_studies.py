@@ -1,0 +1,56 @@
+"""Businesses about which nothing can be said: every notebook ends with a page, and no verdict is invented."""
+
+import json
+
+import pytest
+
+from analysis import cli
+from analysis.notebooks import catalogue
+
+TABLES = """
+[study.{name}]
+title = "{name}"
+[study.{name}.tables.orders]
+source = "{name}-orders.csv"
+columns = {{ customer_id = "who", ordered_at = "day", amount = "total" }}
+[study.{name}.tables.subscriptions]
+source = "{name}-contracts.csv"
+columns = {{ customer_id = "who", started_at = "from", ended_at = "to" }}
+observed_until = 2025-12-31
+"""
+
+# name: (order lines, contract lines)
+STUDIES = {
+    "single": (["a,2025-01-01,5"], ["a,2025-01-01,"]),
+    "faithful": (
+        [f"{n},2025-01-{1 + n % 28:02d},5" for n in range(80)],
+        [f"{n},2025-01-{1 + n % 28:02d}," for n in range(80)],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def findings(tmp_path_factory):
+    """The findings of one customer alone, and of eighty who all bought once, for the same, and never left."""
+    folder = tmp_path_factory.mktemp("degenerate")
+    for name, (orders, contracts) in STUDIES.items():
+        (folder / f"{name}-orders.csv").write_text("\n".join(["who,day,total", *orders]) + "\n")
+        (folder / f"{name}-contracts.csv").write_text("\n".join(["who,from,to", *contracts]) + "\n")
+    (folder / "studies.toml").write_text("".join(TABLES.format(name=name) for name in STUDIES))
+    out = folder / "site"
+    assert cli.main(["report", "--studies", str(folder / "studies.toml"), "--out", str(out)]) == 0
+    pages = {(study, path.stem) for study in STUDIES for path in (out / study).glob("*.html")}
+    assert pages == {(study, name) for study in STUDIES for name in catalogue()}
+    return json.loads((out / "findings.json").read_text())
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_nothing_is_decided_where_nothing_can_be_seen(findings, study):
+    words = {(e["hypothesis"], e["reading"]): e["verdict"] for e in findings if e["study"] == study}
+    assert {hypothesis for hypothesis, _ in words} >= {"R01", "R02", "R05", "R06", "R09", "R10"}
+    assert set(words.values()) == {"not testable"}, words
+
+
+def test_each_says_what_is_missing(findings):
+    assert len(findings) > 12
+    assert [e["hypothesis"] for e in findings if len(e["reason"]) < 20] == []
