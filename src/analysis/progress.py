@@ -32,7 +32,7 @@ class Progress:
             if self._live:
                 self._draw(job, state, done, total)
             elif self._states.get(job) != state:
-                print(f"{state:9} {_label(job)}", file=sys.stderr, flush=True)
+                print(f"{'done' if state == 'ok' else state:9} {_label(job)}", file=sys.stderr, flush=True)
             self._states[job] = state
 
     def _draw(self, job: Job, state: str, done: int, total: int) -> None:
@@ -46,6 +46,8 @@ class Progress:
             bar.reset()
         bar.total, bar.n = max(total, 1), done
         bar.set_description_str(f"{'done' if state == 'ok' else state:9} {_label(job):52.52}")
+        if state not in ("waiting", "running"):
+            bar.close()  # its clock stops here
 
 
 def _label(job: Job) -> str:

@@ -1,0 +1,55 @@
+"""One line a notebook: on a terminal a bar each, elsewhere a line whenever the state changes."""
+
+import os
+import pty
+import subprocess
+import sys
+
+SHOW = """
+from types import SimpleNamespace
+from analysis.progress import Progress
+jobs = [SimpleNamespace(study="shop", slug=slug) for slug in ("10_first", "20_second")]
+with Progress() as progress:
+    for job in jobs:
+        progress(job, "waiting", 0, 1)
+    for cell in range(4):
+        progress(jobs[0], "running", cell, 4)
+    progress(jobs[0], "ok", 1, 1)
+    progress(jobs[1], "running", 0, 4)
+    progress(jobs[1], "failed", 1, 1)
+"""
+
+
+def test_away_from_a_terminal_each_change_is_a_line():
+    done = subprocess.run([sys.executable, "-c", SHOW], capture_output=True, text=True, check=True)
+    assert done.stdout == "", "the answer's place stays free"
+    assert [line.split(maxsplit=1) for line in done.stderr.splitlines()] == [
+        ["waiting", "shop · 10_first"],
+        ["waiting", "shop · 20_second"],
+        ["running", "shop · 10_first"],
+        ["done", "shop · 10_first"],
+        ["running", "shop · 20_second"],
+        ["failed", "shop · 20_second"],
+    ]
+
+
+def test_on_a_terminal_each_notebook_keeps_its_bar():
+    master, slave = pty.openpty()
+    with subprocess.Popen([sys.executable, "-c", SHOW], stderr=slave, stdout=slave) as shown:
+        os.close(slave)
+        text = b""
+        try:
+            while chunk := os.read(master, 65536):
+                text += chunk
+        except OSError:  # how a terminal says that nobody writes any more
+            pass
+    os.close(master)
+    assert shown.returncode == 0
+    for words in (
+        "waiting   shop · 10_first",
+        "running   shop · 10_first",
+        "done      shop · 10_first",
+        "failed    shop",
+    ):
+        assert words in text.decode()
+    assert "█" in text.decode()
