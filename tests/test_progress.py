@@ -6,9 +6,8 @@ import subprocess
 import sys
 
 SHOW = """
-from types import SimpleNamespace
 from analysis.progress import Progress
-jobs = [SimpleNamespace(study="shop", slug=slug) for slug in ("10_first", "20_second")]
+jobs = [type("Job", (), {"study": "shop", "slug": slug}) for slug in ("10_first", "20_second")]
 with Progress() as progress:
     for job in jobs:
         progress(job, "waiting", 0, 1)
