@@ -4,6 +4,7 @@ import os
 import pty
 import subprocess
 import sys
+import termios
 
 SHOW = """
 from analysis.progress import Progress
@@ -34,6 +35,7 @@ def test_away_from_a_terminal_each_change_is_a_line():
 
 def test_on_a_terminal_each_notebook_keeps_its_bar():
     master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (30, 110))
     with subprocess.Popen([sys.executable, "-c", SHOW], stderr=slave, stdout=slave) as shown:
         os.close(slave)
         text = b""
