@@ -15,7 +15,7 @@ SOURCE = ROOT / "src/analysis"
 # In the order data flow; a package counts as one place.
 FLOW = [
     "words", "estimates", "tables", "sources", "readings", "checks", "datasets", "studies", "customers",
-    "lifetimes", "spending", "retention", "hazards", "renewal", "value", "hypotheses", "exhibits", "findings",
+    "lifetimes", "spending", "retention", "hazards", "renewal", "buying", "value", "hypotheses", "exhibits", "findings",
     "figures", "profiles", "stays", "boards", "notebooks", "worker", "runs", "progress", "publishing",
     "pages", "report", "cli",
 ]  # fmt: skip
