@@ -18,12 +18,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis import words
+from analysis.checks import Step
 from analysis.hypotheses.register import RUNGS
 from analysis.hypotheses.rules import ASSOCIATION, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SUPPORTED
 
@@ -33,30 +34,17 @@ FINDING_MIME = "application/vnd.loyalty.finding+json"
 LONGEST_LABEL = 40  # characters; longer category names end in an ellipsis
 DESKTOP, PHONE = (6.6, 3.7), (3.9, 4.0)  # inches: at 100 and 92 CSS pixels an inch both keep 9 point type readable
 PAPER = "#fdfcf9"  # the page's own colour, so that a figure has no edge
+INK, QUIET = "#22262b", "#5c636b"
 DOTS_PER_INCH = 200  # two device pixels for each CSS pixel
+
+HIDDEN = {"Cc", "Cs", "Zl", "Zp"}  # categories of characters that nobody sees
+REORDERING = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
+# Words of right-to-left scripts, with the blanks, joiners, digits and hyphens between them.
+RIGHT_TO_LEFT = "[{0}](?:[ \u200c\u200d\\d-]*[{0}])*".format("\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc")
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 Bundle = tuple[dict[str, Any], dict[str, Any]]
-
-
-class Step(Protocol):
-    """What `kept` needs of a step: the rule in words and the rows it kept and dropped."""
-
-    @property
-    def rule(self) -> str:
-        """The rule as a sentence or phrase."""
-        ...
-
-    @property
-    def kept(self) -> int:
-        """Rows left after it."""
-        ...
-
-    @property
-    def dropped(self) -> int:
-        """Rows it took away."""
-        ...
 
 
 # --- Text from data -------------------------------------------------------------------------------------------------
@@ -65,27 +53,38 @@ class Step(Protocol):
 def visible(text: object) -> str:
     """A text with control characters, bidirectional overrides and lone surrogates written out as `\\u202e`.
 
-    Joiners stay as they are, because Persian words need them.
+    Joiners stay as they are, because Persian words need them, and so do the marks that `isolated` sets.
     """
-    return "".join(_written_out(character) for character in str(text))
+    pieces = re.split(f"(\u2068{RIGHT_TO_LEFT}\u2069)", str(text))
+    return "".join(piece if place % 2 else _written_out(piece) for place, piece in enumerate(pieces))
 
 
-def _written_out(character: str) -> str:
-    code = ord(character)
-    hidden = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
-    reorders = 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069
-    return f"\\u{code:04x}" if hidden or reorders else character
+def _written_out(text: str) -> str:
+    hidden = {c for c in text if unicodedata.category(c) in HIDDEN or c in REORDERING}
+    return "".join(f"\\u{ord(c):04x}" if c in hidden else c for c in text)
+
+
+def isolated(text: object) -> str:
+    """A visible text in which right-to-left words among left-to-right ones keep to themselves.
+
+    Otherwise the direction of the first word would turn the whole label round, and say of A against B that it is B
+    against A.
+    """
+    shown = visible(text)
+    if not re.search("[A-Za-z]", shown):
+        return shown
+    return re.sub(f"\u2068?({RIGHT_TO_LEFT})\u2069?", "\u2068\\1\u2069", shown)
 
 
 def escaped(text: object) -> str:
     """A text safe to stand in HTML, in an element or a quoted attribute."""
-    return html.escape(visible(text))
+    return html.escape(isolated(text))
 
 
 def shortened(text: object, longest: int = LONGEST_LABEL) -> str:
     """A label of at most `longest` characters; a cut one ends in an ellipsis."""
     label = visible(text)
-    return label if len(label) <= longest else label[: longest - 1].rstrip() + "…"
+    return isolated(label if len(label) <= longest else label[: longest - 1].rstrip() + "…")
 
 
 @cache
@@ -127,10 +126,15 @@ def _no_formula(value: Any) -> Any:
     return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
-def _slug(name: str) -> str:
+def _check(name: str, **texts: str) -> None:
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
         raise ValueError(f"an exhibit's name becomes a file name: small letters, digits and hyphens, not {name!r}")
-    return name
+    if missing := [what for what, text in texts.items() if not text.strip()]:
+        raise ValueError(f"exhibit {name} has no {' and no '.join(missing)}: some readers would get nothing")
+
+
+def _bundle(exhibit: Mapping[str, str], shown: str, plain: str) -> dict[str, Any]:
+    return {EXHIBIT_MIME: exhibit, "text/html": shown, "text/plain": plain.strip()}
 
 
 # --- Figures --------------------------------------------------------------------------------------------------------
@@ -164,16 +168,14 @@ class Figure:
 
     def __post_init__(self) -> None:
         """Refuse a figure that some readers could not read."""
-        _slug(self.name)
-        if not self.alt.strip() or not self.title.strip():
-            raise ValueError(f"figure {self.name} needs a title and an alternative text: not everybody sees it")
+        _check(self.name, title=self.title, **{"alternative text": self.alt})
 
     def png(self, *, phone: bool = False) -> bytes:
         """The picture as PNG: the same data give the same bytes."""
         import matplotlib as mpl
         from matplotlib.figure import Figure as Canvas
 
-        with mpl.rc_context(theme(phone=phone)):
+        with mpl.rc_context(theme()):
             canvas = Canvas(figsize=self.phone_size if phone else self.size, layout="constrained")
             self.draw(canvas, phone)
             return _small_png(canvas)
@@ -184,54 +186,42 @@ class Figure:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
         wide, narrow = (base64.b64encode(self.png(phone=phone)).decode() for phone in (False, True))
-        exhibit = _exhibit("figure", self.name, self.title, self.caption, self.csv()) | {
-            "alt": visible(self.alt),
-            "png_phone": narrow,
-        }
+        title, caption, alt = map(isolated, (self.title, self.caption, self.alt))
+        exhibit = {
+            "kind": "figure", "name": self.name, "title": title, "caption": caption, "csv": self.csv(),
+            "alt": alt, "png_phone": narrow,
+        }  # fmt: skip
         shown = (
-            f"<figure><p><strong>{escaped(self.title)}</strong></p>"
-            f'<img alt="{escaped(self.alt)}" style="max-width:660px" src="data:image/png;base64,{wide}">'
-            f"<figcaption>{escaped(self.caption)}</figcaption></figure>"
+            f"<figure><p><strong>{escaped(title)}</strong></p>"
+            f'<img alt="{escaped(alt)}" style="max-width:660px" src="data:image/png;base64,{wide}">'
+            f"<figcaption>{escaped(caption)}</figcaption></figure>"
         )
-        plain = f"{visible(self.title)}\n{visible(self.alt)}"
-        bundle = {EXHIBIT_MIME: exhibit, "text/html": shown, "image/png": wide, "text/plain": plain}
-        return bundle, {"image/png": {"alt": visible(self.alt)}}
+        bundle = _bundle(exhibit, shown, f"{title}\n{alt}") | {"image/png": wide}
+        return bundle, {"image/png": {"alt": alt}}
 
 
-def theme(*, phone: bool) -> Any:
+def theme() -> Any:
     """The one look of all figures, as matplotlib settings: quiet grid, no frame, type that a phone can show."""
     import seaborn as sns
 
-    ink, quiet, line = "#22262b", "#5c636b", "#e3e1dc"
     looks = {
         "font.family": ["DejaVu Sans"],  # comes with matplotlib and holds Persian, so every machine draws the same
+        "text.color": INK,
+        "text.parse_math": False,  # a dollar sign in a category name is a dollar sign
         "axes.edgecolor": "#9aa0a6",
-        "axes.labelcolor": quiet,
-        "axes.grid": False,
-        "axes.spines.left": False,
-        "axes.spines.right": False,
-        "axes.spines.top": False,
-        "axes.axisbelow": True,
-        "grid.color": line,
-        "grid.linewidth": 0.8,
-        "text.color": ink,
-        "xtick.color": quiet,
-        "ytick.color": quiet,
+        "grid.color": "#e3e1dc",
         "xtick.bottom": True,
-        "ytick.left": False,
         "xtick.major.size": 3,
         "xtick.major.width": 0.8,
-        "figure.facecolor": PAPER,
-        "axes.facecolor": PAPER,
-        "savefig.facecolor": PAPER,
-        "figure.dpi": DOTS_PER_INCH,
-        "savefig.dpi": DOTS_PER_INCH,
-        "path.simplify": True,
-        "axes.formatter.use_mathtext": False,
-        "text.parse_math": False,  # a dollar sign in a category name is a dollar sign
+        "lines.linewidth": 1.9,
+        "font.size": 9,
+        **dict.fromkeys(["axes.labelsize", "xtick.labelsize", "ytick.labelsize"], 8.5),
+        **dict.fromkeys(["axes.labelcolor", "xtick.color", "ytick.color"], QUIET),
+        **dict.fromkeys(["axes.spines.left", "axes.spines.right", "axes.spines.top"], False),
+        **dict.fromkeys(["figure.facecolor", "axes.facecolor", "savefig.facecolor"], PAPER),
+        **dict.fromkeys(["figure.dpi", "savefig.dpi"], DOTS_PER_INCH),
     }
-    size = {"font.size": 9, "axes.labelsize": 8.5, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5}
-    return {**sns.axes_style("white"), **sns.plotting_context("paper"), **looks, **size, "lines.linewidth": 1.9}
+    return {**sns.axes_style("white"), **sns.plotting_context("paper"), **looks}
 
 
 def _small_png(canvas: Any) -> bytes:
@@ -243,10 +233,6 @@ def _small_png(canvas: Any) -> bytes:
     picture = Image.open(raw).convert("RGB").quantize(colors=128, dither=Image.Dither.NONE)
     picture.save(small, format="png", optimize=True)
     return small.getvalue()
-
-
-def _exhibit(kind: str, name: str, title: str, caption: str, csv: str) -> dict[str, str]:
-    return {"kind": kind, "name": name, "title": visible(title), "caption": visible(caption), "csv": csv}
 
 
 # --- Tables ---------------------------------------------------------------------------------------------------------
@@ -284,9 +270,7 @@ class Table:
 
     def __post_init__(self) -> None:
         """Refuse a table that could not be read or does not hold what is said about it."""
-        _slug(self.name)
-        if not self.title.strip():
-            raise ValueError(f"table {self.name} needs a title")
+        _check(self.name, title=self.title)
         named = {*self.units, *self.headings, *filter(None, [self.size_column])}
         if strange := sorted(named - set(map(str, self.rows.columns))):
             raise ValueError(f"table {self.name} has no column {', '.join(strange)}")
@@ -310,17 +294,19 @@ class Table:
             [_shown(value, unit, self.currency) for value, unit in zip(row, units, strict=True)]
             for row in rows.itertuples(index=False)
         ]
-        return str(templates().get_template("exhibits.html.j2").module.table(self.title, columns, cells))
+        return str(templates().get_template("exhibits.html.j2").module.table(isolated(self.title), columns, cells))
 
     def _heading(self, column: str) -> str:
-        heading = self.headings.get(column, column.replace("_", " "))
+        heading = isolated(self.headings.get(column, column.replace("_", " ")))
         return heading[:1].upper() + heading[1:]
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
-        exhibit = _exhibit("table", self.name, self.title, self.caption, self.csv()) | {"html": self.html()}
-        note = f"<p>{escaped(self.caption)}</p>" if self.caption else ""
-        plain = f"{visible(self.title)}\n{visible(self.caption)}".strip()
-        return {EXHIBIT_MIME: exhibit, "text/html": self.html() + note, "text/plain": plain}, {}
+        title, caption, shown = isolated(self.title), isolated(self.caption), self.html()
+        exhibit = {
+            "kind": "table", "name": self.name, "title": title, "caption": caption, "csv": self.csv(), "html": shown,
+        }  # fmt: skip
+        note = f"<p>{escaped(caption)}</p>" if caption else ""
+        return _bundle(exhibit, shown + note, f"{title}\n{caption}"), {}
 
 
 def hide_small(rows: pd.DataFrame, *, size_column: str, min_cell: int) -> pd.DataFrame:
@@ -328,15 +314,13 @@ def hide_small(rows: pd.DataFrame, *, size_column: str, min_cell: int) -> pd.Dat
     rows = rows.reset_index(drop=True)
     sizes = pd.to_numeric(rows[size_column])
     small = sizes.between(1, min_cell - 1)
-    also = small & False
-    if small.sum() == 1 and (others := sizes[sizes >= min_cell]).size:
-        also = pd.Series(rows.index == others.idxmin(), index=rows.index)
     if not small.any():
         return rows
-    released = rows.astype({name: object for name in rows.columns if _is_number(rows[name])})
-    for name in rows.columns:
-        if _is_number(rows[name]):
-            released.loc[small | also, name] = None
+    also = sizes == sizes[sizes >= min_cell].min() if small.sum() == 1 else small & False
+    also &= ~also.duplicated()
+    numbers = [name for name in rows.columns if _is_number(rows[name])]
+    released = rows.astype(dict.fromkeys(numbers, object))
+    released.loc[small | also, numbers] = None
     released.loc[small, size_column] = f"<{min_cell}"
     released.loc[also, size_column] = "hidden"
     return released
@@ -355,7 +339,7 @@ def _look(column: pd.Series) -> str:
 
 
 def _shown(value: Any, unit: str | None, currency: str | None) -> str:
-    if value is None or value is pd.NaT or (isinstance(value, numbers.Real) and np.isnan(float(value))):
+    if pd.isna(value):
         return words.MISSING
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
@@ -363,13 +347,19 @@ def _shown(value: Any, unit: str | None, currency: str | None) -> str:
         return f"{value:%Y-%m-%d}"
     if isinstance(value, numbers.Real):
         return in_unit(float(value), unit or ("count" if float(value).is_integer() else "ratio"), currency)
-    return visible(value)
+    return isolated(value)
 
 
-def kept(steps: Iterable[Step], *, name: str = "kept", title: str = "Rows kept and dropped, rule by rule") -> Table:
+def kept(steps: Iterable[Step]) -> Table:
     """The table under "Who is in the table": each rule with the rows it kept and dropped."""
     rows = pd.DataFrame([(s.rule, s.kept, s.dropped) for s in steps], columns=["rule", "kept", "dropped"])
-    return Table(name=name, title=title, rows=rows)
+    return Table(name="kept", title="Rows kept and dropped, rule by rule", rows=rows)
+
+
+def tabulated(name: str, title: str, headings: Sequence[str], rows: Iterable[Any], *, nothing: str) -> Table | Text:
+    """Rows under their headings, or words that say why there are none."""
+    frame = pd.DataFrame(list(rows), columns=list(headings))
+    return say(nothing) if frame.empty else Table(name=name, title=title, rows=frame)
 
 
 # --- Sentences ------------------------------------------------------------------------------------------------------
@@ -382,12 +372,8 @@ class Text:
     text: str
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
-        exhibit = {"kind": "text", "text": visible(self.text)}
-        return {
-            EXHIBIT_MIME: exhibit,
-            "text/html": f"<p>{escaped(self.text)}</p>",
-            "text/plain": visible(self.text),
-        }, {}
+        text = isolated(self.text)
+        return _bundle({"kind": "text", "text": text}, f"<p>{escaped(text)}</p>", text), {}
 
 
 def say(sentence: str, *values: object, **named: object) -> Text:
@@ -414,41 +400,19 @@ def _said(value: object) -> str:
 # --- Findings -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class VerdictLook:
-    """How a verdict is told apart: a class for its colour, a sign for those who do not see colour, its meaning."""
-
-    name: str
-    sign: str
-    meaning: str
-
-
+# Each verdict's class for its colour, and its meaning; its sign stands in the template.
 VERDICT_LOOKS = {
-    SUPPORTED: VerdictLook(
-        "supported",
-        '<circle cx="8" cy="8" r="8"/><path d="M4.2 8.4 7 11l4.8-5.6"/>',
-        "The data pass the rule that was fixed before they were read.",
-    ),
-    ASSOCIATION: VerdictLook(
+    SUPPORTED: ("supported", "The data pass the rule that was fixed before they were read."),
+    ASSOCIATION: (
         "association",
-        '<circle class="ring" cx="8" cy="8" r="7"/><path class="half" d="M8 1a7 7 0 0 0 0 14z"/>',
         "The two go together as claimed, but these data cannot show that one brings about the other.",
     ),
-    CONTRADICTED: VerdictLook(
+    CONTRADICTED: (
         "contradicted",
-        '<rect width="16" height="16" rx="2"/><path d="m4.6 4.6 6.8 6.8m0-6.8-6.8 6.8"/>',
         "The data fail the rule: the opposite holds, or any effect is too small to matter.",
     ),
-    INCONCLUSIVE: VerdictLook(
-        "inconclusive",
-        '<circle class="ring" cx="8" cy="8" r="7"/><path class="ink" d="M4.5 8h7"/>',
-        "The data leave both answers open.",
-    ),
-    NOT_TESTABLE: VerdictLook(
-        "untestable",
-        '<circle class="ring dashed" cx="8" cy="8" r="7"/>',
-        "A table, a column or enough cases are missing; the page says which.",
-    ),
+    INCONCLUSIVE: ("inconclusive", "The data leave both answers open."),
+    NOT_TESTABLE: ("untestable", "A table, a column or enough cases are missing; the page says which."),
 }
 
 
@@ -529,17 +493,15 @@ def strip(entry: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _claimed(rule: Mapping[str, Any]) -> tuple[float, float, float] | None:
     """Low end, high end and null of what a simple rule claims: infinite where it is open, NaN without a null."""
-    kind = rule.get("kind")
-    if kind in ("directional", "model comparison"):
-        least, null = rule["at_least"], rule["null"]
-        return (least, np.inf, null) if least > null else (-np.inf, least, null)
-    if kind == "threshold":
-        return (-np.inf, rule["at_least"], np.nan) if rule["below"] else (rule["at_least"], np.inf, np.nan)
-    if kind == "range":
-        return rule["low"], rule["high"], np.nan
-    if kind == "no-effect":
-        within, against = rule["within"], rule["against"]
-        return -np.inf if against == "above" else -within, np.inf if against == "below" else within, 0.0
+    match rule:
+        case {"kind": "directional" | "model comparison", "at_least": least, "null": null}:
+            return (least, np.inf, null) if least > null else (-np.inf, least, null)
+        case {"kind": "threshold", "at_least": bound, "below": below}:
+            return (-np.inf, bound, np.nan) if below else (bound, np.inf, np.nan)
+        case {"kind": "range", "low": low, "high": high}:
+            return low, high, np.nan
+        case {"kind": "no-effect", "within": within, "against": against}:
+            return -np.inf if against == "above" else -within, np.inf if against == "below" else within, 0.0
     return None
 
 
