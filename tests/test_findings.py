@@ -131,11 +131,19 @@ def test_misuse_is_refused_by_name():
 
 
 def test_reach_names_the_effect_that_is_found_four_times_in_five():
-    # se .01, d .02: max(2.80 x .01, .02 + .84 x .01) = .0284; needed 100 x (.01/.0068)^2 = 216, rounded up to 220.
+    # se .01, d .02: max(2.80 x .01, .02 + .84 x .01) = .0284; needed (.01/.0068)^2 = 2.16 times as many.
     said = findings.reach(Directional(0.02), Estimate.normal(0.01, 0.01, unit="points", n=100))
-    assert said == "Data like these find an effect of +2.8 points four times in five. About 220 cases would settle it."
+    assert said == (
+        "Data like these find an effect of +2.8 points four times in five. "
+        "About 2.2 times as many cases would settle it."
+    )
     less = findings.reach(Directional(-0.02), Estimate.normal(-0.01, 0.01, unit="points", n=100))
     assert "an effect of -2.8 points" in less
+
+
+def test_where_a_limit_holds_no_number_of_cases_settles_anything():
+    said = findings.reach(Directional(0.02), Estimate.normal(0.01, 0.01, unit="points", n=100), limit="no cohort")
+    assert said.endswith("More cases of this kind would not settle it.")
 
 
 def test_a_settled_verdict_asks_for_no_more_cases():
@@ -151,13 +159,20 @@ def test_reach_of_a_ratio_is_reckoned_on_logs():
     assert less == "Data like these find an effect of 0.94 four times in five."
 
 
-def test_reach_of_bounds_is_the_sample_that_clears_the_nearest():
-    # gap .1, se .1: n x (1.96)^2 = 384.2, rounded up to 390.
+def test_reach_of_bounds_is_the_sample_that_clears_the_nearest_four_times_in_five():
+    # gap .1, se .1: (1.96 + .84)^2 = 7.84; supported at 90%: (1.645 + .84)^2 = 6.18.
     estimate = Estimate.normal(0.6, 0.1, unit="share", n=100)
-    assert findings.reach(Threshold(0.5), estimate) == "About 390 cases would settle it."
-    assert findings.reach(Range(0.5, 2), estimate) == "About 390 cases would settle it."
+    assert findings.reach(Threshold(0.5), estimate) == "About 7.8 times as many cases would settle it."
+    assert findings.reach(Range(0.5, 2), estimate) == "About 7.8 times as many cases would settle it."
+    assert findings.reach(Range(0.5, 2, 0.90), estimate) == "About 6.2 times as many cases would settle it."
     assert findings.reach(NoEffect(0.1), NotTestable("x")) == ""
     assert findings.reach(Threshold(0.5), Estimate.exact(0.7, unit="share", n=3)) == ""
+
+
+def test_the_part_that_decided_stands_for_the_whole():
+    good, bad = (Estimate.log_normal(v, 0.01, unit="ratio", n=9) for v in (1.2, 0.7))
+    (entry,) = record_one("R05", readings={"one": {"p75": good, "p90": bad}})
+    assert (entry["verdict"], entry["estimate_of"], entry["estimate"]) == ("contradicted", "p90", 0.7)
 
 
 # --- open rows ----------------------------------------------------------------------------------------------------
@@ -167,6 +182,9 @@ def test_a_claim_waits_for_the_tables_and_columns_it_lacks():
     claim = SimpleNamespace(needs={"orders": ("amount", "category"), "surveys": ("satisfaction",)})
     assert waits_for(claim, {"orders": {"amount"}}) == ["orders.category", "surveys"]
     assert waits_for(claim, {"orders": {"amount", "category"}, "surveys": {"satisfaction"}}) == []
+    either = SimpleNamespace(needs={"surveys": ("quality|satisfaction",)})
+    assert waits_for(either, {"surveys": {"satisfaction"}}) == []
+    assert waits_for(either, {"surveys": {"value"}}) == ["surveys.quality|satisfaction"]
 
 
 def test_the_board_counts_verdicts_and_shows_disagreement():

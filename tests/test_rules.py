@@ -107,6 +107,20 @@ def test_no_effect_on_both_sides_of_each_boundary(value, se, against, word):
     assert NoEffect(within=0.02, against=against).judge(estimate(value, se)).word == word
 
 
+@pytest.mark.parametrize(
+    ("value", "se_log", "word"),
+    [
+        (1.0, math.log(1.10) / Z90 - TINY, SUPPORTED),
+        (1.0, math.log(1.10) / Z90 + TINY, INCONCLUSIVE),
+        (1 / 1.10 - TINY, 0.04, CONTRADICTED),
+        (1 / 1.10 + TINY, 0.04, INCONCLUSIVE),
+    ],
+)
+def test_no_effect_on_a_ratio_is_even_on_logs(value, se_log, word):
+    assert NoEffect(within=1.10, null=1).judge(ratio(value, se_log)).word == word
+    assert NoEffect(within=1.10, null=1).judge(ratio(1 / value, se_log)).word == word
+
+
 def test_an_estimate_too_rough_to_tell_is_never_support_for_no_effect():
     assert NoEffect(within=0.02).judge(estimate(0, 10)).word == INCONCLUSIVE
 
@@ -294,6 +308,8 @@ def test_another_smallest_effect_changes_the_verdict():
         compound.with_smallest_effect({"z": 1})
     with pytest.raises(ValueError, match="no parts; give it one number"):
         rule.with_smallest_effect({"a": 1})
+    with pytest.raises(ValueError, match="no smallest effect"):
+        Threshold(0.5).with_smallest_effect(0.4)  # another threshold would be another claim
 
 
 @pytest.mark.parametrize(

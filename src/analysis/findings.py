@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import exhibits, hypotheses
-from analysis.estimates import Estimate, NotTestable
+from analysis.estimates import NORMAL, Estimate, NotTestable
 from analysis.hypotheses.register import RUNGS, Hypothesis
 from analysis.hypotheses.rules import (
     ASSOCIATION,
@@ -35,7 +35,7 @@ from analysis.hypotheses.rules import (
 )
 from analysis.studies import Study
 from analysis.tables import SettingsError
-from analysis.words import count, quantity
+from analysis.words import quantity
 
 SCHEMA_VERSION = 1
 MIME = "application/vnd.loyalty.finding+json"
@@ -211,7 +211,7 @@ def _judged(hypothesis: Hypothesis, rule: Rule, evidence: Evidence, rung: str, l
     return _figures(asked, hypothesis.unit) | {
         "verdict": verdict.word,
         "reason": verdict.reason,
-        "reach": reach(rule, evidence),
+        "reach": reach(rule, evidence, limit=limit),
         "parts": [],
     }
 
@@ -235,18 +235,25 @@ def _judged_parts(
                 "rule": part.rule.as_dict() | {"text": part.rule.text(part.unit)},
                 "verdict": single.word,
                 "reason": single.reason,
-                "reach": reach(part.rule, given[name]),
+                "reach": reach(part.rule, given[name], limit=limit),
             }
         )
-    leading = next((p for p in parts if p["estimate"] is not None), parts[0])
+    leading = _leading(parts, verdict.word)
     top = {k: leading[k] for k in ("estimate", "low", "high", "low90", "high90", "unit", "n", "events", "method")}
     return top | {
         "estimate_of": leading["name"],
         "verdict": verdict.word,
         "reason": verdict.reason,
-        "reach": " ".join(f"{p['name']}: {p['reach']}" for p in parts if p["reach"]),
+        "reach": leading["reach"] if verdict.word == INCONCLUSIVE else "",
         "parts": parts,
     }
+
+
+def _leading(parts: list[dict[str, Any]], word: str) -> dict[str, Any]:
+    """The part whose figures stand for the whole: the first that points where the verdict points."""
+    known = [p for p in parts if p["estimate"] is not None] or parts
+    wanted = SUPPORTED if word == ASSOCIATION else word
+    return next((p for p in known if p["verdict"] == wanted), known[0])
 
 
 def _figures(asked: _Asked | NotTestable, unit: str) -> dict[str, Any]:
@@ -268,7 +275,7 @@ def _figures(asked: _Asked | NotTestable, unit: str) -> dict[str, Any]:
 def _capped(verdict: Verdict, causal: bool, rung: str, limit: str | None) -> Verdict:
     """The verdict after what the design allows: no cause below rung D, nothing decided where a limit holds."""
     if limit and verdict.word in (SUPPORTED, CONTRADICTED):
-        return Verdict(INCONCLUSIVE, f"Taken at face value: {verdict.word}. But {limit}", verdict.parts)
+        return Verdict(INCONCLUSIVE, f"Taken at face value: {verdict.word}. {limit}", verdict.parts)
     if verdict.word == SUPPORTED and causal and rung < "D":
         return Verdict(ASSOCIATION, f"{verdict.reason} These data cannot test the cause.", verdict.parts)
     return verdict
@@ -292,40 +299,38 @@ def _read_back(figures: Mapping[str, Any]) -> _Recorded | NotTestable:
 # --- what these data could have shown -----------------------------------------------------------------------------
 
 
-def reach(rule: SimpleRule, evidence: Any) -> str:
-    """What effect these data could have shown, and for an open verdict the sample that would settle it.
+def reach(rule: SimpleRule, evidence: Any, *, limit: str | None = None) -> str:
+    """What effect these data could have shown, and for an open verdict how many more cases would settle it.
 
     With standard error s and smallest effect d (on logs for ratios), an effect of max(2.80 s, d + 0.84 s) is found
     four times in five; a sample with s at most 0.34 d decides between that effect and none. For a threshold or a
-    range the sample is the one whose 95% interval would just clear the nearest bound. Empty where the rule has no
-    sampling error to speak of.
+    range the sample is the one whose interval clears the nearest bound four times in five. Where a limit holds, no
+    number of cases settles anything. Empty where the rule has no sampling error to speak of.
     """
     if isinstance(evidence, NotTestable):
         return ""
     low, high = evidence.interval(0.90)
-    ratio = isinstance(rule, Directional) and rule.null == 1
+    ratio = isinstance(rule, Directional | NoEffect) and rule.null == 1
     if (ratio and low <= 0) or not all(map(math.isfinite, (low, high))) or high <= low:
         return ""
     scale: Callable[[float], float] = math.log if ratio else float
     se = (scale(high) - scale(low)) / (2 * 1.6449)
     said, allowed = "", se
     if isinstance(rule, Directional | NoEffect):
-        smallest = scale(rule.at_least) - scale(rule.null) if isinstance(rule, Directional) else rule.within
+        smallest = scale(rule.smallest_effect or 0.0) - scale(rule.null)
         found = math.copysign(max(2.80 * se, abs(smallest) + 0.84 * se), smallest)
         shown = quantity(math.exp(found) if ratio else found, evidence.unit)
         said, allowed = f"Data like these find an effect of {shown} four times in five.", 0.34 * abs(smallest)
     elif isinstance(rule, Threshold | Range):
         bounds = [rule.at_least] if isinstance(rule, Threshold) else [rule.low, rule.high]
-        allowed = min(abs(evidence.value - bound) for bound in bounds) / 1.96
+        level = rule.support_level if isinstance(rule, Range) else LEVEL
+        cleared = NORMAL.inv_cdf((1 + level) / 2) + 0.84
+        allowed = min(abs(evidence.value - bound) for bound in bounds) / cleared
     if rule.judge(evidence).word != INCONCLUSIVE or not 0 < allowed < se:
         return said
-    return f"{said} About {count(_rounded(evidence.n * (se / allowed) ** 2))} cases would settle it.".strip()
-
-
-def _rounded(n: float) -> float:
-    """Two significant digits: a sample size is an order of magnitude, not a promise."""
-    digits = max(0, math.floor(math.log10(n)) - 1)
-    return math.ceil(n / 10**digits) * 10**digits
+    if limit:
+        return f"{said} More cases of this kind would not settle it.".strip()
+    return f"{said} About {(se / allowed) ** 2:,.2g} times as many cases would settle it.".strip()
 
 
 # --- reading findings back ----------------------------------------------------------------------------------------
@@ -358,7 +363,8 @@ def waits_for(hypothesis: Hypothesis, available: Mapping[str, Iterable[str]]) ->
         if table not in available:
             missing.append(table)
         else:
-            missing += [f"{table}.{column}" for column in columns if column not in set(available[table])]
+            # "quality|satisfaction" is met by either
+            missing += [f"{table}.{c}" for c in columns if not set(c.split("|")) & set(available[table])]
     return missing
 
 

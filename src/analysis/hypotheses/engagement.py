@@ -221,25 +221,17 @@ ROWS = (
     Hypothesis(
         id="G09",
         claim="What customers contribute, by advice, content, answers and ideas, is a firm's chief advantage.",
-        estimand="How much of our growth and help goes back to customers, and whether what they make wins others.",
-        unit="share",
-        rule=all_of(
-            main=Part(
-                Threshold(at_least=0.50),
-                "share",
-                "share of new customers, or of solved questions, that can be traced to other customers",
-            ),
-            conversion=Part(
-                Directional(at_least=1.05, null=1.0),
-                "ratio",
-                "share of visitors who become customers when shown customers' content, over those not shown it",
-            ),
+        estimand=(
+            "Share of new customers, or of solved questions, that can be traced to other customers; what their content "
+            "adds to conversion in a randomised trial is shown beside it."
         ),
+        unit="share",
+        rule=Threshold(at_least=0.50),
         causal=False,
-        needs={"customers": ("acquired_at", "channel", "referred_by"), "experiments": ("arm",)},
-        rung="D",
-        design="Counting of sources, checked against a hold-out; randomised exposure to customers' content.",
-        gates=ARMS,
+        needs={"customers": ("acquired_at", "channel", "referred_by")},
+        rung="B",
+        design="Counting of sources, checked against a hold-out where there is one.",
+        gates="At least 100 new customers whose source is known.",
         pitfalls=(SELF_SELECTION, "crediting the last contact gives customers too much"),
         origin="van Doorn and others 2010; Schmitt, Skiera & Van den Bulte 2011",
         article=("A4",),

@@ -138,7 +138,7 @@ ROWS = (
             ),
         ),
         causal=False,
-        needs={"surveys": ("expectation", "perception", "quality")},
+        needs={"surveys": ("expectation", "perception", "quality|satisfaction")},
         rung="B",
         design=(
             "Edwards' tests on scores centred at mid-scale and put on one standard deviation; where no "
@@ -161,7 +161,7 @@ ROWS = (
             expectation=Part(Directional(at_least=-0.10), "slope", _CORRECTED),
         ),
         causal=False,
-        needs={"surveys": ("expectation", "perception", "quality")},
+        needs={"surveys": ("expectation", "perception", "quality|satisfaction")},
         rung="C",
         design="Repeated cross-validation; expectations asked beforehand reach rung C. Satisfaction may stand in.",
         gates=ANSWERS + " A second item of perception, or its known reliability.",

@@ -16,7 +16,7 @@ ROWS = (
         unit="correlation",
         rule=Threshold(at_least=0.30),
         causal=False,
-        needs={"surveys": ("customer_id", "wave", "satisfaction")},
+        needs={"surveys": ("customer_id", "feedback", "satisfaction")},
         rung="B",
         design="Correlation over customers who did both, weighted for who writes.",
         gates=ANSWERS + " A driver named feedback: the rating or tone of reviews and comments.",

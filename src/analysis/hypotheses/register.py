@@ -12,7 +12,7 @@ from analysis.hypotheses.rules import Rule
 
 RUNGS = {
     "A": "true by arithmetic or definition",
-    "B": "an association at one moment",
+    "B": "an association: two things go together in these data",
     "C": "ordered in time and adjusted for what was known before",
     "D": "randomised, or a credible natural experiment",
 }

@@ -174,8 +174,8 @@ ROWS = (
             share_gap=Part(
                 Directional(at_least=0.05),
                 "points",
-                "share of all margin (else revenue) that comes from customers with two orders or more, minus their "
-                "share among all customers of the window",
+                "share of the second half-window's margin (else revenue) that comes from customers who ordered twice or "
+                "more in the first half, minus their share among all customers",
             ),
             rate=Part(
                 Directional(at_least=0.10),

@@ -59,6 +59,7 @@ class SimpleRule:
     """What the rules about a single estimate share: how two answers become one verdict."""
 
     kind: ClassVar[str] = ""
+    effect: ClassVar[str | None] = None  # the field a study may change; another threshold would be another claim
 
     def supports(self, estimate: Judgeable, alpha: float = ALPHA) -> bool:
         """Whether the estimate supports the claim at error level alpha."""
@@ -78,7 +79,7 @@ class SimpleRule:
 
     @property
     def smallest_effect(self) -> float | None:
-        """The smallest effect that matters, where the rule has one."""
+        """The smallest effect that matters, or the threshold; None where the rule has neither."""
         return getattr(self, "at_least", getattr(self, "within", None))
 
     def judge(self, estimate: Evidence) -> Verdict:
@@ -97,10 +98,9 @@ class SimpleRule:
         """
         if isinstance(value, Mapping):
             raise ValueError("the rule has no parts; give it one number")
-        for name in ("at_least", "within"):
-            if name in {f.name for f in fields(self)}:
-                return replace(self, **{name: value})
-        raise ValueError(f"a {self.kind} rule has no smallest effect")
+        if not self.effect:
+            raise ValueError(f"a {self.kind} rule has no smallest effect that could be changed")
+        return replace(self, **{self.effect: value})
 
     def as_dict(self) -> dict[str, Any]:
         """The rule as plain data, enough to judge again (see `rule_from_dict`)."""
@@ -118,6 +118,7 @@ class Directional(SimpleRule):
     at_least: float
     null: float = 0.0
     kind: ClassVar[str] = "directional"
+    effect: ClassVar[str | None] = "at_least"
 
     def __post_init__(self) -> None:
         """Refuse a smallest effect that claims nothing."""
@@ -184,32 +185,36 @@ class NoEffect(SimpleRule):
     """There is no effect worth speaking of: absence of significance is never enough, equivalence must be shown.
 
     `against` names the side that would refute the claim: "both", "above" or "below"; with one side, an effect on
-    the other side does not count against it.
+    the other side does not count against it. With `null` = 1 the quantity is a ratio, `within` = 1.10 means 1/1.10
+    to 1.10.
     """
 
     within: float
     against: str = "both"
+    null: float = 0.0
     kind: ClassVar[str] = "no-effect"
+    effect: ClassVar[str | None] = "within"
 
     def __post_init__(self) -> None:
         """Refuse a margin or side that means nothing."""
-        if self.within <= 0 or self.against not in ("both", "above", "below"):
-            raise ValueError(
-                f"a no-effect rule needs a margin above 0 and a known side, not {self.within}, {self.against}"
-            )
+        if self.within <= self.null or self.against not in ("both", "above", "below"):
+            raise ValueError(f"a no-effect rule needs a margin and a known side, not {self.within}, {self.against}")
+
+    @property
+    def _margin(self) -> tuple[float, float]:
+        return (1 / self.within if self.null == 1 else -self.within), self.within
 
     def supports(self, estimate: Judgeable, alpha: float = ALPHA) -> bool:
         """The (1-2 alpha) interval lies inside the margin (on the side or sides that count)."""
-        low, high = estimate.interval(1 - 2 * alpha)
-        inside_above, inside_below = high < self.within, low > -self.within
-        return {"both": inside_above and inside_below, "above": inside_above, "below": inside_below}[self.against]
+        (low, high), (least, most) = estimate.interval(1 - 2 * alpha), self._margin
+        return (self.against == "below" or high < most) and (self.against == "above" or low > least)
 
     def contradicts(self, estimate: Judgeable, alpha: float = ALPHA) -> bool:
-        """The (1-alpha) interval excludes zero on a side that counts and the estimate reaches the margin."""
-        low, high = estimate.interval(1 - alpha)
-        above = low > 0 and estimate.value >= self.within
-        below = high < 0 and estimate.value <= -self.within
-        return {"both": above or below, "above": above, "below": below}[self.against]
+        """The (1-alpha) interval excludes the null on a side that counts and the estimate reaches the margin."""
+        (low, high), (least, most) = estimate.interval(1 - alpha), self._margin
+        above = low > self.null and estimate.value >= most
+        below = high < self.null and estimate.value <= least
+        return (above and self.against != "below") or (below and self.against != "above")
 
     def why(self, estimate: Judgeable, word: str) -> str:
         """The reason in words."""
@@ -221,11 +226,14 @@ class NoEffect(SimpleRule):
 
     def text(self, unit: str) -> str:
         """The rule as a sentence."""
-        margin = quantity(self.within, unit).lstrip("+")
-        inside = {"both": f"inside ±{margin}", "above": f"below {margin}", "below": f"above −{margin}"}[self.against]
+        least, most = (quantity(end, unit) for end in self._margin)
+        inside = {"both": f"inside {least} to {most}", "above": f"below {most}", "below": f"above {least}"}[
+            self.against
+        ]
         return (
-            f"Supported when the 90% interval lies {inside}; contradicted when the 95% interval excludes zero "
-            f"and the estimate reaches {margin}{'' if self.against == 'both' else ' on the side that counts'}."
+            f"Supported when the 90% interval lies {inside}; contradicted when the 95% interval excludes "
+            f"{quantity(self.null, unit)} and the estimate lies beyond that"
+            f"{'' if self.against == 'both' else ' on the side that counts'}."
         )
 
 
@@ -435,7 +443,20 @@ class Compound:
         """The rule as a sentence a part."""
         way = {"both": "", "for": " (can only support)", "against": " (can only refute)"}
         parts = " ".join(f"{_words(name)}{way[p.speaks]}: {p.rule.text(p.unit)}" for name, p in self.parts.items())
-        return f"The claim needs {self._ask}. {parts}"
+        return f"The claim needs {self._ask}. {parts}{self._strictness()}"
+
+    def _strictness(self) -> str:
+        """How the parts are read together, where that differs from reading each alone."""
+        voices = len(self._voices("for"))
+        if voices < 2:
+            return ""
+        support = (
+            "" if self._needed == len(self.parts) or self.k is None else " Support is read at Holm's stricter levels."
+        )
+        return (
+            f" Because {voices} parts can refute, the whole counts one as contradicted only at an error of "
+            f"{100 * ALPHA / voices:.2g}%, not 5%.{support}"
+        )
 
     def with_smallest_effect(self, value: float | Mapping[str, float]) -> Compound:
         """The same rule with other smallest effects: one number for parts that share theirs, or one a named part.
