@@ -586,9 +586,9 @@ def reasons(answers: Mapping[Case, Answer]) -> str:
 
 
 def range_table(answers: Mapping[Case, Answer], *, horizon_years: int) -> pd.DataFrame:
-    """Growth to the horizon in convention B: reading, outcome, value, low, high (95%), note where there is none."""
+    """Growth to the horizon in convention B: section (the reading), label (outcome), value, low, high (95%), note."""
     rows = [
-        {"reading": case.reading, "outcome": case.outcome, **_columns(answer)}
+        {"section": case.reading, "label": case.outcome, **_columns(answer)}
         for case, answer in answers.items()
         if (case.convention, case.horizon) == ("B", f"{horizon_years} years")
     ]
