@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from analysis.words import UNITS, count, interval, listing, plural, quantity
+from analysis.words import UNITS, count, interval, listing, plural, quantity, with_interval
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,40 @@ def test_an_interval_names_its_unit_once():
 def test_a_narrow_interval_of_growth_shows_its_tenths():
     assert interval(0.2353, 0.2405, "growth") == "+23.5 to +24.1%"
     assert interval(0.18, 0.25, "growth") == "+18 to +25%"
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "unit", "shown"),
+    [
+        (0.18695, 0.1838, 0.1894, "growth", "+18.7% (+18.4 to +18.9%)"),
+        (1.000977, 0.9989, 1.0031, "ratio", "1.001 (0.999 to 1.003)"),
+        (0.9512, 0.9475, 0.9561, "ratio", "0.951 (0.948 to 0.956)"),
+        (1.00443, 0.9514, 1.0627, "ratio", "1.00 (0.95 to 1.06)"),
+        (0.4336, 0.415, 0.451, "points", "+43.4 points (+41.5 to +45.1 points)"),
+        (54.4924, 53.8, 55.2, "months", "54.5 months (53.8 to 55.2 months)"),
+        (0.39, 0.2, 0.6, "growth", "+39% (+20 to +60%)"),
+    ],
+)
+def test_an_estimate_shows_the_digits_that_its_interval_needs(value, low, high, unit, shown):
+    assert with_interval(value, low, high, unit) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (0, "growth", "0%"),
+        (0, "points", "0 points"),
+        (0, "ratio", "0.00"),
+        (0.00042, "gain", "0.0004"),
+        (0.0123, "ratio", "0.012"),
+        (0.0005, "share", "0.050%"),
+        (1234.5, "ratio", "1,234.50"),
+        (0.4, "years", "0.400 years"),
+        (0, "days", "0 days"),
+    ],
+)
+def test_small_large_and_no_quantities(value, unit, shown):
+    assert quantity(value, unit) == shown
 
 
 def test_an_unknown_unit_is_refused_by_name():

@@ -44,21 +44,39 @@ def plural(n: int, noun: str, many: str | None = None) -> str:
     return f"{count(n)} {noun if n == 1 else many or noun + 's'}"
 
 
-def _significant(value: float, digits: int = 3) -> str:
-    """A plain number with about `digits` significant digits and at least two decimals below ten."""
-    if value == 0:
-        return "0"
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{min(decimals, 4)}f}"
+# Unit -> factor to what is shown, usual decimals (None: three significant digits), sign shown, what follows.
+_SHOWN: dict[str, tuple[float, int | None, str, str]] = {
+    "share": (100, 1, "", "%"),
+    "probability": (100, 1, "", "%"),
+    "points": (100, 1, "+", " points"),
+    "growth": (100, 0, "+", "%"),
+    "count": (1, 0, "", ""),
+    "violations": (1, 0, "", ""),
+    "gain": (1, 3, "", ""),
+} | {unit: (1, None, "", f" {unit}") for unit in ("days", "weeks", "months", "years")}
+_OTHER = (1.0, 2, "", "")
 
 
-def quantity(value: float | None, unit: str, currency: str | None = None) -> str:
+def _decimals(value: float, usual: int | None, narrow: float = math.inf) -> int:
+    """Enough decimals for the usual look, for small numbers, and to show two digits of a width."""
+    needed = 0 if usual is None else usual
+    size = abs(value)
+    if usual is None or 0 < size < 0.1:
+        digits = 2 if usual is None else 1
+        needed = max(needed, digits - math.floor(math.log10(size))) if size else needed
+    if 0 < narrow < math.inf:
+        needed = max(needed, math.floor(1 - math.log10(narrow)))
+    return min(needed, 4)
+
+
+def quantity(value: float | None, unit: str, currency: str | None = None, *, narrow: float = math.inf) -> str:
     """A value as people read it in its unit.
 
     Args:
         value: the number in the unit's own scale (a share is 0 to 1); None or not finite shows a dash.
         unit: a key of `UNITS`.
         currency: shown with amounts of money.
+        narrow: a width, in the unit's own scale, of which two digits should show.
 
     Raises:
         KeyError: the unit is not in `UNITS`.
@@ -67,35 +85,30 @@ def quantity(value: float | None, unit: str, currency: str | None = None) -> str
         raise KeyError(f"unknown unit {unit!r}; known: {', '.join(UNITS)}")
     if value is None or not math.isfinite(value):
         return MISSING
-    if unit in ("share", "probability"):
-        return f"{100 * value:.1f}%"
-    if unit == "points":
-        return f"{100 * value:+.1f} points" if value else "0 points"
-    if unit == "growth":
-        if value == 0:
-            return "0%"
-        return f"{100 * value:+.0f}%" if abs(value) >= 0.1 else f"{100 * value:+.1f}%"
-    if unit == "money":
-        return f"{value:,.2f} {currency}".strip() if currency else f"{value:,.2f}"
-    if unit in ("count", "violations"):
-        return count(value)
-    if unit in ("days", "weeks", "months", "years"):
-        return f"{_significant(value)} {unit}"
-    if unit in ("correlation", "slope", "gain", "effect size", "sd"):
-        return f"{value:.3f}" if unit == "gain" else f"{value:.2f}"
-    return f"{value:.2f}" if 0.1 <= abs(value) < 1000 else _significant(value)
+    factor, usual, sign, tail = _SHOWN.get(unit, _OTHER)
+    if unit == "growth" and abs(value) < 0.1:
+        usual = 1
+    shown = factor * value
+    if shown == 0 and usual != 2:
+        return f"0{tail}"
+    tail = f" {currency}" if unit == "money" and currency else tail
+    return f"{shown:{sign},.{_decimals(shown, usual, factor * narrow)}f}{tail}"
 
 
 def interval(low: float | None, high: float | None, unit: str, currency: str | None = None) -> str:
-    """Two ends as one phrase, the unit named once: "12.0 to 14.5 months"."""
-    left, right = quantity(low, unit, currency), quantity(high, unit, currency)
-    if unit == "growth" and low is not None and high is not None and abs(high - low) < 0.05:
-        # Whole per cents would hide most of a narrow interval, or show both ends as one.
-        left, right = f"{100 * low:+.1f}%", f"{100 * high:+.1f}%"
-    for tail in ("%", " points", f" {unit}", f" {currency}"):
-        if left.endswith(tail) and right.endswith(tail):
-            return f"{left.removesuffix(tail)} to {right}"
+    """Two ends as one phrase, the unit named once: "12.0 to 14.5 months"; a narrow one with digits enough to show."""
+    width = abs(high - low) if low is not None and high is not None else math.inf
+    left, right = (quantity(end, unit, currency, narrow=width) for end in (low, high))
+    tail = f" {currency}" if unit == "money" else _SHOWN.get(unit, _OTHER)[3]
+    if tail and left.endswith(tail) and right.endswith(tail):
+        left = left.removesuffix(tail)
     return f"{left} to {right}"
+
+
+def with_interval(value: float, low: float, high: float, unit: str, currency: str | None = None) -> str:
+    """An estimate with its interval, all with the same decimals: "+18.7% (+18.4 to +18.9%)"."""
+    shown = quantity(value, unit, currency, narrow=abs(high - low))
+    return f"{shown} ({interval(low, high, unit, currency)})"
 
 
 def listing(items: list[str], joint: str = "and") -> str:
