@@ -7,6 +7,7 @@ the 90% one (a one-sided test at 5%). Compound rules ask the same questions at s
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Protocol
@@ -55,27 +56,27 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class SimpleRule:
+class SimpleRule(ABC):
     """What the rules about a single estimate share: how two answers become one verdict."""
 
     kind: ClassVar[str] = ""
     effect: ClassVar[str | None] = None  # the field a study may change; another threshold would be another claim
 
+    @abstractmethod
     def supports(self, estimate: Judgeable, alpha: float = ALPHA) -> bool:
         """Whether the estimate supports the claim at error level alpha."""
-        raise NotImplementedError
 
+    @abstractmethod
     def contradicts(self, estimate: Judgeable, alpha: float = ALPHA) -> bool:
         """Whether the estimate speaks against the claim at error level alpha."""
-        raise NotImplementedError
 
+    @abstractmethod
     def why(self, estimate: Judgeable, word: str) -> str:
         """The reason for a verdict, as a sentence without numbers of its own."""
-        raise NotImplementedError
 
+    @abstractmethod
     def text(self, unit: str) -> str:
         """The rule as a sentence."""
-        raise NotImplementedError
 
     @property
     def smallest_effect(self) -> float | None:
