@@ -35,6 +35,15 @@ def test_a_bootstrap_estimate_takes_its_ends_from_the_draws():
     assert estimate.interval(0.90) == pytest.approx((0.05, 0.95))
 
 
+def test_a_reflected_interval_lies_on_the_other_side_of_the_value_from_the_draws():
+    # Draws from .1 to .4 lie .4 to .1 below .5; turned round, the ends are as far above it.
+    estimate = Estimate.reflected(0.5, 0.1 + 0.3 * np.arange(1001) / 1000, unit="growth", n=9)
+    assert estimate.interval(1.0) == pytest.approx((0.6, 0.9))
+    assert estimate.quantile(0.1) < estimate.quantile(0.9)
+    with pytest.raises(ValueError, match="only 1 of 2"):
+        Estimate.reflected(1, np.array([1, np.nan]), unit="growth", n=9)
+
+
 def test_draws_in_which_the_quantity_does_not_exist_are_refused_when_many():
     rare = np.append(np.ones(99), np.nan)
     assert Estimate.from_draws(1, rare, unit="ratio", n=9).interval() == (1, 1)

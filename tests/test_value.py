@@ -276,12 +276,28 @@ def test_no_curve_passes_its_reason_on():
     assert {answer.reason for answer in answers.values()} == {"only 3 customers left"}
 
 
-def test_the_interval_is_read_off_the_resamples():
+def test_the_interval_is_that_of_the_resamples_turned_round():
     low, high = np.full((1, 50), 0.7), np.full((1, 50), 0.9)
     draws = np.repeat(np.vstack([low, high]), 500, axis=0)
     answer = growths(curve(np.full(50, 0.8), draws=draws))[Case(POINTS, CONTRIBUTION, "B", "10 years")]
-    assert answer.low == pytest.approx(grown(low[0, :10], POINTS))
-    assert answer.high == pytest.approx(grown(high[0, :10], POINTS))
+    assert answer.low == pytest.approx(2 * answer.value - grown(high[0, :10], POINTS))
+    assert answer.high == pytest.approx(2 * answer.value - grown(low[0, :10], POINTS))
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say_even_where_rates_reach_the_cap():
+    """200 cohorts of 1,000 whose later rates can hardly take five points in full, 199 resamples each."""
+    truth = np.array([0.75, 0.81, 0.86, 0.89, 0.91, 0.93, 0.94, 0.94, 0.94, 0.95])
+    survival = np.cumprod(truth)
+    leaving = np.append(-np.diff(survival, prepend=1), survival[-1])
+    random, covered = np.random.default_rng(5), 0
+    for cohort in random.multinomial(1000, leaving, size=200):
+        counts = np.vstack([cohort, random.multinomial(1000, cohort / 1000, size=199)])
+        at_risk = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
+        seen, *draws = at_risk[:, 1:] / at_risk[:, :-1]
+        answer = value.contribution_growth(curve(seen, draws=np.array(draws)), POINTS, change=0.05, years=10)
+        covered += answer.low <= grown(truth, POINTS) <= answer.high
+    # At 95% 190 of 200 are expected, standard deviation 3.1; percentile intervals hold the truth in 82%.
+    assert covered >= 190 - 3 * 3.1
 
 
 @pytest.mark.parametrize("years", [0, 100])
@@ -438,7 +454,7 @@ def test_the_case_table_has_a_row_a_timing_and_a_column_a_horizon():
     assert (table["10 years"].eq("–") == missing).all()
     # Golden: 20% at i = 0.10 and r = 0.80, value of a customer, first margin at once, plus 5 points.
     row = table.set_index(["reading", "outcome", "timing"]).loc[(POINTS, VALUE, "B")]
-    assert row[ENDLESS] == "+20% (+20.0 to +20.0%)"
+    assert row[ENDLESS] == "+20% (+20 to +20%)"
 
 
 def test_each_reason_is_given_once():

@@ -74,11 +74,26 @@ class Estimate:
         Raises:
             ValueError: no draws, or too many in which the quantity does not exist.
         """
-        finite = np.sort(draws[np.isfinite(draws)])
-        if len(finite) == 0 or len(finite) < 0.95 * len(draws):
-            raise ValueError(f"the quantity exists in only {len(finite)} of {len(draws)} resamples")
+        finite = _finite(draws)
         label = method or f"percentile bootstrap, {len(draws):,} draws"
         return cls(value, unit, n, lambda p: float(np.quantile(finite, p)), label, events)
+
+    @classmethod
+    def reflected(
+        cls, value: float, draws: np.ndarray, *, unit: str, n: int, method: str = "", events: int | None = None
+    ) -> Estimate:
+        """An estimate with a basic bootstrap interval: the draws' distances from the value, turned round.
+
+        For quantities that are bent, say by a ceiling. There the draws lie to one side of the value, the value lies
+        as far to the same side of the truth, and a percentile interval adds the second shift to the first.
+
+        Raises:
+            ValueError: as `from_draws`.
+        Source: Davison & Hinkley (1997), Bootstrap Methods and their Application, section 5.2.
+        """
+        finite = _finite(draws)
+        label = method or f"basic bootstrap, {len(draws):,} draws"
+        return cls(value, unit, n, lambda p: float(2 * value - np.quantile(finite, 1 - p)), label, events)
 
     @classmethod
     def proportion(cls, successes: int, n: int, *, unit: str = "share", method: str = "") -> Estimate:
@@ -100,6 +115,13 @@ class Estimate:
     def exact(cls, value: float, *, unit: str, n: int, method: str = "counted, no sampling error") -> Estimate:
         """A counted quantity: every interval is the value itself."""
         return cls(value, unit, n, lambda p: value, method)
+
+
+def _finite(draws: np.ndarray) -> np.ndarray:
+    finite = np.sort(draws[np.isfinite(draws)])
+    if len(finite) == 0 or len(finite) < 0.95 * len(draws):
+        raise ValueError(f"the quantity exists in only {len(finite)} of {len(draws)} resamples")
+    return finite
 
 
 @dataclass(frozen=True)

@@ -421,7 +421,7 @@ def _settles(rates: np.ndarray, discount_rate: float) -> bool:
 
 def _bootstrapped(value: float, draws: np.ndarray, unit: str, curve: RetentionCurve) -> Answer:
     try:
-        return Estimate.from_draws(value, draws, unit=unit, n=curve.customers, events=curve.events)
+        return Estimate.reflected(value, draws, unit=unit, n=curve.customers, events=curve.events)
     except ValueError as error:
         return NotTestable(f"The interval cannot be had: {error}.")
 
