@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import pandas as pd
 
 from analysis import hypotheses, words
-from analysis.exhibits import Table, Text, estimate_text, say
+from analysis.exhibits import Table, Text, estimate_text, say, tabulated
 from analysis.findings import available, waits_for
 from analysis.hypotheses.rules import VERDICTS
 from analysis.studies import Study
 
 Entries = Iterable[Mapping[str, Any]]
+
+ESTIMATE = "estimate (95% interval)"
+# What a column of the board shows of an entry, by its heading.
+COLUMNS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "row": itemgetter("hypothesis"),
+    "claim": itemgetter("claim"),
+    "reading": lambda entry: entry["reading"] + (" (headline)" if entry["headline"] else ""),
+    "verdict": itemgetter("verdict"),
+    ESTIMATE: estimate_text,
+    "why": itemgetter("reason"),
+    "cases": itemgetter("n"),
+    "events": itemgetter("events"),
+    "rung": itemgetter("rung"),
+    "design": itemgetter("design"),
+}
+CAN, UNWRITTEN, MISSING = "can be tested", "test not written", "data missing"  # the states of a claim in a study
 
 
 def headlines(entries: Entries) -> list[Mapping[str, Any]]:
@@ -26,8 +43,8 @@ def _of(entries: Entries, study: Study) -> list[Mapping[str, Any]]:
     return [e for e in entries if e["study"] == study.name]
 
 
-def _table(name: str, title: str, rows: list[tuple[Any, ...]], heads: list[str], nothing: str) -> Table | Text:
-    return Table(name=name, title=title, rows=pd.DataFrame(rows, columns=heads)) if rows else say(nothing)
+def _columns(entries: Entries, headings: Sequence[str]) -> list[tuple[Any, ...]]:
+    return [tuple(COLUMNS[heading](entry) for heading in headings) for entry in entries]
 
 
 def summary(entries: Entries, *, study: Study) -> Text:
@@ -36,45 +53,33 @@ def summary(entries: Entries, *, study: Study) -> Text:
     if not words_of:
         return say("No finding is recorded for this study yet. Make a report first: loyalty report.")
     counted = words.listing([f"{words.count(words_of.count(v))} {v}" for v in VERDICTS if v in words_of])
-    return say(
-        "Of {} claims in the register, {} were tested on {}: {}.",
-        len(hypotheses.REGISTER),
-        len(words_of),
-        study.title,
-        counted,
-    )
+    told = "Of {} claims in the register, {} were tested on {}: {}."
+    return say(told, len(hypotheses.REGISTER), len(words_of), study.title, counted)
 
 
 def verdicts(entries: Entries, *, study: Study) -> Table | Text:
     """One row a claim: verdict, estimate with its interval, and why."""
-    rows = [
-        (e["hypothesis"], e["claim"], e["verdict"], estimate_text(e), e["reason"])
-        for e in headlines(_of(entries, study))
-    ]
-    heads = ["row", "claim", "verdict", "estimate (95% interval)", "why"]
-    return _table("board", "The verdicts", rows, heads, "There is no verdict yet.")
+    heads = ["row", "claim", "verdict", ESTIMATE, "why"]
+    rows = _columns(headlines(_of(entries, study)), heads)
+    return tabulated("board", "The verdicts", heads, rows, nothing="There is no verdict yet.")
 
 
 def designs(entries: Entries, *, study: Study) -> Table | Text:
     """One row a claim: on how many cases it rests, and how they were used."""
-    rows = [(e["hypothesis"], e["n"], e["events"], e["rung"], e["design"]) for e in headlines(_of(entries, study))]
-    frame = pd.DataFrame(rows, columns=["row", "cases", "events", "rung", "design"]).astype(
-        {"cases": "Int64", "events": "Int64"}
-    )
+    heads = ["row", "cases", "events", "rung", "design"]
+    frame = pd.DataFrame(_columns(headlines(_of(entries, study)), heads), columns=heads)
     if frame.empty:
         return say("There is no finding yet.")
     note = "Rungs: " + "; ".join(f"{rung} {meaning}" for rung, meaning in hypotheses.register.RUNGS.items()) + "."
-    return Table(name="designs", title="What each verdict rests on", rows=frame, caption=note)
+    rows = frame.astype({"cases": "Int64", "events": "Int64"})
+    return Table(name="designs", title="What each verdict rests on", rows=rows, caption=note)
 
 
 def readings(entries: Entries, *, study: Study) -> Table | Text:
     """Every reading of every claim."""
-    rows = [
-        (e["hypothesis"], e["reading"] + (" (headline)" if e["headline"] else ""), e["verdict"], estimate_text(e))
-        for e in _of(entries, study)
-    ]
-    heads = ["row", "reading", "verdict", "estimate (95% interval)"]
-    return _table("readings", "Every reading of every claim", rows, heads, "There is no reading yet.")
+    heads = ["row", "reading", "verdict", ESTIMATE]
+    rows = _columns(_of(entries, study), heads)
+    return tabulated("readings", "Every reading of every claim", heads, rows, nothing="There is no reading yet.")
 
 
 def disagreements(entries: Entries, *, study: Study) -> Text:
@@ -90,14 +95,14 @@ def disagreements(entries: Entries, *, study: Study) -> Text:
 
 def changes(entries: Entries, *, study: Study) -> Table | Text:
     """Smallest effects and parameters that differ from their defaults."""
+    heads = ["row", "what", "name", "default", "here", "when"]
     rows = {
         (e["hypothesis"], c["what"], c["name"], str(c["default"]), str(c["value"]), _when(c))
         for e in _of(entries, study)
         for c in e["changed"]
     }
-    heads = ["row", "what", "name", "default", "here", "when"]
     nothing = "Every smallest effect and every parameter has the value that the register and the notebooks declare."
-    return _table("changes", "What was changed", sorted(rows), heads, nothing)
+    return tabulated("changes", "What was changed", heads, sorted(rows), nothing=nothing)
 
 
 def _when(change: Mapping[str, Any]) -> str:
@@ -108,56 +113,45 @@ def elsewhere(entries: Entries, *, study: Study) -> Table | Text:
     """The headline verdicts of other studies on the claims that this one tested."""
     entries = list(entries)
     mine = {e["hypothesis"]: e["verdict"] for e in headlines(_of(entries, study))}
+    heads = ["row", "claim", "verdict here", "other study", "verdict there", "estimate there (95% interval)"]
     rows = [
         (e["hypothesis"], e["claim"], mine[e["hypothesis"]], e["study"], e["verdict"], estimate_text(e))
         for e in headlines(entries)
         if e["study"] != study.name and e["hypothesis"] in mine
     ]
-    heads = ["row", "claim", "verdict here", "other study", "verdict there", "estimate there (95% interval)"]
     nothing = "No other study of this report tested the same claims."
-    return _table("elsewhere", "The same claims in other studies", rows, heads, nothing)
+    return tabulated("elsewhere", "The same claims in other studies", heads, rows, nothing=nothing)
 
 
 def prospects(study: Study) -> Table:
     """For every row of the register: can these tables test it, and what is it waiting for?"""
-    rows = [(h.id, h.claim, _state(h, missing), ", ".join(missing)) for h, missing in _missing(study)]
-    frame = pd.DataFrame(rows, columns=["row", "claim", "state", "waits for"])
-    order = {"can be tested": 0, "test not written": 1, "data missing": 2}
-    return Table(
-        name="prospects",
-        title="What these tables can and cannot test",
-        rows=frame.sort_values("state", key=lambda s: s.map(order), kind="stable"),
-    )
+    states = _register(study)
+    rows = pd.concat([states[states["state"] == state] for state in (CAN, UNWRITTEN, MISSING)])
+    return Table(name="prospects", title="What these tables can and cannot test", rows=rows)
 
 
 def prospects_told(study: Study) -> Text:
     """How many claims these tables can test, how many wait for a test, how many for data."""
-    states = [_state(h, missing) for h, missing in _missing(study)]
+    states = list(_register(study)["state"])
     return say(
         "These tables can test {} of {} claims today; {} more have the data and wait for their test to be written; "
         "{} wait for data that this study does not bring.",
-        *(states.count("can be tested"), len(states), states.count("test not written"), states.count("data missing")),
+        *(states.count(CAN), len(states), states.count(UNWRITTEN), states.count(MISSING)),
     )
 
 
 def open_rows(study: Study) -> Table:
     """The rows of the register without a verdict here, each with what it waits for."""
-    rows = [
-        (h.id, h.claim, ", ".join(missing) if missing else "its test is not written yet")
-        for h, missing in _missing(study)
-        if missing or not h.notebook
-    ]
-    return Table(
-        name="open-rows",
-        title="Open rows, and what each waits for",
-        rows=pd.DataFrame(rows, columns=["row", "claim", "waits for"]),
-    )
+    states = _register(study)
+    rows = states[states["state"] != CAN].replace({"waits for": {"": "its test is not written yet"}})
+    return Table(name="open-rows", title="Open rows, and what each waits for", rows=rows.drop(columns="state"))
 
 
-def _missing(study: Study) -> list[tuple[hypotheses.Hypothesis, list[str]]]:
+def _register(study: Study) -> pd.DataFrame:
+    """One row a claim of the register: row, claim, state here, and the data it waits for."""
     brought = available(study)
-    return [(hypothesis, waits_for(hypothesis, brought)) for hypothesis in hypotheses.REGISTER.values()]
-
-
-def _state(hypothesis: hypotheses.Hypothesis, missing: list[str]) -> str:
-    return "data missing" if missing else "can be tested" if hypothesis.notebook else "test not written"
+    rows = []
+    for row in hypotheses.REGISTER.values():
+        missing = ", ".join(waits_for(row, brought))
+        rows.append((row.id, row.claim, MISSING if missing else CAN if row.notebook else UNWRITTEN, missing))
+    return pd.DataFrame(rows, columns=["row", "claim", "state", "waits for"])

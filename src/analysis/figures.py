@@ -189,7 +189,7 @@ def dots(
         for place, line in enumerate(lines):
             _dot_row(ax, place, line, unit, phone=phone)
         ax.grid(axis="x")
-        ax.set(ylim=(len(lines) - 0.4, -0.7), yticks=[], xlabel=textwrap.fill(label, 48 if phone else 90))
+        ax.set(ylim=(len(lines) - 0.4, -0.6), yticks=[], xlabel=textwrap.fill(label, 48 if phone else 90))
 
     said = _listed(f"{shortened(row['label'])} {_numbers(row, unit)}" for row in estimates.to_dict("records"))
     claimed = "".join(f" Shaded: {claim}." for _, _, claim in bands)
@@ -209,7 +209,7 @@ def _dot_row(ax: Any, place: int, row: Mapping[Any, Any] | str, unit: str, *, ph
     left, right, above = ((0, "left"), (1, "right"), 0.3) if phone else ((-0.02, "right"), (1.02, "left"), 0.0)
     look = {"transform": ax.get_yaxis_transform(), "va": "center"}
     if phone:
-        ax.axhspan(place - 0.55, place + (0.45 if isinstance(row, str) else -0.05), color=PAPER, lw=0, zorder=1.5)
+        ax.axhspan(place - 0.6, place + (0.45 if isinstance(row, str) else -0.05), color=PAPER, lw=0, zorder=1.5)
     if isinstance(row, str):
         ax.text(left[0], place + 0.1, shortened(row), ha=left[1], weight="bold", fontsize=8.5, **look)
         return
@@ -244,7 +244,7 @@ def specification_curve(
         telling: see the module.
     """
     table = specifications.sort_values("value", kind="stable").reset_index(drop=True)
-    options = [(choice, option) for choice in choices for option in [None, *pd.unique(table[choice])]]
+    options = [(choice, option) for choice in choices for option in [None, *pd.unique(specifications[choice])]]
     colours = np.where(table["value"] < reference, BELOW, ABOVE)
 
     def draw(fig: Any, phone: bool) -> None:

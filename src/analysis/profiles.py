@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 import pandas as pd
 
 from analysis import figures, words
 from analysis.checks import CheckedTable
-from analysis.exhibits import Figure, Table, Text, say
+from analysis.exhibits import Figure, Table, Text, say, tabulated
 from analysis.studies import Study
 from analysis.tables import TABLES
 
@@ -31,52 +32,42 @@ def describe(checked: CheckedTable, *, min_cell: int) -> pd.DataFrame:
         numbers and days, as text) and most_common (a category with its share of the filled rows, as text).
     """
     described = [name for name in checked.rows.columns if not name.endswith("?")]
-    numbers = checked.rows.aggregate(
-        [checked.rows.count().name("rows")] + [part for name in described for part in _questions(checked, name)]
-    )
-    answer = numbers.to_pandas().iloc[0]
-    rows = [_described(checked, name, answer, min_cell) for name in described]
+    asked = [part for name in described for part in _questions(checked, name)]
+    answers = checked.rows.aggregate([checked.rows.count().name("rows"), *asked]).to_pandas().iloc[0]
+    rows = [_described(checked, name, answers, min_cell) for name in described]
     return pd.DataFrame(rows, columns=["column", "meaning", "filled", "distinct", "lowest", "highest", "most_common"])
 
 
 def _questions(checked: CheckedTable, name: str) -> list[Any]:
     column = checked.rows[name]
     asked = [column.count().name(f"{name}|filled"), column.nunique().name(f"{name}|distinct")]
-    if _ordered(checked, name):
+    if column.type().is_numeric() or column.type().is_temporal():
         asked += [column.min().name(f"{name}|lowest"), column.max().name(f"{name}|highest")]
     return asked
 
 
-def _ordered(checked: CheckedTable, name: str) -> bool:
-    kind = checked.rows[name].type()
-    return kind.is_numeric() or kind.is_temporal()
-
-
-def _described(checked: CheckedTable, name: str, answer: pd.Series, min_cell: int) -> tuple[Any, ...]:
-    known = {c.name: c.meaning for c in TABLES[checked.name].columns}
-    filled, distinct = int(answer[f"{name}|filled"]), int(answer[f"{name}|distinct"])
-    lowest = highest = ""
-    if _ordered(checked, name) and filled >= min_cell:
-        lowest, highest = _plain(answer[f"{name}|lowest"]), _plain(answer[f"{name}|highest"])
-    common = _most_common(checked, name, filled, min_cell) if distinct <= FEW and not lowest else ""
-    return (name, known.get(name, ""), filled / max(int(answer["rows"]), 1), distinct, lowest, highest, common)
+def _described(checked: CheckedTable, name: str, answers: pd.Series, min_cell: int) -> tuple[Any, ...]:
+    meaning = {c.name: c.meaning for c in TABLES[checked.name].columns}.get(name, "")
+    filled, distinct = int(answers[f"{name}|filled"]), int(answers[f"{name}|distinct"])
+    ends = [_plain(answers.get(f"{name}|{end}")) if filled >= min_cell else "" for end in ("lowest", "highest")]
+    common = _most_common(checked, name, filled, min_cell) if distinct <= FEW and not ends[0] else ""
+    return (name, meaning, filled / max(int(answers["rows"]), 1), distinct, *ends, common)
 
 
 def _plain(value: Any) -> str:
     if pd.isna(value):
         return ""
-    if isinstance(value, pd.Timestamp | str) or hasattr(value, "isoformat"):
-        return str(value)[:10]
-    return f"{float(value):,.10g}"
+    return str(value)[:10] if isinstance(value, str | date) else f"{float(value):,.10g}"
 
 
 def _most_common(checked: CheckedTable, name: str, filled: int, min_cell: int) -> str:
     if name.endswith("_id") or not filled:
         return ""
-    top = checked.rows[name].topk(1).to_pandas().iloc[0]
-    value, rows = top.iloc[0], int(top.iloc[1])
-    shown = {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
-    return f"{shown} ({100 * rows / filled:.0f}%)" if rows >= min_cell and not pd.isna(value) else ""
+    value, rows = checked.rows[name].topk(1).to_pandas().iloc[0]
+    if rows < min_cell or pd.isna(value):
+        return ""
+    shown = ("yes" if value else "no") if isinstance(value, bool) else value
+    return f"{shown} ({100 * rows / filled:.0f}%)"
 
 
 def per_month(checked: CheckedTable, column: str) -> pd.DataFrame:
@@ -87,11 +78,8 @@ def per_month(checked: CheckedTable, column: str) -> pd.DataFrame:
     """
     month = checked.rows.mutate(month=checked.rows[column].truncate("M").cast("date"))
     counted = month.group_by("month").aggregate(rows=month.count()).to_pandas().dropna()
-    if counted.empty:
-        return pd.DataFrame({"month": pd.Series(dtype="datetime64[ns]"), "rows": pd.Series(dtype=int)})
-    series = counted.assign(month=pd.to_datetime(counted["month"])).set_index("month")["rows"].sort_index()
-    whole = pd.date_range(series.index[0], series.index[-1], freq="MS")
-    return series.reindex(whole, fill_value=0).rename_axis("month").reset_index()
+    counts = counted["rows"].set_axis(pd.DatetimeIndex(counted["month"], name="month"))
+    return counts.sort_index().asfreq("MS", fill_value=0).reset_index()
 
 
 def longest_gap(checked: CheckedTable, column: str) -> tuple[int, str, str]:
@@ -102,10 +90,9 @@ def longest_gap(checked: CheckedTable, column: str) -> tuple[int, str, str]:
     import ibis
 
     days = checked.rows.select(day=checked.rows[column].cast("date")).distinct()
-    nights = days.mutate(before=days["day"].lag().over(order_by=days["day"]))
-    gaps = nights.filter(nights["before"].notnull())
-    gaps = gaps.mutate(length=gaps["day"].delta(gaps["before"], unit="day")).order_by(ibis.desc("length")).limit(1)
-    found = gaps.to_pandas()
+    gaps = days.mutate(before=days["day"].lag().over(order_by=days["day"])).filter(ibis._["before"].notnull())
+    gaps = gaps.mutate(length=gaps["day"].delta(gaps["before"], unit="day"))
+    found = gaps.order_by(ibis.desc("length")).limit(1).to_pandas()
     if found.empty:
         return 0, "", ""
     gap = found.iloc[0]
@@ -128,33 +115,27 @@ def overview(study: Study) -> Text:
     return say(f"The study is {{}}. It holds {{}}.{made_up}", study.title, held or "no table that could be read")
 
 
-def kept(tables: Sequence[CheckedTable]) -> Table:
+def kept(tables: Sequence[CheckedTable]) -> Table | Text:
     """Every rule of every table with the rows it kept and dropped."""
     rows = [(t.name, step.rule, step.kept, step.dropped) for t in tables for step in t.steps]
-    return Table(
-        name="rows-kept",
-        title="Rows kept and dropped, rule by rule",
-        rows=pd.DataFrame(rows, columns=["table", "rule", "kept", "dropped"]),
-    )
+    heads = ["table", "rule", "kept", "dropped"]
+    return tabulated("rows-kept", "Rows kept and dropped, rule by rule", heads, rows, nothing="No table was read.")
 
 
 def notes(tables: Sequence[CheckedTable]) -> Table | Text:
     """What a reader should know about each table."""
     rows = [(t.name, note) for t in tables for note in t.notes]
-    if not rows:
-        return say("There is nothing to note.")
-    return Table(name="notes", title="What to know", rows=pd.DataFrame(rows, columns=["table", "note"]))
+    return tabulated("notes", "What to know", ["table", "note"], rows, nothing="There is nothing to note.")
 
 
-def origins(study: Study) -> Table:
+def origins(study: Study) -> Table | Text:
     """Where each file comes from, and under which licence."""
-    told = {b.file: b for b in study.biographies}
+    told = {b.file: b for b in study.biographies}.values()
     rows: list[tuple[Any, ...]] = [
-        (b.file.name, b.one_row, b.rows, b.source, b.licence, "simulated" if b.simulated else "observed")
-        for b in told.values()
+        (b.file.name, b.one_row, b.rows, b.source, b.licence, "simulated" if b.simulated else "observed") for b in told
     ] or [(", ".join(study.settings.tables), "", None, "No description lies beside the files.", "", "")]
     heads = ["file", "one row is", "rows", "source", "licence", "nature"]
-    return Table(name="origins", title="Where the data come from", rows=pd.DataFrame(rows, columns=heads))
+    return tabulated("origins", "Where the data come from", heads, rows, nothing="This study has no table.")
 
 
 def columns(study: Study) -> list[Table]:
@@ -196,20 +177,17 @@ def _month_figure(checked: CheckedTable, column: str, counted: pd.DataFrame) -> 
 
 def gaps(study: Study) -> Table | Text:
     """The longest run of days without a row, for each column that holds a date."""
-    rows = []
-    for checked in study.check().tables:
-        for column in time_columns(checked):
-            length, before, after = longest_gap(checked, column)
-            rows.append((checked.name, column, length, before, after))
-    if not rows:
-        return say("Without dates there are no gaps in the calendar to look for.")
+    rows = [
+        (checked.name, column, *longest_gap(checked, column))
+        for checked in study.check().tables
+        for column in time_columns(checked)
+    ]
     heads = ["table", "column", "days without a row", "last day before", "first day after"]
-    return Table(name="gaps", title="The longest silence in the calendar", rows=pd.DataFrame(rows, columns=heads))
+    nothing = "Without dates there are no gaps in the calendar to look for."
+    return tabulated("gaps", "The longest silence in the calendar", heads, rows, nothing=nothing)
 
 
 def cautions(study: Study) -> Text | Table:
     """What the data's owners say that these data cannot carry."""
-    if not study.caveats:
-        return say("Nobody wrote down a caution about these files.")
-    rows = pd.DataFrame({"number": range(1, len(study.caveats) + 1), "caution": study.caveats})
-    return Table(name="cautions", title="What to keep in mind when reading these data", rows=rows)
+    title, nothing = "What to keep in mind when reading these data", "Nobody wrote down a caution about these files."
+    return tabulated("cautions", title, ["number", "caution"], enumerate(study.caveats, 1), nothing=nothing)
