@@ -18,13 +18,13 @@ from analysis.hypotheses import (
 from analysis.hypotheses.register import Hypothesis
 
 FAMILIES = {
-    "R": "Retention economics",
-    "S": "Satisfaction and its consequences",
-    "L": "Loyalty, emotion and word of mouth",
-    "G": "Engagement and trust",
+    "R": "Keeping customers, and what it is worth",
+    "S": "Satisfaction and what follows from it",
+    "L": "Loyalty, emotion and recommendation",
+    "G": "Engagement",
     "P": "Programmes, clubs and promotions",
     "E": "Expectations and service quality",
-    "V": "Value, image and the whole system",
+    "V": "Value and image",
     "I": "Indicators of satisfaction",
 }
 
