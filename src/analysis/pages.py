@@ -8,39 +8,21 @@ alternative text, or as escaped text. Anything else is left out.
 from __future__ import annotations
 
 import html
-import itertools
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, count, groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
+from analysis import hypotheses
 from analysis.exhibits import EXHIBIT_MIME, FINDING_MIME, TEMPLATES, anchor, templates, visible
-from analysis.hypotheses.rules import (
-    ASSOCIATION,
-    CONTRADICTED,
-    INCONCLUSIVE,
-    NOT_TESTABLE,
-    SUPPORTED,
-    VERDICTS,
-)
+from analysis.hypotheses.rules import ASSOCIATION, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SUPPORTED, VERDICTS
 from analysis.tables import LoyaltyError
 
-FAMILIES = {
-    "R": "Keeping customers, and what it is worth",
-    "S": "Satisfaction and what follows from it",
-    "L": "Loyalty, emotion and recommendation",
-    "G": "Engagement",
-    "P": "Programmes, clubs and promotions",
-    "E": "Expectations and service quality",
-    "V": "Value and image",
-    "I": "Indicators of satisfaction",
-}
-
-HELD, TOGETHER, DEPENDS, FELL, OPEN, UNTESTED = (
+HELD, TOGETHER, DEPENDS, FELL, OPEN, UNTESTED = OUTCOMES = (
     "Held",
     "Went together as claimed, with the cause untested",
     "Held in one study, failed in another",
@@ -48,7 +30,6 @@ HELD, TOGETHER, DEPENDS, FELL, OPEN, UNTESTED = (
     "Not settled by these data",
     "Could not be tested on these data",
 )
-OUTCOMES = (HELD, TOGETHER, DEPENDS, FELL, OPEN, UNTESTED)
 OF_VERDICT = {SUPPORTED: HELD, ASSOCIATION: TOGETHER, INCONCLUSIVE: OPEN, NOT_TESTABLE: UNTESTED}
 
 TAGS = {
@@ -115,12 +96,8 @@ def render_page(notebook: Any, context: PageContext) -> tuple[str, dict[str, str
         PageError: a cell ended in an error, or a figure has no alternative text.
     """
     files: dict[str, str] = {}
-    lead, *sections = list(_sections(_blocks(notebook, context, files)))
-    found = [entry for cell in notebook.cells for entry in _entries(cell)]
-    page = _render(
-        "page.html.j2", page=context, lead=lead, sections=sections, headlines=[e for e in found if e["headline"]]
-    )
-    return page, files
+    lead, *sections = _sections(_blocks(notebook, context, files))
+    return _render("page.html.j2", page=context, lead=lead, sections=sections, headlines=_headlines(notebook)), files
 
 
 def render_failure(context: PageContext, message: str, *, cell: int | None = None) -> str:
@@ -139,13 +116,15 @@ def _render(template: str, **filled: object) -> str:
     return str(templates().get_template(template).render(style=style, **filled))
 
 
-def _entries(cell: Any) -> list[dict[str, Any]]:
-    bundles = (output.get("data", {}).get(FINDING_MIME) for output in cell.get("outputs", []))
-    return [entry for bundle in bundles if bundle for entry in bundle["entries"]]
+def _headlines(notebook: Any) -> list[dict[str, Any]]:
+    """The findings that open the page."""
+    bundles = [
+        output.get("data", {}).get(FINDING_MIME) for cell in notebook.cells for output in cell.get("outputs", [])
+    ]
+    return [entry for bundle in bundles if bundle for entry in bundle["entries"] if entry["headline"]]
 
 
-@dataclass(frozen=True)
-class _Block:
+class _Block(NamedTuple):
     """A piece of a page: what kind it is and what its template needs; a heading starts a section."""
 
     kind: str
@@ -154,18 +133,18 @@ class _Block:
 
 def _blocks(notebook: Any, context: PageContext, files: dict[str, str]) -> Iterator[_Block]:
     """The pieces of a notebook in reading order; the code of neighbouring cells comes after what they show."""
-    for kind, cells in groupby(enumerate(notebook.cells), key=lambda numbered: numbered[1].cell_type):
+    for kind, numbered in groupby(enumerate(notebook.cells, 1), key=lambda numbered: numbered[1].cell_type):
+        cells = list(numbered)
         if kind == "markdown":
             for _, cell in cells:
                 yield from _prose(cell.source)
         elif kind == "code":
-            code = list(cells)
-            for number, cell in code:
+            for number, cell in cells:
                 for output in cell.get("outputs", []):
-                    yield from _shown(output, number, context, files)
-            sources = [cell.source for _, cell in code if cell.source.strip()]
+                    yield from _shown(output, number, context.data_folder, files)
+            sources = [_highlighted(cell.source) for _, cell in cells if cell.source.strip()]
             if context.audience != "public" and sources:
-                yield _Block("code", [_highlighted(source) for source in sources])
+                yield _Block("code", sources)
 
 
 def _prose(source: str) -> Iterator[_Block]:
@@ -183,30 +162,32 @@ def _sections(blocks: Iterable[_Block]) -> Iterator[dict[str, Any]]:
     section: dict[str, Any] = {"title": "", "id": "", "blocks": []}
     taken: set[str] = set()
     for block in blocks:
-        if block.kind == "heading":
-            yield section
-            section = {"title": block.content, "id": _unique(_slug(block.content), taken), "blocks": []}
-            taken.add(section["id"])
-        else:
+        if block.kind != "heading":
             section["blocks"].append(block)
+            continue
+        yield section
+        section = {"title": block.content, "id": _unique(_slug(block.content), taken), "blocks": []}
+        taken.add(section["id"])
     yield section
 
 
-def _shown(output: Any, number: int, context: PageContext, files: dict[str, str]) -> Iterator[_Block]:
-    """One output of a cell as a block, richest form first."""
+def _shown(output: Any, number: int, folder: str, files: dict[str, str]) -> Iterator[_Block]:
+    """One output of cell `number` as a block, richest form first."""
     if output.output_type == "error":
-        raise PageError(f"Cell {number + 1} ended in an error ({output.ename}), so there is no page to publish.")
+        raise PageError(f"Cell {number} ended in an error ({output.ename}), so there is no page to publish.")
     if output.output_type == "stream":
         yield _Block("warning" if output.name == "stderr" else "text", _lines(output.text))
         return
     data = output.get("data", {})
+    image = next((kind for kind in ("image/png", "image/jpeg") if kind in data), None)
+    picture = {"source": f"data:{image};base64,{data[image].strip()}" if image else ""}
     if FINDING_MIME in data:
         yield _Block("findings", data[FINDING_MIME]["entries"])
     elif EXHIBIT_MIME in data:
-        yield _exhibit(data, number, context, files)
-    elif image := next((kind for kind in ("image/png", "image/jpeg") if kind in data), None):
+        yield _worded(_exhibit(data[EXHIBIT_MIME] | picture, folder, files), number)
+    elif image:
         alt = output.get("metadata", {}).get(image, {}).get("alt", "")
-        yield _image(f"data:{image};base64,{data[image].strip()}", alt, number)
+        yield _worded(_Block("image", picture | {"alt": alt}), number)
     elif "text/html" in data:
         yield _Block("table" if "<table" in data["text/html"] else "html", clean(data["text/html"]))
     elif "text/markdown" in data:
@@ -215,26 +196,25 @@ def _shown(output: Any, number: int, context: PageContext, files: dict[str, str]
         yield _Block("text", _lines(data["text/plain"]))
 
 
-def _exhibit(data: Mapping[str, Any], number: int, context: PageContext, files: dict[str, str]) -> _Block:
+def _exhibit(exhibit: dict[str, Any], folder: str, files: dict[str, str]) -> _Block:
     """An exhibit drawn anew from its parts; its data become a file beside the page."""
-    exhibit = dict(data[EXHIBIT_MIME])
     if exhibit["kind"] == "text":
         return _Block("sentence", exhibit["text"])
-    exhibit["href"] = f"{context.data_folder}/{_unique(_slug(exhibit['name']), {Path(f).stem for f in files})}.csv"
-    files[exhibit["href"]] = exhibit["csv"]
+    href = f"{folder}/{_unique(_slug(exhibit['name']), {Path(file).stem for file in files})}.csv"
+    files[href] = exhibit["csv"]
     if exhibit["kind"] == "table":
-        return _Block("exhibit-table", exhibit | {"html": clean(exhibit["html"])})
-    picture = _image(f"data:image/png;base64,{data['image/png'].strip()}", exhibit["alt"], number)
-    return _Block("figure", exhibit | picture.content)
+        return _Block("exhibit-table", exhibit | {"href": href, "html": clean(exhibit["html"])})
+    return _Block("figure", exhibit | {"href": href})
 
 
-def _image(source: str, alt: str, number: int) -> _Block:
-    if not alt.strip():
+def _worded(block: _Block, number: int) -> _Block:
+    """The block, unless it is a picture that some readers would get nothing from."""
+    if block.kind in ("figure", "image") and not block.content["alt"].strip():
         raise PageError(
-            f"The figure in cell {number + 1} has no alternative text, so some readers would get nothing. Make it "
+            f"The figure in cell {number} has no alternative text, so some readers would get nothing. Make it "
             "with analysis.figures, or give metadata with an alt to display()."
         )
-    return _Block("image", {"source": source, "alt": alt})
+    return block
 
 
 def _slug(text: str) -> str:
@@ -243,8 +223,8 @@ def _slug(text: str) -> str:
 
 def _unique(slug: str, taken: Container[str]) -> str:
     """The slug, with a number behind it where it is already taken."""
-    numbered = (f"{slug}-{number}" for number in itertools.count(2))
-    return slug if slug not in taken else next(name for name in numbered if name not in taken)
+    names = chain([slug], (f"{slug}-{number}" for number in count(2)))
+    return next(name for name in names if name not in taken)
 
 
 def clean(fragment: str) -> Markup:
@@ -306,24 +286,27 @@ def render_index(
     """
     pages = {(run["study"], run["slug"]): run for run in runs}
     headlines = [_row(entry, pages, studies) for entry in entries if entry["headline"]]
+    rows_of: dict[str, list[dict[str, Any]]] = {}
+    for row in headlines:
+        rows_of.setdefault(row["hypothesis"], []).append(row)
     known = {claim["id"]: claim["claim"] for claim in claims}
-    judged = {row["hypothesis"] for row in headlines}
-    board = [
-        {"id": hypothesis, "claim": known.get(hypothesis, rows[0]["claim"]), "rows": rows}
-        for hypothesis in dict.fromkeys([*known, *(row["hypothesis"] for row in headlines)])
-        if (rows := [row for row in headlines if row["hypothesis"] == hypothesis])
+    judged = [
+        {"id": name, "claim": known.get(name, rows_of[name][0]["claim"]), "rows": rows_of[name]}
+        for name in dict.fromkeys([*known, *rows_of])
+        if name in rows_of
     ]
-    open_rows = [claim for claim in claims if claim["id"] not in judged]
+    board = {outcome: [claim for claim in judged if _outcome(claim["rows"]) == outcome] for outcome in OUTCOMES}
+    still_open = [claim for claim in claims if claim["id"] not in rows_of]
+    unwritten = [claim for claim in still_open if claim["status"] != "tested"]
     return _render(
         "index.html.j2",
-        board=[(outcome, claims_) for outcome in OUTCOMES if (claims_ := [c for c in board if _outcome(c) == outcome])],
+        board=[(outcome, found) for outcome, found in board.items() if found],
         tally={verdict: sum(row["verdict"] == verdict for row in headlines) for verdict in VERDICTS},
-        families=FAMILIES,
+        families=hypotheses.FAMILIES,
         studies=[(study, [run for run in runs if run["study"] == name]) for name, study in studies.items()],
-        written=[claim for claim in open_rows if claim["status"] == "tested"],
-        unwritten=_by_family([claim for claim in open_rows if claim["status"] != "tested"]),
+        written=[claim for claim in still_open if claim["status"] == "tested"],
+        unwritten=[(family, list(rows)) for family, rows in groupby(unwritten, key=lambda claim: claim["id"][:1])],
         claims=len(claims),
-        runs=runs,
     )
 
 
@@ -343,17 +326,9 @@ def _row(
     }
 
 
-def _outcome(claim: Mapping[str, Any]) -> str:
+def _outcome(rows: Sequence[Mapping[str, Any]]) -> str:
     """What a claim came to over all studies; a study that could not decide does not outvote one that could."""
-    verdicts = {row["verdict"] for row in claim["rows"]}
+    verdicts = {row["verdict"] for row in rows}
     if CONTRADICTED in verdicts:
         return DEPENDS if verdicts & {SUPPORTED, ASSOCIATION} else FELL
     return next(OF_VERDICT[verdict] for verdict in VERDICTS if verdict in verdicts)
-
-
-def _by_family(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
-    """Rows of the register under the name of their family, in the register's order."""
-    families: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        families.setdefault(FAMILIES.get(row["id"][:1], "Other claims"), []).append(row)
-    return list(families.items())
