@@ -27,8 +27,10 @@ WEEK, WEEKS = 7, "weeks"
 HISTORY = ["repeats", "last", "observed"]
 # A parameter a million times its start, or a millionth of it, stands for infinity or nothing.
 LIMIT = math.log(1e6)
-STEP, TINY = 1e-4, 1e-300
+STEP, TINY = 1e-6, 1e-300
 # So many places give ten digits; the tests compare with other formulas.
+# A search begins on so many rows.
+SAMPLE = 1500
 NODES, BETA_NODES, COUNT_NODES, TIME_NODES = 24, 96, 120, 160
 Parts = tuple[np.ndarray, np.ndarray, list[np.ndarray]]
 
@@ -195,7 +197,7 @@ class BGNBD(BuyingModel):
 
     def _parts(self, x: np.ndarray, last: np.ndarray, end: np.ndarray) -> Parts:
         # Two paths only, and gamma functions once for each number of orders: this is what a bootstrap repeats.
-        (r, alpha, a, b), digamma, gammaln = astuple(self), scipy.special.digamma, scipy.special.gammaln
+        (r, alpha, a, b), digamma, gammaln = vars(self).values(), scipy.special.digamma, scipy.special.gammaln
         each, place = np.arange(x.max() + 1), x.astype(int)
         k = each + self.FIRST_MAY_BE_LAST
         before, together = np.maximum(b + k - 1, TINY), digamma(a + b) - digamma(a + b + k)
@@ -383,7 +385,8 @@ class Fit:
 
 
 def _slopes(of: Callable[[np.ndarray], np.ndarray], logs: np.ndarray) -> np.ndarray:
-    return np.array([(of(logs + move) - of(logs - move)) / (2 * STEP) for move in np.eye(len(logs)) * STEP])
+    here = of(logs)
+    return np.array([(of(logs + move) - here) / STEP for move in np.eye(len(logs)) * STEP])
 
 
 def fit_buying(rows: pd.DataFrame, family: Any, *, min_repeaters: int = MIN_EVENTS) -> Fit | NotTestable:
@@ -426,20 +429,32 @@ def _likelihood(family: Any, columns: Sequence[np.ndarray], weight: np.ndarray) 
 def _fit(
     family: Any, start: np.ndarray, basis: np.ndarray, columns: Sequence[np.ndarray], weight: np.ndarray, unit: str
 ) -> Fit | NotTestable:
-    likelihood, n, names = _likelihood(family, columns, weight), weight.sum(), [f.name for f in fields(family)]
-    logs = _climb(likelihood, start, basis)
-    resting = np.abs(logs - start) >= LIMIT
-    free = np.flatnonzero(basis.any(axis=1) & ~resting)
-    curvature = -_slopes(lambda place: likelihood(place)[1], logs)[np.ix_(free, free)]
-    if len(weight) <= len(names) or np.linalg.eigvalsh(curvature + curvature.T).min() <= 1e-9:
+    logs, directions, n, names = start, basis, weight.sum(), [field.name for field in fields(family)]
+    # The allocator then keeps what columns leave; else each is fetched from the system anew, at thrice the cost.
+    np.empty(2_000_000)
+    # First on a few rows, then from there on all, along directions in which the likelihood falls alike.
+    for step in (len(weight) // SAMPLE + 1, 1):
+        likelihood = _likelihood(family, [column[::step] for column in columns], weight[::step])
+        logs = _climb(likelihood, logs, directions)
+        resting = np.abs(logs - start) >= LIMIT
+        free = np.flatnonzero(basis.any(axis=1) & ~resting)
+        curvature, covariance = _curvature(likelihood, logs)[np.ix_(free, free)], np.zeros(basis.shape)
+        flat = len(weight) <= len(names) or np.linalg.eigvalsh(curvature).min(initial=len(free)) <= 1e-9
+        if flat or (step > 1 and resting.any()):
+            logs, directions = start, basis
+            continue
+        covariance[np.ix_(free, free)] = np.linalg.inv(curvature) / n
+        directions = _spread(covariance * n)
+    if flat:
         return NotTestable("Customers are too few or too much alike: very different models fit them equally well.")
-    covariance = np.zeros(basis.shape)
-    covariance[np.ix_(free, free)] = np.linalg.inv((curvature + curvature.T) / 2) / n
-    # Once more, on a scale on which all directions are alike: the last digits.
-    logs = _climb(likelihood, logs, _spread(covariance * n))
     model = family(*(float(value) for value in np.exp(logs)))
     stuck = tuple(name for name, rests in zip(names, resting, strict=True) if rests)
     return Fit(model, float(n * likelihood(logs)[0]), covariance, int(n), unit, stuck)
+
+
+def _curvature(likelihood: Callable[[np.ndarray], tuple], logs: np.ndarray) -> np.ndarray:
+    found = -_slopes(lambda place: likelihood(place)[1], logs)
+    return (found + found.T) / 2
 
 
 def _spread(covariance: np.ndarray) -> np.ndarray:

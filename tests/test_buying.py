@@ -1,0 +1,371 @@
+"""Buying models beyond print: slopes, resamples, simulated shops with known truth, extreme and impossible histories."""
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from invented import orders
+
+from analysis import buying, customers
+from analysis.buying import BGBB, BGNBD, MBGNBD, ParetoNBD
+from analysis.estimates import NotTestable
+from analysis.tables import TableError
+
+MODELS = {
+    BGNBD: BGNBD(0.6, 6.0, 0.8, 2.5),
+    MBGNBD: MBGNBD(0.6, 6.0, 0.8, 2.5),
+    ParetoNBD: ParetoNBD(0.6, 10.0, 0.7, 12.0),
+    BGBB: BGBB(1.2, 0.75, 0.65, 2.8),
+}
+
+
+def histories(*rows) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=[*buying.HISTORY, "weight"], dtype=float)
+
+
+def shop(model, *, seed: int, size: int = 4_000, weeks: float = 60, ahead: float = 0) -> pd.DataFrame:
+    """Customers who live exactly as the model says, followed for half to all of `weeks`, then for `ahead` more."""
+    rng = np.random.default_rng(seed)
+    observed = np.round(rng.uniform(weeks / 2, weeks, size))
+    bought = [_life(model, rng, end + ahead) for end in observed]
+    table = pd.DataFrame(
+        {
+            "repeats": [float(np.sum(days <= end)) for days, end in zip(bought, observed, strict=True)],
+            "last": [max(days[days <= end], default=0.0) for days, end in zip(bought, observed, strict=True)],
+            "observed": observed,
+            "later": [float(np.sum(days > end)) for days, end in zip(bought, observed, strict=True)],
+            "ahead": ahead,
+            "weight": 1.0,
+        }
+    )
+    table.attrs["unit"] = buying.WEEKS
+    return table
+
+
+def _life(model, rng, end) -> np.ndarray:
+    """Times of the repeat orders of one customer up to `end`."""
+    if isinstance(model, BGBB):
+        buys, leaves = rng.beta(model.alpha, model.beta), rng.beta(model.gamma, model.delta)
+        return 1.0 + np.flatnonzero(rng.random(min(int(end), rng.geometric(leaves) - 1)) < buys)
+    rate = rng.gamma(model.r, 1 / model.alpha)
+    if isinstance(model, ParetoNBD):
+        end = min(end, rng.exponential() / rng.gamma(model.s, 1 / model.beta))
+        return np.sort(rng.uniform(0, end, rng.poisson(rate * end)))
+    lasts = rng.geometric(rng.beta(model.a, model.b)) - model.FIRST_MAY_BE_LAST
+    days = np.cumsum(rng.exponential(1 / rate, min(lasts, 2_000)))
+    return days[days <= end]
+
+
+# --- From orders to histories -----------------------------------------------------------------------------------
+
+LOG = [
+    ("ann", "2024-01-01", 10),
+    ("ann", "2024-01-15", 30),
+    ("ann", "2024-01-15", 10),
+    ("ann", "2024-02-12", 50),
+    ("bob", "2024-01-01", 20),
+    ("cid", "2024-02-05", 20),
+]
+
+
+@pytest.fixture
+def log():
+    return customers.purchases(orders(LOG, until="2024-02-12"))
+
+
+def test_histories_by_hand(log):
+    found = buying.summarise(log)
+    assert found[[*buying.HISTORY, "weight"]].to_numpy().tolist() == [[0, 0, 1, 1], [0, 0, 6, 1], [2, 6, 6, 1]]
+    assert found.attrs["unit"] == "weeks"
+    assert (found["ahead"] == 0).all()
+
+
+def test_a_hold_out_knows_nobody_who_came_later(log):
+    found = buying.summarise(log, until=date(2024, 1, 22))
+    columns = [*buying.HISTORY, "later", "ahead", "weight"]
+    assert found[columns].to_numpy().tolist() == [[0, 0, 3, 0, 3, 1], [1, 2, 3, 1, 3, 1]]
+
+
+def test_opportunities_hold_an_order_or_none(log):
+    """Four weeks each: Ann bought in the first, and the second has not ended."""
+    found = buying.summarise(log, every=28)
+    assert found[buying.HISTORY].to_numpy().tolist() == [[0, 0, 0], [0, 0, 1], [1, 1, 1]]
+    assert found.attrs["unit"] == "periods of 28 days"
+
+
+def test_spending_leaves_the_first_order_out(log):
+    assert buying.spend(log).to_numpy().tolist() == [[2, 45, 1]]
+
+
+# --- Likelihoods ------------------------------------------------------------------------------------------------
+
+SEEN = histories((0, 0, 0, 1), (0, 0, 9, 5), (1, 1, 9, 2), (3, 5, 9, 2), (8, 9, 9, 1), (2, 2, 5, 3), (5, 5, 5, 1))
+
+
+@pytest.mark.parametrize("family", MODELS)
+def test_slopes_are_those_of_the_likelihood(family):
+    logs = np.log(list(vars(MODELS[family]).values()))
+    at = buying._likelihood(family, buying._history(SEEN), SEEN["weight"].to_numpy())
+    for place, step in enumerate(np.eye(4) * 1e-5):
+        # Central differences are right to the square of the step.
+        numeric = (at(logs + step)[0] - at(logs - step)[0]) / 2e-5
+        assert at(logs)[1][place] == pytest.approx(numeric, rel=1e-6, abs=1e-9)
+
+
+def test_slopes_of_spending():
+    x, mean, weight = np.array([1.0, 2, 9]), np.array([3.0, 20, 35]), np.array([2.0, 1, 4])
+    at = buying._likelihood(buying.GammaGamma, (x, mean), weight)
+    logs = np.log([6.0, 3.7, 15.0, 1.1])
+    for place, step in enumerate(np.eye(4) * 1e-5):
+        numeric = (at(logs + step)[0] - at(logs - step)[0]) / 2e-5
+        assert at(logs)[1][place] == pytest.approx(numeric, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("family", [BGNBD, MBGNBD, ParetoNBD])
+def test_all_numbers_of_orders_add_up_to_one(family):
+    model = MODELS[family]
+    shares = model.counts(10, 150)
+    # 150 orders in ten weeks are beyond all that such customers do.
+    assert shares.sum() == pytest.approx(1, abs=1e-7)
+    assert shares @ np.arange(151) == pytest.approx(model.newcomer(10.0), rel=1e-6)
+
+
+@pytest.mark.parametrize("family", [BGNBD, MBGNBD])
+def test_expected_orders_are_the_printed_formula(family):
+    from scipy.special import hyp2f1
+
+    model, t = MODELS[family], np.array([0.5, 5, 50, 500])
+    r, alpha, a, b = vars(model).values()
+    low = b + model.FIRST_MAY_BE_LAST
+    grown = hyp2f1(r, low, a + low - 1, t / (alpha + t)) * (alpha / (alpha + t)) ** r
+    printed = (a + low - 1) / (a - 1) * (1 - grown) * (b / (a + b)) ** model.FIRST_MAY_BE_LAST
+    assert model.newcomer(t) == pytest.approx(printed, rel=1e-9)
+
+
+def test_the_moment_of_leaving_integrates_as_the_printed_formula():
+    from scipy.special import hyp2f1
+
+    rows = histories((0, 0, 300, 1), (3, 5, 9, 1), (60, 30, 90, 1), (90, 80, 81, 1))
+    for r, alpha, s, beta in ((0.6, 10.0, 0.7, 12.0), (2.0, 300.0, 0.05, 0.5), (0.1, 1.0, 3.0, 200.0)):
+        x, last, end = (rows[name].to_numpy() for name in buying.HISTORY)
+        most, apart = max(alpha, beta), abs(alpha - beta)
+        second = s + 1 if alpha >= beta else r + x
+        k = r + s + x
+
+        def part(t, k=k, second=second, most=most, apart=apart):
+            return hyp2f1(k, second, k + 1, apart / (most + t)) / (most + t) ** k
+
+        gone = part(last) - part(end)
+        there = 1 / ((alpha + end) ** (r + x) * (beta + end) ** s)
+        # 2F1 itself keeps about nine digits here.
+        expected = 1 / (1 + s / k * gone / there)
+        assert ParetoNBD(r, alpha, s, beta).alive(rows) == pytest.approx(expected, rel=1e-7)
+
+
+# --- What the models say ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", MODELS)
+def test_chances_are_chances_and_fall_in_silence(family):
+    model = MODELS[family]
+    for x in (1.0, 4.0, 30.0):
+        silence = histories(*[(x, 30, 30 + later, 1) for later in range(0, 200, 5)])
+        alive = model.alive(silence)
+        assert ((alive >= 0) & (alive <= 1)).all()
+        assert (np.diff(alive) < 0).all()
+        assert (np.diff(model.expected(silence, 4)) < 0).all()
+
+
+@pytest.mark.parametrize("family", MODELS)
+def test_a_longer_wait_is_less_often_silent(family):
+    silent = np.array([MODELS[family].silent(SEEN, t) for t in (0, 1, 5, 50)])
+    assert silent[0] == pytest.approx(1)
+    assert (np.diff(silent, axis=0) <= 0).all()
+    assert (silent[-1] > 0).all()
+
+
+@pytest.mark.parametrize("family", MODELS)
+def test_what_comes_later_counts_less(family):
+    model = MODELS[family]
+    patient, hasty = (model.discounted(SEEN, rate=rate) for rate in (0.01, 0.1))
+    assert (hasty < patient).all()
+    # Discounted away, all that matters is the present rate: orders of the next moment over the rate of discount.
+    if family is not BGBB:
+        assert model.discounted(SEEN, rate=500.0) == pytest.approx(model.expected(SEEN, 1e-6) / 1e-6 / 500, rel=5e-3)
+
+
+def test_one_time_buyers_are_there_for_ever_or_not():
+    silent = histories((0, 0, 5, 1), (0, 0, 500, 1))
+    assert list(BGNBD(0.6, 6.0, 0.8, 2.5).alive(silent)) == [1, 1]
+    assert (np.diff(MODELS[MBGNBD].alive(silent)) < 0).all()
+    assert MODELS[ParetoNBD].alive(silent)[1] < 0.2
+
+
+@pytest.mark.parametrize("family", MODELS)
+def test_gigantic_numbers_stay_numbers(family):
+    """Warnings are errors in this suite, so an overflow inside would fail here too."""
+    rows = histories((0, 0, 0, 1), (0, 0, 2_000, 1), (900, 1_000, 2_000, 1), (2_000, 2_000, 2_000, 1))
+    if family is not BGBB:
+        rows = pd.concat([rows, histories((5, 3, 1e9, 1), (100_000, 1e6, 1e6, 1), (3, 1e-9, 1e-9, 1))])
+    model = MODELS[family]
+    for found in (model.alive(rows), model.silent(rows, 1000), model.expected(rows, 1000)):
+        assert np.isfinite(found).all()
+        assert (found >= 0).all()
+    assert np.isfinite(model.log_likelihood(rows))
+
+
+# --- Fitting ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", MODELS)
+def test_the_truth_of_a_simulated_shop_is_found(family):
+    truth = np.array(list(vars(MODELS[family]).values()))
+    fit = buying.fit_buying(shop(MODELS[family], seed=11), family)
+    errors = np.sqrt(np.diag(fit.covariance))
+    # Four parameters, one seed: 3.5 standard errors leave one seed in five hundred outside.
+    assert (np.abs(np.log(fit.table["value"] / truth)) < 3.5 * errors).all()
+    assert fit.resting == ()
+
+
+@pytest.mark.parametrize("family", MODELS)
+def test_splitting_rows_and_adding_weights_changes_nothing(family):
+    rows = shop(MODELS[family], seed=3, size=1_500)
+    whole = buying.fit_buying(buying.recounted(rows), family)
+    halves = pd.concat([rows.assign(weight=0.25), rows.assign(weight=0.75)]).sample(frac=1, random_state=1)
+    split = buying.fit_buying(halves, family)
+    assert split.customers == whole.customers == 1_500
+    assert split.log_likelihood == pytest.approx(whole.log_likelihood, rel=1e-12)
+    assert list(split.table["value"]) == pytest.approx(list(whole.table["value"]), rel=1e-6)
+
+
+def test_weeks_and_days_give_the_same_customers():
+    weeks = shop(MODELS[ParetoNBD], seed=5, size=1_500)
+    days = weeks.assign(last=weeks["last"] * 7, observed=weeks["observed"] * 7)
+    slow, quick = (buying.fit_buying(rows, ParetoNBD).model for rows in (weeks, days))
+    assert (quick.r, quick.alpha / 7) == pytest.approx((slow.r, slow.alpha), rel=1e-5)
+    assert quick.alive(days) == pytest.approx(slow.alive(weeks), abs=1e-6)
+
+
+def test_a_resample_is_a_fit_of_its_weights_and_errors_agree():
+    rows = buying.recounted(shop(MODELS[MBGNBD], seed=8, size=3_000))
+    fit = buying.fit_buying(rows, MBGNBD)
+    drawn = buying.bootstrap(fit, rows, draws=200, seed=4)
+    assert np.array_equal(drawn[:5], buying.bootstrap(fit, rows, draws=200, seed=4)[:5])
+    counts = next(iter(buying.resamples(rows, draws=200, seed=4)))[0]
+    alone = buying.fit_buying(rows.assign(weight=counts).query("weight > 0"), MBGNBD)
+    assert drawn[0] == pytest.approx(alone.table["value"].to_numpy(), rel=1e-4)
+    # 200 draws know a spread to 5%; the curvature is an approximation besides.
+    assert np.log(drawn).std(axis=0) == pytest.approx(np.sqrt(np.diag(fit.covariance)), rel=0.25)
+
+
+def test_an_interval_of_all_expected_orders_is_as_wide_as_resampled_ones():
+    rows = buying.recounted(shop(MODELS[BGNBD], seed=2, size=3_000))
+    fit = buying.fit_buying(rows, BGNBD)
+    weight = rows["weight"].to_numpy()
+    found = fit.estimate(lambda model: weight @ model.expected(rows, 26), unit="count")
+    drawn = [weight @ BGNBD(*line).expected(rows, 26) for line in buying.bootstrap(fit, rows, draws=200, seed=1)]
+    assert found.low < found.value < found.high
+    assert np.log(found.high / found.low) / (2 * 1.96) == pytest.approx(np.std(np.log(drawn)), rel=0.25)
+
+
+def test_on_the_hold_out_of_a_simulated_shop_the_true_model_foretells_and_beats_the_naive_rule():
+    rows = shop(MODELS[ParetoNBD], seed=9, ahead=30.0)
+    fit = buying.fit_buying(rows, ParetoNBD)
+    table = buying.forecasts(fit, rows, most=4)
+    assert (np.abs(table["model"] - table["actual"]) < 3.5 * table["error"]).all()
+    assert buying.gain(fit, rows, draws=200, seed=1).low > 0
+    assert table["naive"].iloc[0] == 0
+
+
+# --- What cannot be said ----------------------------------------------------------------------------------------
+
+
+def many(**columns) -> pd.DataFrame:
+    return pd.DataFrame({"repeats": 0.0, "last": 0.0, "observed": np.arange(1.0, 101), "weight": 3.0} | columns)
+
+
+@pytest.mark.parametrize("family", MODELS)
+def test_shops_that_determine_nothing_say_why(family):
+    nobody = buying.fit_buying(many(), family)
+    assert nobody == NotTestable("0 customers bought again; at least 30 are needed.")
+    alike = buying.fit_buying(histories((2, 4, 9, 500)), family)
+    assert isinstance(alike, NotTestable)
+    assert "alike" in alike.reason
+    assert isinstance(buying.fit_buying(histories((1, 1, 2, 1)), family), NotTestable)
+
+
+@pytest.mark.parametrize("family", MODELS)
+def test_a_shop_whose_customers_all_buy_every_week_gives_numbers_or_a_reason(family):
+    weeks = np.arange(10.0, 60)
+    steady = pd.DataFrame({"repeats": weeks, "last": weeks, "observed": weeks, "weight": 10.0})
+    found = buying.fit_buying(steady, family)
+    if isinstance(found, NotTestable):
+        assert "alike" in found.reason
+    else:
+        assert np.isfinite(found.table.to_numpy()[:, 1:].astype(float)).all()
+        assert (found.model.alive(steady) > 0.9).all()
+
+
+def test_a_gigantic_time_is_fitted_or_refused():
+    rows = many(repeats=np.tile([0.0, 2], 50), last=np.tile([0.0, 1], 50), observed=np.linspace(1e6, 1e9, 100))
+    for family in (BGNBD, MBGNBD, ParetoNBD):
+        found = buying.fit_buying(rows, family)
+        assert isinstance(found, NotTestable) or np.isfinite(found.log_likelihood)
+
+
+@pytest.mark.parametrize(
+    "row", [(-1, 0, 5, 1), (1, 6, 5, 1), (0, 2, 5, 1), (0.5, 1, 5, 1), (1, 2, np.inf, 1), (1, 2, np.nan, 1)]
+)
+def test_histories_that_cannot_be_are_refused_with_their_row(row):
+    with pytest.raises(TableError, match=r"1 row cannot be.*First: row 2\."):
+        MODELS[BGNBD].alive(histories((0, 0, 5, 1), row))
+
+
+def test_units_of_time_cannot_be_mixed():
+    with pytest.raises(TableError, match="opportunities"):
+        MODELS[BGBB].alive(histories((1, 1.5, 5, 1)))
+    rows = shop(MODELS[BGNBD], seed=1, size=800, ahead=10.0)
+    fit = buying.fit_buying(rows, BGNBD)
+    rows.attrs["unit"] = "periods of 28 days"
+    with pytest.raises(TableError, match="in weeks"):
+        buying.gain(fit, rows, draws=10, seed=1)
+    with pytest.raises(TableError, match="hold-out"):
+        buying.forecasts(fit, rows.assign(ahead=0.0))
+
+
+# --- Spending ---------------------------------------------------------------------------------------------------
+
+
+def spenders(*, per_doubling: float, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    x = rng.geometric(0.3, 3_000).astype(float)
+    scale = rng.gamma(4.0, 1 / (20.0 * per_doubling ** np.log2(x)))
+    return pd.DataFrame({"repeats": x, "mean": rng.gamma(5.0 * x, 1 / scale) / x, "weight": 1.0})
+
+
+@pytest.mark.parametrize("truth", [1.0, 1.2])
+def test_spending_that_depends_on_frequency_is_seen(truth):
+    found = buying.fit_spend(spenders(per_doubling=truth, seed=6), by_frequency=True)
+    table = found.table.set_index("parameter")
+    assert table.loc["per_doubling", "low"] < truth < table.loc["per_doubling", "high"]
+    assert (table.loc["per_doubling", "low"] > 1) == (truth > 1)
+    assert (np.abs(np.log(table["value"] / [5.0, 4.0, 20.0, truth])) < 3.5 * np.sqrt(np.diag(found.covariance))).all()
+
+
+def test_independent_spending_holds_its_factor_at_one():
+    table = buying.fit_spend(spenders(per_doubling=1.0, seed=6)).table.set_index("parameter")
+    assert list(table.loc["per_doubling"]) == [1, 0, 1, 1]
+
+
+def test_spending_of_nobody_and_of_equals_is_refused():
+    rows = spenders(per_doubling=1.0, seed=6)
+    assert "0 customers" in buying.fit_spend(rows.assign(mean=0.0)).reason
+    assert isinstance(buying.fit_spend(pd.DataFrame({"repeats": [2.0], "mean": [9.0], "weight": [90.0]})), NotTestable)
+
+
+def test_an_endless_mean_is_said_to_be_endless():
+    model = buying.GammaGamma(2.0, 0.9, 10.0)
+    found = model.mean_order(np.array([0, 1]), np.array([np.nan, 30.0]))
+    assert found[0] == np.inf
+    assert found[1] == pytest.approx(2 * (10 + 30) / (2 + 0.9 - 1))
