@@ -28,9 +28,9 @@ HISTORY = ["repeats", "last", "observed"]
 # A parameter a million times its start, or a millionth of it, stands for infinity or nothing.
 LIMIT = math.log(1e6)
 STEP, TINY = 1e-6, 1e-300
-# So many places give ten digits; the tests compare with other formulas.
 # A search begins on so many rows.
 SAMPLE = 1500
+# So many places give nine digits; the tests compare with other formulas.
 NODES, BETA_NODES, COUNT_NODES, TIME_NODES = 24, 96, 120, 160
 Parts = tuple[np.ndarray, np.ndarray, list[np.ndarray]]
 
@@ -535,13 +535,15 @@ class GammaGamma:
         v, orders = self._scale(x), p * x
         share = np.log(x * mean) - np.log(x * mean + v)
         known = gammaln(orders + q) - gammaln(orders) - gammaln(q) - np.log(mean)
-        of_v, both = q - (orders + q) * v / (x * mean + v), digamma(orders + q)
-        slopes = [x * (both - digamma(orders) + share), both - digamma(q) + share + np.log(v / (x * mean))]
-        return (
-            known + orders * share + q * np.log(v / (x * mean + v)),
-            None,
-            [*slopes, of_v / self.v, of_v * np.log2(x) / per],
-        )
+        rest, both = np.log(v) - np.log(x * mean + v), digamma(orders + q)
+        of_v = q - (orders + q) * np.exp(rest)
+        slopes = [
+            x * (both - digamma(orders) + share),
+            both - digamma(q) + rest,
+            of_v / self.v,
+            of_v * np.log2(x) / per,
+        ]
+        return known + orders * share + q * rest, None, slopes
 
     def _scale(self, x: np.ndarray) -> np.ndarray:
         return self.v * self.per_doubling ** np.log2(np.maximum(x, 1))
@@ -601,9 +603,7 @@ def forecasts(fit: Fit, rows: pd.DataFrame, *, most: int = 7) -> pd.DataFrame:
 
 def _ahead(fit: Fit, rows: pd.DataFrame) -> float:
     if rows.attrs.get("unit", WEEKS) != fit.unit or fit.unit != WEEKS or not rows["ahead"].iloc[0] > 0:
-        raise TableError(
-            "buying histories: a hold-out needs summarise(..., until=a day before the last one), in weeks."
-        )
+        raise TableError("buying histories: a hold-out needs summarise(..., until=an earlier day), in weeks.")
     return float(rows["ahead"].iloc[0])
 
 
@@ -621,14 +621,12 @@ def gain(fit: Fit, rows: pd.DataFrame, *, draws: int = 1000, seed: int) -> Estim
     """
     rules = fit.model.expected(rows, _ahead(fit, rows)), own_pace(rows, _ahead(fit, rows))
     missed = np.array([(rows["later"].to_numpy(float) - rule) ** 2 for rule in rules])
-    model, naive = missed @ rows["weight"].to_numpy(float)
-    if naive <= 0:
-        return NotTestable("The naive rule makes no error, so there is none to remove.")
-    blocks = [block @ missed.T for block in resamples(rows.astype({"weight": int}), draws=draws, seed=seed)]
-    found = np.concatenate(blocks)
-    return Estimate.from_draws(
-        1 - model / naive, 1 - found[:, 0] / found[:, 1], unit="gain", n=int(rows["weight"].sum())
-    )
+    weight = rows["weight"].to_numpy(float)
+    if (came := int(weight @ (rows["later"] > 0))) < MIN_EVENTS:
+        return NotTestable(f"{plural(came, 'customer')} came back on the hold-out; at least {MIN_EVENTS} are needed.")
+    drawn = np.concatenate([block @ missed.T for block in resamples(rows, draws=draws, seed=seed)])
+    value, *found = (1 - pair[..., 0] / pair[..., 1] for pair in (missed @ weight, drawn))
+    return Estimate.from_draws(float(value), *found, unit="gain", n=int(weight.sum()))
 
 
 def tracking(fit: Fit, bought: Purchases, *, until: date) -> pd.DataFrame:
@@ -656,5 +654,6 @@ def tracking(fit: Fit, bought: Purchases, *, until: date) -> pd.DataFrame:
     pace = own_pace(known, np.arange(1, ahead + 1)[:, None] / WEEK) @ known["weight"]
     naive = np.append(np.full(length - ahead, np.nan), actual[-ahead - 1] + pace)
     ends = np.arange(WEEK - 1, length, WEEK)
-    columns = {"actual": actual[ends], "model": model[ends], "naive": naive[ends]}
-    return pd.DataFrame({"week": np.arange(1, len(ends) + 1), **columns})
+    return pd.DataFrame(
+        {"week": (ends + 1) // WEEK, "actual": actual[ends], "model": model[ends], "naive": naive[ends]}
+    )
