@@ -15,6 +15,7 @@ SOURCE = ROOT / "src/analysis"
 # In the order data flow; a package counts as one place.
 FLOW = [
     "words", "estimates", "tables", "sources", "readings", "checks", "datasets", "studies", "customers",
+    "cohorts",
     "lifetimes", "spending", "retention", "hazards", "renewal", "buying", "value", "hypotheses", "exhibits", "findings",
     "figures", "profiles", "stays", "boards", "notebooks", "worker", "runs", "progress", "publishing",
     "pages", "report", "cli",

@@ -1,0 +1,371 @@
+"""Customers by when they first ordered: how many come back at each age, and whether newer ones do so more.
+
+A cohort is everybody whose first order fell into one calendar week, month or quarter. Age counts such periods, 0 being
+the one of the first order. Only periods that ended before the last day seen count; the running one is marked. What
+leaves the engine are counts and sums over a cohort, never a customer.
+
+Cohorts of contracts, from the day a subscription started, would need the same tables and are not made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.customers import DECIMALS, Purchases
+from analysis.estimates import NORMAL, NotTestable
+from analysis.tables import SettingsError
+from analysis.words import count, listing, plural
+
+# For each grain its length in days, its name in pandas, and how one of its periods is called.
+GRAINS = {"week": (7, "W-SUN", "%Y-%m-%d"), "month": (30.4375, "M", "%b %Y"), "quarter": (91.3125, "Q", "Q%q %Y")}
+DEFINITIONS = N_DAY, WINDOW, LATER = "n-day", "window", "on-or-after"
+CUSTOMERS, GROSS, NET_REVENUE = "customers", "gross revenue", "net revenue"
+SEEN, RUNNING, NOT_YET = "seen", "running", "not yet"
+FEWEST, FEWEST_COHORTS = 30, 3  # active customers in a compared cohort; compared cohorts
+LEVEL = 0.95
+
+
+# --- counted in the engine ------------------------------------------------------------------------------------------
+
+
+def _position(day: Any, grain: str) -> Any:
+    """The running number of a day's period, as pandas numbers its periods."""
+    import ibis
+
+    if grain not in GRAINS:
+        raise SettingsError(f'grain is "{grain}"; it must be {listing(list(GRAINS), "or")}.')
+    # 1900 began on a Monday, 3,651 weeks before the one from which pandas counts.
+    weeks = day.delta(ibis.literal(date(1900, 1, 1)), unit="day") // 7 - 3651
+    months = (day.year() - 1970) * 12 + day.month() - 1
+    return {"week": weeks, "month": months, "quarter": months // 3}[grain]
+
+
+def _lives(bought: Purchases, grain: str) -> Any:
+    """One row a customer and period with an order or a return, with the cohort and the revenue of its first period."""
+    import ibis
+
+    each = bought.rows.group_by("customer_id", period=_position(bought.rows.ordered_on, grain))
+    lives = each.agg(revenue=bought.rows.amount.sum(), active=bought.rows.opens.max())
+    whole_life = ibis.window(group_by="customer_id", order_by="period", preceding=None, following=None)
+    cohort, start = (lives[name].first().over(whole_life) for name in ("period", "revenue"))
+    return lives.mutate(position=cohort, age=lives.period - cohort, start=start)
+
+
+def begun(bought: Purchases, *, grain: str = "month") -> pd.DataFrame:
+    """The cohorts: who can be followed, and how far.
+
+    Returns:
+        One row a cohort: cohort (name), began (first day of its period), position (running number of the period),
+        customers (count), start and start_squares (revenue of the first period and its squares, summed), lived
+        (complete periods after the first; -1 while the first still runs) and running (whether one more has begun).
+
+    Raises:
+        SettingsError: an unknown grain.
+    """
+    lives = _lives(bought, grain)
+    first = lives.filter(lives.age == 0)
+    sums = {"customers": first.count(), "start": first.start.sum(), "start_squares": (first.start * first.start).sum()}
+    table = first.group_by("position").agg(**sums).order_by("position").to_pandas().round(DECIMALS)
+    _, frequency, look = GRAINS[grain]
+    days = pd.PeriodIndex([pd.Period(ordinal=at, freq=frequency) for at in table["position"]]).asfreq("D", how="S")
+    complete = pd.Period(bought.observed_until + timedelta(days=1), frequency).ordinal - 1
+    table = table.assign(cohort=days.strftime(look), began=days.to_timestamp(), lived=complete - table["position"])
+    return table.assign(running=pd.Period(bought.observed_until, frequency).ordinal > complete)
+
+
+def horizon(cohorts: pd.DataFrame) -> int:
+    """The highest age that at least half of the complete cohorts of `begun`, and at least three, have lived through.
+
+    Cohorts of fewer than 30 customers do not count. Where there are fewer than three, it is the age of the youngest.
+    """
+    lived = cohorts.loc[(cohorts["lived"] >= 0) & (cohorts["customers"] >= FEWEST), "lived"].sort_values()
+    return int(lived.iloc[max(0, len(lived) - max(FEWEST_COHORTS, (len(lived) + 1) // 2))]) if len(lived) else 0
+
+
+def follow(
+    bought: Purchases, *, ages: list[int], grain: str, definitions: Sequence[str] = DEFINITIONS, window: int = 3
+) -> pd.DataFrame:
+    """How much of each cohort came back, under every definition asked for, with an interval in each cell.
+
+    To come back at an age is to order in exactly that period ("n-day"); in at least one of `window` periods from it
+    on ("window"); or in it or any later one up to the `horizon` ("on-or-after"), which is the same for all, because
+    whoever is watched for longer has more chances to come back.
+
+    Counted are customers; net revenue, all that the cohort brought in, over what it brought in in its first period;
+    and gross revenue, where each customer counts in each period for no more than in their first, so that those who
+    buy more do not hide those who left. Money of several periods is their mean. Whether returns are taken off is
+    decided by `bought`.
+
+    Args:
+        bought: the orders.
+        ages: in periods, 1 or more; "on-or-after" has only those below the horizon.
+        grain: "week", "month" or "quarter".
+        definitions: some of the three.
+        window: periods, at least 2.
+
+    Returns:
+        One row a cohort, definition, age and counted: cohort (name), began (day), position, customers (the cohort's
+        size), active (customers with an order), to_age (the last age looked at), base and kept (what is divided:
+        size and active, or money), base_squares, cross and kept_squares (sums of products over customers, for
+        errors), state, value, low and high (shares). state is "seen"; "running" (the last period has begun and not
+        ended: a value so far, without an interval); or "not yet" (no value). Intervals are at 95%: Jeffreys' for
+        customers, the delta method for money. Money of fewer than 30 active customers is left blank: amounts are too
+        skewed for an interval, and so few could be recognised.
+
+    Raises:
+        SettingsError: an unknown grain or definition, an age below 1, or a window of fewer than two periods.
+
+    Source: Brown, Cai & DasGupta (2001), Statistical Science 16; Cochran (1977), Sampling Techniques, 6.3 (ratios).
+    """
+    if strange := sorted({*definitions} - {*DEFINITIONS}):
+        raise SettingsError(f'definition is "{strange[0]}"; it must be {listing(list(DEFINITIONS), "or")}.')
+    if window < 2 or not ages or min(ages) < 1:
+        raise SettingsError(f"ages is {list(ages)} and window {window}; give ages of 1 or more, a window of 2 or more.")
+    cohorts = begun(bought, grain=grain)
+    until, further = horizon(cohorts), {N_DAY: 0, WINDOW: window - 1}
+    spans = pd.MultiIndex.from_product([definitions, sorted({*ages})], names=["definition", "age"]).to_frame(
+        index=False
+    )
+    spans["to_age"] = (spans["age"] + spans["definition"].map(further)).fillna(until).astype("int64")
+    spans = spans.query("definition != @LATER or age < @until").reset_index(drop=True).reset_index(names="span")
+    cells = cohorts.merge(spans, how="cross").merge(_sums(bought, spans, grain), how="left").fillna(0.0)
+    wait = cells["lived"] - cells["to_age"]
+    cells["state"] = np.select([wait >= 0, (wait == -1) & cells["running"]], [SEEN, RUNNING], NOT_YET)
+    return _with_intervals(cells)
+
+
+def _sums(bought: Purchases, spans: pd.DataFrame, grain: str) -> pd.DataFrame:
+    """Active customers, sums of money and sums of products over the customers of each cohort, for each span."""
+    import ibis
+
+    periods = [range(first, last + 1) for first, last in zip(spans["age"], spans["to_age"], strict=True)]
+    pairs = pd.DataFrame({"span": spans["span"], "share": [1 / len(p) for p in periods], "age": periods}).explode("age")
+    at = _lives(bought, grain).join(ibis.memtable(pairs.astype({"age": "int64"})), "age")
+    money = {"gross": ibis.least(at.revenue, at.start), "net": at.revenue}
+    means = {name: (amount * at.share).sum() for name, amount in money.items()}
+    one = at.group_by("customer_id", "position", "span").agg(active=at.active.max(), start=at.start.max(), **means)
+    sums = {"active": one.active.sum()} | {name: one[name].sum() for name in money}
+    sums |= {f"{name}_cross": (one[name] * one.start).sum() for name in money}
+    sums |= {f"{name}_squares": (one[name] * one[name]).sum() for name in money}
+    return one.group_by("position", "span").agg(**sums).to_pandas().round(DECIMALS)
+
+
+def _with_intervals(cells: pd.DataFrame) -> pd.DataFrame:
+    """One row for each thing counted, with its value and interval."""
+    named = cells[["cohort", "began", "position", "customers", "active", "definition", "age", "to_age", "state"]]
+    sources = {CUSTOMERS: ["customers", "active", "customers", "active", "active"]}
+    for counted, name in ((GROSS, "gross"), (NET_REVENUE, "net")):
+        sources[counted] = ["start", name, "start_squares", f"{name}_cross", f"{name}_squares"]
+    sums = ["base", "kept", "base_squares", "cross", "kept_squares"]
+    parts = [named.assign(counted=c, **dict(zip(sums, cells[s].to_numpy().T, strict=True))) for c, s in sources.items()]
+    table = pd.concat(parts, ignore_index=True)
+    heads = table["counted"] == CUSTOMERS
+    shown = (table["state"] != NOT_YET) & (table["base"] > 0) & (heads | (table["active"] >= FEWEST))
+    table["value"] = (table["kept"] / table["base"]).where(shown)
+    half = NORMAL.inv_cdf((1 + LEVEL) / 2) * np.sqrt(_variance(table, table["value"]))
+    exact = jeffreys(table["active"], table["customers"])
+    for end, away, exact_ in zip(("low", "high"), (-half, half), exact, strict=True):
+        table[end] = (table["value"] + away).mask(heads, pd.Series(exact_)).where(shown & (table["state"] == SEEN))
+    return table
+
+
+def jeffreys(successes: Any, n: Any, *, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+    """Jeffreys' interval for shares; it ends at 0 where there is none, and at 1 where all are.
+
+    Source: Brown, Cai & DasGupta (2001), Statistical Science 16.
+    """
+    from scipy.stats import beta
+
+    low, high = (beta.ppf(p, successes + 0.5, n - successes + 0.5) for p in ((1 - level) / 2, (1 + level) / 2))
+    return np.where(successes == 0, 0.0, low), np.where(successes == n, 1.0, high)
+
+
+def _variance(cells: pd.DataFrame, rate: Any) -> Any:
+    """Of kept over base, a ratio of sums over customers who spread around `rate`."""
+    spread = cells["kept_squares"] - 2 * rate * cells["cross"] + rate**2 * cells["base_squares"]
+    return spread.clip(lower=0) / cells["base"] ** 2
+
+
+# --- one curve for all ----------------------------------------------------------------------------------------------
+
+
+def pooled(cells: pd.DataFrame, *, until: int) -> pd.DataFrame | NotTestable:
+    """The share of customers who ordered in each period of age, over the same cohorts at every age.
+
+    Only cohorts that lived through all ages up to `until` count. Where each age is averaged over whichever cohorts
+    have reached it, the curve moves when a cohort drops out, though nobody changed.
+
+    Args:
+        cells: from `follow`, with the definition "n-day" at all ages up to `until`.
+        until: the last age.
+
+    Returns:
+        One row an age: age, customers, active, value, low, high (a simultaneous 95% band: the true curve lies inside
+        at all ages at once with that confidence or more; Jeffreys at Bonferroni's level, which asks nothing of how
+        the ages hang together), and moving and moving_customers, the same from all cohorts that reached the age. Not
+        testable with fewer than three such cohorts, or fewer than 30 active customers at some age.
+
+    Source: Dunn (1961), Journal of the American Statistical Association 56 (Bonferroni's intervals).
+    """
+    seen = cells.query("definition == @N_DAY and counted == @CUSTOMERS and state == @SEEN and age <= @until")
+    fixed = seen[seen["position"].isin(seen.loc[seen["age"] == until, "position"])]
+    curve, moving = (part.groupby("age")[["customers", "active"]].sum() for part in (fixed, seen))
+    lived = fixed["position"].nunique()
+    if lived < FEWEST_COHORTS or curve["active"].min() < FEWEST:
+        return NotTestable(f"{lived} cohorts lived through age {until}; 3 with 30 active customers an age are needed.")
+    low, high = jeffreys(curve["active"], curve["customers"], level=1 - (1 - LEVEL) / len(curve))
+    curve = curve.assign(value=curve["active"] / curve["customers"], low=low, high=high)
+    moved = {"moving": moving["active"] / moving["customers"], "moving_customers": moving["customers"]}
+    return curve.assign(**moved).reset_index()
+
+
+# --- are newer cohorts better? --------------------------------------------------------------------------------------
+
+FOUND = ["compared", "customers", "rate", "change", "low", "high", "p", "alike", "note"]
+
+
+def trends(cells: pd.DataFrame) -> pd.DataFrame:
+    """A straight line through the cohorts at each age, with p-values that allow for the number of ages.
+
+    Each cohort weighs as it has customers. Cohorts scatter around the line for more reasons than which customers they
+    hold: a month has its season and its campaigns. So the standard error grows with the scatter that is seen, never
+    shrinks below what customers alone make, and is judged by Student's t with two degrees fewer than cohorts.
+
+    Args:
+        cells: from `follow`, for one definition and one thing counted.
+
+    Returns:
+        One row an age: age, compared (cohorts), customers, rate (of all compared), change, low, high (points for a
+        cohort that began one period later), p, alike (p of all cohorts being the same but for which customers they
+        hold), note (why it is not testable), adjusted (p by Holm over the ages) and answer: "better" (newer cohorts
+        are, at an adjusted p below .05), "worse", "open" or "not testable". Cohorts where fewer than 30 active
+        customers would be expected at the common rate are left out: by their size, not by their own result. With
+        fewer than three left an age is not testable.
+
+    Source: Knapp & Hartung (2003), Statistics in Medicine 22 (scatter and t, here never below 1); Cochran (1977),
+    6.3; Holm (1979), Scandinavian Journal of Statistics 6.
+    """
+    return _found([({"age": age}, part) for age, part in cells.groupby("age")])
+
+
+def _trend(cells: pd.DataFrame) -> dict[str, float] | NotTestable:
+    from scipy.stats import chi2, t
+
+    seen = cells[(cells["state"] == SEEN) & (cells["base"] > 0)]
+    used = seen[seen["customers"] * seen["active"].sum() >= FEWEST * seen["customers"].sum()]
+    if len(used) < FEWEST_COHORTS:
+        return NotTestable(f"{len(used)} cohorts lived so long and are large enough; {FEWEST_COHORTS} are needed.")
+    n, rates, common = used["customers"], used["kept"] / used["base"], used["kept"].sum() / used["base"].sum()
+    variance, free = _variance(used, common), len(used) - 2
+    if common <= 0 or not (variance > 0).all():
+        return NotTestable("All customers of a cohort did the same, or brought in nothing: there is no spread.")
+    away = used["position"] - np.average(used["position"], weights=n)
+    lean = n * away / (n @ away**2)
+    slope = float(lean @ rates)
+    scatter = ((rates - np.average(rates, weights=n) - slope * away) ** 2 / variance).sum() / free
+    error = float(np.sqrt(lean**2 @ variance * max(1.0, scatter)))
+    half = error * t.ppf((1 + LEVEL) / 2, free)
+    uneven = ((rates - np.average(rates, weights=1 / variance)) ** 2 / variance).sum()
+    tests = 2 * t.sf(abs(slope) / error, free), chi2.sf(uneven, free + 1)
+    return dict(zip(FOUND, (len(used), n.sum(), common, slope, slope - half, slope + half, *tests, ""), strict=True))
+
+
+def _found(parts: Sequence[tuple[dict[str, Any], pd.DataFrame]]) -> pd.DataFrame:
+    """What was asked beside the trend in those cells, Holm's steps over all of them, and what follows."""
+    rows = [asked | ({"note": f.reason} if isinstance(f := _trend(part), NotTestable) else f) for asked, part in parts]
+    table = pd.DataFrame(rows, columns=[*parts[0][0], *FOUND]).astype(dict.fromkeys(FOUND[:-1], float))
+    order = table["p"].dropna().sort_values()
+    table["adjusted"] = (order * np.arange(len(order), 0, -1)).cummax().clip(upper=1)
+    sure = table["adjusted"] < 1 - LEVEL
+    sides = [table["p"].isna(), sure & (table["change"] > 0), sure]
+    return table.assign(answer=np.select(sides, ["not testable", "better", "worse"], "open"))
+
+
+def told(table: pd.DataFrame) -> str:
+    """What `trends` found at which age, as question and answer."""
+    ages = table.groupby("answer")["age"].agg(lambda ages: listing([count(age) for age in ages]))
+    return "Are newer cohorts better? " + " ".join(f"At age {ages[answer]}: {answer}." for answer in ages.index)
+
+
+# --- the same question asked in every defensible way ----------------------------------------------------------------
+
+CHOICES = ["definition", "counted", "age", "grain", "cohorts"]
+
+
+def specifications(bought: Purchases, *, ages: list[int], grain: str, definition: str, window: int) -> pd.DataFrame:
+    """The trend under every definition, thing counted, age and grain, with and without the first cohorts.
+
+    The first period of a table holds old customers who only look new, unless the table begins with the business; so
+    every trend is reckoned again without the cohorts that began in it. Ages and window, given in periods of `grain`,
+    are carried over to another grain where a whole number of its periods comes within 15% of the same time.
+
+    Args:
+        bought: the orders.
+        ages, grain, definition, window: of the headline, which is asked at the first of the ages.
+
+    Returns:
+        One row a specification that can be tested: the five `CHOICES` (text), value, low, high (relative change of
+        retention for a cohort that began a month later), compared, customers, rate, p, alike, adjusted and answer as
+        in `trends`, but by Holm over all rows, side ("up", "down", or "open" where the plain interval holds 0) and
+        headline (true for one row, if it can be tested).
+    """
+    since, parts = begun(bought, grain=grain)["began"].iloc[:2].max(), []
+    for other in GRAINS:
+        turned: dict[Any, int] = {there: age for age in reversed(ages) if (there := _carried(age, grain, other))}
+        wide = _carried(window, grain, other)
+        meanings = [meaning for meaning in DEFINITIONS if meaning != WINDOW or wide > 1]
+        if not turned:
+            continue
+        cells = follow(bought, ages=[*turned], grain=other, definitions=meanings, window=max(2, wide))
+        for (meaning, counted, age), part in cells.groupby(CHOICES[:3], sort=False):
+            asked = meaning, counted, plural(turned[age], grain), other
+            for who, chosen in (("all", part), ("without the first", part[part["began"] >= since])):
+                parts.append((dict(zip(CHOICES, (*asked, who), strict=True)), chosen))
+    table = _found(parts).dropna(subset="p", ignore_index=True)
+    a_month = GRAINS["month"][0] / table["grain"].map(lambda name: GRAINS[name][0]) / table["rate"]
+    table[["change", "low", "high"]] = table[["change", "low", "high"]].mul(a_month, axis=0)
+    first = [definition, CUSTOMERS, plural(ages[0], grain), grain, "all"]
+    side = np.select([table["low"] > 0, table["high"] < 0], ["up", "down"], "open")
+    return table.assign(side=side, headline=(table[CHOICES] == first).all(axis=1)).rename(columns={"change": "value"})
+
+
+def _carried(periods: int, grain: str, other: str) -> int:
+    """So many periods of one grain as a whole number of another's; 0 where none comes within 15%."""
+    exact = periods * GRAINS[grain][0] / GRAINS[other][0]
+    return round(exact) if abs(round(exact) - exact) <= 0.15 * exact else 0
+
+
+def tally(table: pd.DataFrame) -> str:
+    """How the answers of `specifications` fall, as a sentence without its full stop."""
+    sides = table["value"] > 0, table["answer"] == "better", table["answer"] == "worse"
+    ahead, better, worse = (count(side.sum()) for side in sides)
+    asked = f"Of {plural(len(table), 'way')} of asking, {ahead} put newer cohorts ahead"
+    return f"{asked}; beyond chance they are better in {better} and worse in {worse}"
+
+
+def flips(table: pd.DataFrame) -> str:
+    """Which choices in `specifications` turn the sign alone, with both intervals clear of zero, as a sentence."""
+    others = {choice: [other for other in CHOICES if other != choice] for choice in CHOICES}
+    sides = {choice: table.groupby(rest)["side"].agg(set) for choice, rest in others.items()}
+    turning = [f"the {choice}" for choice, seen in sides.items() if any({"up", "down"} <= both for both in seen)]
+    return f"{listing(turning) or 'no choice'} alone can turn the sign, beyond chance both ways.".capitalize()
+
+
+def ranking(cells: pd.DataFrame) -> str:
+    """Which cohort comes out best under how many of the definitions and things counted, as a sentence.
+
+    Args:
+        cells: from `follow`, at one age. Ranked are cohorts of 30 customers or more that were followed far enough for
+            every definition.
+    """
+    ready = cells["state"].eq(SEEN) & cells["base"].gt(0) & cells["customers"].ge(FEWEST)
+    ranked = cells[ready.groupby(cells["position"]).transform("all")]
+    rates = (ranked["kept"] / ranked["base"]).groupby([ranked[name] for name in ("definition", "counted", "cohort")])
+    bests = rates.first().unstack("cohort").idxmax(axis=1).value_counts()
+    named = [f"{cohort} in {count(times)}" for cohort, times in bests.items()]
+    return f"Counted in {count(bests.sum())} ways, the cohort that kept the most is {listing(named) or 'not known'}."
