@@ -10,9 +10,10 @@ import pytest
 from invented import orders
 from statsmodels.stats.proportion import proportion_confint
 
-from analysis import cohorts, customers
+from analysis import cohorts, customers, figures
 from analysis.checks import CheckedTable
 from analysis.estimates import NotTestable
+from analysis.exhibits import Text
 from analysis.tables import SettingsError
 
 # Ann came back in February and April, Bob never, Cy in March; Dee began a month later and came back in March.
@@ -202,6 +203,19 @@ def test_the_pooled_band_holds_everywhere_at_once():
 def test_a_curve_over_two_cohorts_is_not_shown():
     assert isinstance(cohorts.pooled(world(np.full((2, 3), 100.0)), until=3), NotTestable)
     assert isinstance(cohorts.pooled(world(np.full((3, 3), 9.0)), until=3), NotTestable)
+
+
+def test_the_triangle_is_drawn_twice_and_leaves_small_cohorts_out(cdnow):
+    """The two customers whose first order of any money came in November are not in the picture, nor in its data."""
+    cells = cohorts.follow(cdnow, ages=list(range(1, 17)), grain="month", definitions=["n-day"])
+    for counted in ("customers", "net revenue"):
+        drawn = figures.triangle(cells[cells["counted"] == counted], name="triangle", title="Some come back")
+        assert len({drawn.png(), drawn.png(phone=True)}) == 2
+        assert set(drawn.data["cohort"]) == {"Jan 1997", "Feb 1997", "Mar 1997"}
+        assert "Nov 1997" not in drawn.csv() + drawn.alt
+        assert "Left out: 1 cohort" in drawn.caption
+    assert "Jan 1997 14.8% at age 1" in figures.triangle(cells.head(32), name="t", title="t").alt
+    assert isinstance(figures.triangle(cells, min_cell=10**6, name="t", title="t"), Text)
 
 
 # --- are newer cohorts better? ------------------------------------------------------------------------------------

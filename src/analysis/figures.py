@@ -140,6 +140,73 @@ def timeline(counts: pd.DataFrame, *, y_label: str, **telling: Unpack[Telling]) 
     return Figure(alt=alt, data=counts, draw=draw, size=(DESKTOP[0], 3.0), phone_size=(PHONE[0], 3.0), **telling)
 
 
+def triangle(cells: pd.DataFrame, *, min_cell: int = FEWEST, **telling: Unpack[Telling]) -> Figure | Text:
+    """Cohorts down, ages across: each cell its share in per cent, darker for more, with its interval below.
+
+    Cells not lived through stay blank; one whose period still runs is slanted and framed. Where there are more ages
+    than fit, every second or third is drawn, and the data behind the figure hold all.
+
+    Args:
+        cells: one row a cohort and age, cohorts in order: cohort, customers (its size), age, value, low, high (0 to
+            1, missing where there is none) and state ("running" is marked).
+        min_cell: cohorts of fewer customers are left out.
+        telling: see the module.
+    """
+    few = cells["customers"] < min_cell
+    left_out = words.plural(cells.loc[few, "cohort"].nunique(), "cohort")
+    cells = cells.loc[~few, ["cohort", "customers", "age", "value", "low", "high", "state"]]
+    sizes = cells.drop_duplicates("cohort").set_index("cohort")["customers"]
+    ages, most = sorted(cells.loc[cells["value"].notna(), "age"].unique()), cells["value"].max()
+    if not most > 0:
+        return _too_few(min_cell)
+    places = {cohort: place for place, cohort in enumerate(sizes.index)}
+
+    def draw(fig: Any, phone: bool) -> None:
+        ax = fig.subplots()
+        shown = ages[:: int(np.ceil(len(ages) / (5 if phone else 12)))]
+        grid = cells.pivot(index="cohort", columns="age", values="value").reindex(index=sizes.index, columns=shown)
+        # The darkest blue stands for more than there is, so that dark type can be read on all.
+        ax.imshow(grid.to_numpy(float), cmap="Blues", vmin=0, vmax=1.8 * most, aspect="auto")
+        drawn = cells[cells["age"].isin(shown) & cells["value"].notna()]
+        for row in drawn.to_dict("records"):
+            x, y, running = shown.index(row["age"]), places[row["cohort"]], row["state"] == "running"
+            value, low, high = (f"{100 * row[part]:.{int(most < 0.2)}f}" for part in ("value", "low", "high"))
+            look = {"ha": "center", "color": INK, "style": "italic" if running else "normal"}
+            sure = np.isfinite(row["low"])
+            ax.text(x, y, value, va="bottom" if sure else "center", fontsize=8, **look)
+            ax.text(x, y + 0.08, f"{low}–{high}" if sure else "", va="top", fontsize=5.8, **look)
+            if running:
+                ax.add_patch(_frame(x, y))
+        ax.set_xticks(range(len(shown)), [str(age) for age in shown])
+        ax.set_yticks(range(len(sizes)), [f"{shortened(name, 12)} ({words.count(n)})" for name, n in sizes.items()])
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+        _above(ax, "Cohort (customers) by age in periods; per cent, with 95% intervals", phone=phone)
+
+    seen = cells.dropna(subset="low").groupby("cohort", sort=False)
+    said = _listed(
+        f"{shortened(name)} {in_unit(rows['value'].iloc[0], 'share')} at age {rows['age'].iloc[0]} and "
+        f"{in_unit(rows['value'].iloc[-1], 'share')} at age {rows['age'].iloc[-1]}"
+        for name, rows in seen
+    )
+    tall = 0.7 + 0.36 * len(sizes)
+    return Figure(
+        alt=f"{words.plural(len(sizes), 'cohort')} by age: {said}.",
+        data=cells,
+        draw=draw,
+        size=(DESKTOP[0], tall),
+        phone_size=(PHONE[0], tall + 0.2),
+        **_noting(few, f"Left out: {left_out} of fewer than {min_cell} customers.", telling),
+    )
+
+
+def _frame(x: float, y: float) -> Any:
+    """A dashed edge around a cell whose period has not ended."""
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((x - 0.47, y - 0.47), 0.94, 0.94, fill=False, ec=QUIET, lw=0.8, ls=(0, (3, 2)))
+
+
 # --- Estimates ------------------------------------------------------------------------------------------------------
 
 
