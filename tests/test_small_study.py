@@ -1,66 +1,13 @@
 """The real notebooks on a small invented business whose data are hostile: what is published stays safe and whole."""
 
 import json
-import random
 import re
-from datetime import date, timedelta
 
 import pytest
+from conftest import LONG, PERSIAN, RARE, identity
 
-from analysis import cli
 from analysis.findings import judge_again
 from analysis.notebooks import catalogue
-
-SCRIPT = "<script>document.title='broken'</script>"
-PERSIAN = "نسخه ویژه"
-LONG = "a plan whose name goes on and on " * 12
-RARE = "the plan of only three people"
-
-STUDY = """
-[study.small]
-title = "A small invented shop & its <contracts>"
-currency = "EUR"
-[study.small.tables.orders]
-source = "orders.csv"
-columns = { customer_id = "who", ordered_at = "day", amount = "total" }
-[study.small.tables.subscriptions]
-source = "contracts.csv"
-columns = { customer_id = "who", started_at = "from", ended_at = "to", plan = "plan" }
-observed_until = 2025-12-31
-covariates = ["plan"]
-"""
-
-
-def identity(number):
-    return f"ZQ-{number:04d}-person"
-
-
-def invented(folder):
-    """300 contracts in five plans, two of them small, and 1,500 orders; deterministic."""
-    chance = random.Random(7)
-    plans = [SCRIPT, PERSIAN, LONG]
-    contracts, orders = ["who,from,to,plan"], ["who,day,total"]
-    for number in range(300):
-        plan = RARE if number < 3 else "small" if number < 75 else plans[number % 3]
-        start = date(2022, 1, 1) + timedelta(chance.randrange(700))
-        stay = int(chance.expovariate(1 / (300 + 200 * (number % 3))))
-        end = start + timedelta(stay)
-        contracts.append(f'{identity(number)},{start},{end if end < date(2025, 12, 31) else ""},"{plan}"')
-        for _ in range(1 + number % 9):
-            day = start + timedelta(chance.randrange(500))
-            orders.append(f"{identity(number)},{day},{chance.choice([5, 8.5, 12, 20, 45, 80])}")
-    (folder / "contracts.csv").write_text("\n".join(contracts) + "\n", "utf-8")
-    (folder / "orders.csv").write_text("\n".join(orders) + "\n", "utf-8")
-    (folder / "studies.toml").write_text(STUDY, "utf-8")
-
-
-@pytest.fixture(scope="session")
-def small_site(tmp_path_factory):
-    """The published site of the small business."""
-    folder = tmp_path_factory.mktemp("small")
-    invented(folder)
-    assert cli.main(["report", "--studies", str(folder / "studies.toml"), "--out", str(folder / "site")]) == 0
-    return folder / "site"
 
 
 @pytest.fixture(scope="session")
