@@ -11,7 +11,6 @@ import pytest
 from analysis import exhibits
 from analysis.exhibits import (
     EXHIBIT_MIME,
-    VERDICT_LOOKS,
     Figure,
     Table,
     csv_text,
@@ -223,8 +222,10 @@ def test_a_card_says_verdict_estimate_rule_reason_and_rung_in_words():
 
 def test_a_change_after_the_first_run_is_said_to_be_one():
     change = {"what": "smallest effect", "name": "R05", "default": 1.05, "value": 1.01, "after_first_run": True}
-    said = exhibits.judgement_facts(entry(changed=[change]))["Changed from the defaults"]
-    assert said == "smallest effect R05: 1.01 instead of 1.05 (changed after the first run)"
+    card = exhibits.findings_html([entry(changed=[change, change | {"after_first_run": False}])])
+    said = "smallest effect R05: 1.01 instead of 1.05"
+    assert f"<dt>Changed from the defaults</dt><dd>{said} (changed after the first run); {said}</dd>" in card
+    assert "Changed from the defaults" not in exhibits.findings_html([entry()])
 
 
 def test_a_card_shows_every_text_as_text():
@@ -239,7 +240,6 @@ def test_a_card_shows_every_text_as_text():
 
 
 def test_every_verdict_has_a_sign_of_its_own():
-    assert set(VERDICT_LOOKS) == set(VERDICTS)
     cards = [exhibits.findings_html([entry(verdict=verdict)]) for verdict in VERDICTS]
     assert len({re.search("<svg.*?</svg>", card).group() for card in cards}) == len(VERDICTS)
 

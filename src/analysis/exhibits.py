@@ -26,7 +26,7 @@ import pandas as pd
 from analysis import words
 from analysis.checks import Step
 from analysis.hypotheses.register import RUNGS
-from analysis.hypotheses.rules import ASSOCIATION, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SUPPORTED
+from analysis.hypotheses.rules import VERDICTS
 
 EXHIBIT_MIME = "application/vnd.loyalty.exhibit+json"
 FINDING_MIME = "application/vnd.loyalty.finding+json"
@@ -101,10 +101,8 @@ def templates() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(verdicts=VERDICT_LOOKS, rungs=RUNGS, count=words.count, plural=words.plural)
-    environment.filters.update(
-        estimate=estimate_text, interval=interval_text, anchor=anchor, facts=judgement_facts, strip=strip, own=Markup
-    )
+    environment.globals.update(verdicts=VERDICTS, rungs=RUNGS, count=words.count, plural=words.plural, in_unit=in_unit)
+    environment.filters.update(estimate=estimate_text, interval=interval_text, anchor=anchor, strip=strip, own=Markup)
     return environment
 
 
@@ -133,7 +131,7 @@ def _check(name: str, **texts: str) -> None:
         raise ValueError(f"exhibit {name} has no {' and no '.join(missing)}: some readers would get nothing")
 
 
-def _bundle(exhibit: Mapping[str, str], shown: str, plain: str) -> dict[str, Any]:
+def _bundle(shown: str, plain: str, **exhibit: str) -> dict[str, Any]:
     return {EXHIBIT_MIME: exhibit, "text/html": shown, "text/plain": plain.strip()}
 
 
@@ -187,17 +185,14 @@ class Figure:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
         wide, narrow = (base64.b64encode(self.png(phone=phone)).decode() for phone in (False, True))
         title, caption, alt = map(isolated, (self.title, self.caption, self.alt))
-        exhibit = {
-            "kind": "figure", "name": self.name, "title": title, "caption": caption, "csv": self.csv(),
-            "alt": alt, "png_phone": narrow,
-        }  # fmt: skip
         shown = (
             f"<figure><p><strong>{escaped(title)}</strong></p>"
             f'<img alt="{escaped(alt)}" style="max-width:660px" src="data:image/png;base64,{wide}">'
             f"<figcaption>{escaped(caption)}</figcaption></figure>"
         )
-        bundle = _bundle(exhibit, shown, f"{title}\n{alt}") | {"image/png": wide}
-        return bundle, {"image/png": {"alt": alt}}
+        named = {"kind": "figure", "name": self.name, "title": title, "caption": caption, "alt": alt}
+        bundle = _bundle(shown, f"{title}\n{alt}", csv=self.csv(), png_phone=narrow, **named)
+        return bundle | {"image/png": wide}, {"image/png": {"alt": alt}}
 
 
 def theme() -> Any:
@@ -302,11 +297,9 @@ class Table:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
         title, caption, shown = isolated(self.title), isolated(self.caption), self.html()
-        exhibit = {
-            "kind": "table", "name": self.name, "title": title, "caption": caption, "csv": self.csv(), "html": shown,
-        }  # fmt: skip
+        named = {"kind": "table", "name": self.name, "title": title, "caption": caption}
         note = f"<p>{escaped(caption)}</p>" if caption else ""
-        return _bundle(exhibit, shown + note, f"{title}\n{caption}"), {}
+        return _bundle(shown + note, f"{title}\n{caption}", csv=self.csv(), html=shown, **named), {}
 
 
 def hide_small(rows: pd.DataFrame, *, size_column: str, min_cell: int) -> pd.DataFrame:
@@ -373,7 +366,7 @@ class Text:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
         text = isolated(self.text)
-        return _bundle({"kind": "text", "text": text}, f"<p>{escaped(text)}</p>", text), {}
+        return _bundle(f"<p>{escaped(text)}</p>", text, kind="text", text=text), {}
 
 
 def say(sentence: str, *values: object, **named: object) -> Text:
@@ -400,22 +393,6 @@ def _said(value: object) -> str:
 # --- Findings -------------------------------------------------------------------------------------------------------
 
 
-# Each verdict's class for its colour, and its meaning; its sign stands in the template.
-VERDICT_LOOKS = {
-    SUPPORTED: ("supported", "The data pass the rule that was fixed before they were read."),
-    ASSOCIATION: (
-        "association",
-        "The two go together as claimed, but these data cannot show that one brings about the other.",
-    ),
-    CONTRADICTED: (
-        "contradicted",
-        "The data fail the rule: the opposite holds, or any effect is too small to matter.",
-    ),
-    INCONCLUSIVE: ("inconclusive", "The data leave both answers open."),
-    NOT_TESTABLE: ("untestable", "A table, a column or enough cases are missing; the page says which."),
-}
-
-
 def anchor(entry: Mapping[str, Any]) -> str:
     """The place of a finding on its page, unique for each hypothesis and reading."""
     reading = "" if entry["headline"] else "-" + re.sub(r"[^a-z0-9]+", "-", str(entry["reading"]).lower()).strip("-")
@@ -436,28 +413,6 @@ def interval_text(entry: Mapping[str, Any]) -> str:
     if low is None or high is None:
         return ""
     return words.interval(low, high, unit, entry.get("currency")) if unit in words.UNITS else f"{low:g} to {high:g}"
-
-
-def judgement_facts(entry: Mapping[str, Any]) -> dict[str, str]:
-    """How a verdict was reached, as label -> text; labels without a text are left out."""
-    least, rung = entry.get("smallest_effect"), entry.get("rung")
-    facts = {
-        "The rule, fixed beforehand": entry["rule"]["text"],
-        "Smallest effect that matters": in_unit(least, entry["unit"], entry.get("currency")) if _finite(least) else "",
-        "Reading": entry["reading"],
-        "Measured as": entry["estimand"],
-        "Cases": words.count(entry["n"]) if _finite(entry["n"]) else "",
-        "Kind of evidence": f"Rung {rung}: {RUNGS.get(rung, '')}." if rung else "",
-        "How it was estimated": entry.get("design") or "",
-        "What these data could show": entry.get("reach") or "",
-        "Changed from the defaults": "; ".join(map(_change, entry.get("changed") or [])),
-    }
-    return {label: text for label, text in facts.items() if text}
-
-
-def _change(change: Mapping[str, Any]) -> str:
-    late = " (changed after the first run)" if change.get("after_first_run") else ""
-    return f"{change['what']} {change['name']}: {change['value']} instead of {change['default']}{late}"
 
 
 def _finite(value: object) -> bool:
