@@ -143,6 +143,21 @@ def test_expected_orders_are_the_printed_formula(family):
     assert model.newcomer(t) == pytest.approx(printed, rel=1e-9)
 
 
+@pytest.mark.parametrize("a", [0.01, 0.5, 1.0, 1.0000001, 200.0])
+@pytest.mark.parametrize("b", [0.1, 2.0, 1000.0])
+def test_expected_orders_are_the_sum_over_every_next_one(a, b):
+    """The n-th further order comes if a customer who never leaves would get there, and none of n - 1 was the last."""
+    from scipy.special import betainc, betaln
+
+    n = np.arange(20_000)
+    still = np.exp(betaln(a, b + n) - betaln(a, b))
+    for r, weeks in ((0.1, 60.0), (5.0, 2.0), (300.0, 20.0)):
+        model = BGNBD(r, 2.0, a, b)
+        reached = betainc(n + 1, r, weeks / (2.0 + weeks))
+        # Steps of equal length: seven digits for shapes a hundred thousand apart, nine else.
+        assert model.newcomer(weeks) == pytest.approx(reached @ still, rel=1e-7)
+
+
 def test_the_moment_of_leaving_integrates_as_the_printed_formula():
     from scipy.special import hyp2f1
 
