@@ -118,7 +118,7 @@ def drawn(figure, *, phone=False):
     """The axes of a figure, laid out."""
     from matplotlib.figure import Figure
 
-    canvas = Figure(figsize=figure.phone_size if phone else figure.size, layout="constrained")
+    canvas = Figure(figsize=(exhibits.WIDTHS[phone], figure.heights[phone]), layout="constrained")
     figure.draw(canvas, phone)
     canvas.draw_without_rendering()
     return canvas.axes

@@ -82,7 +82,7 @@ def draw(figure, phone):
 
 def figure(**given):
     usual = {"name": "line", "title": "It rises", "alt": "A line.", "data": pd.DataFrame({"x": [1]}), "draw": draw}
-    return Figure(**(usual | given | {"size": (1, 1), "phone_size": (0.6, 0.6)}))
+    return Figure(**(usual | given | {"heights": (1, 0.6)}))
 
 
 class Findings:

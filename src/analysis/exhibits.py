@@ -32,7 +32,8 @@ EXHIBIT_MIME = "application/vnd.loyalty.exhibit+json"
 FINDING_MIME = "application/vnd.loyalty.finding+json"
 
 LONGEST_LABEL = 40  # characters; longer category names end in an ellipsis
-DESKTOP, PHONE = (6.6, 3.7), (3.9, 4.0)  # inches: at 100 and 92 CSS pixels an inch both keep 9 point type readable
+# Inches on a page and on a phone: at 100 and 92 CSS pixels an inch both keep 9 point type readable.
+WIDTHS, HEIGHTS = (6.6, 3.9), (3.7, 4.0)
 PAPER = "#fdfcf9"  # the page's own colour, so that a figure has no edge
 INK, QUIET = "#22262b", "#5c636b"
 DOTS_PER_INCH = 200  # two device pixels for each CSS pixel
@@ -149,7 +150,7 @@ class Figure:
         data: the numbers drawn.
         draw: draws on an empty matplotlib figure; its second argument is true for the phone's version.
         caption: source, n, what the interval is.
-        size, phone_size: inches.
+        heights: inches, on a page and on a phone.
 
     Raises:
         ValueError: no alternative text or title, or a name that cannot be a file name.
@@ -161,8 +162,7 @@ class Figure:
     data: pd.DataFrame = field(repr=False)
     draw: Callable[[Any, bool], None] = field(repr=False)
     caption: str = ""
-    size: tuple[float, float] = DESKTOP
-    phone_size: tuple[float, float] = PHONE
+    heights: tuple[float, float] = HEIGHTS
 
     def __post_init__(self) -> None:
         """Refuse a figure that some readers could not read."""
@@ -174,7 +174,7 @@ class Figure:
         from matplotlib.figure import Figure as Canvas
 
         with mpl.rc_context(theme()):
-            canvas = Canvas(figsize=self.phone_size if phone else self.size, layout="constrained")
+            canvas = Canvas(figsize=(WIDTHS[phone], self.heights[phone]), layout="constrained")
             self.draw(canvas, phone)
             return _small_png(canvas)
 
@@ -415,10 +415,6 @@ def interval_text(entry: Mapping[str, Any]) -> str:
     return words.interval(low, high, unit, entry.get("currency")) if unit in words.UNITS else f"{low:g} to {high:g}"
 
 
-def _finite(value: object) -> bool:
-    return isinstance(value, numbers.Real) and bool(np.isfinite(float(value)))
-
-
 def strip(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     """Where the interval lies against what the claim says, in per cent of a line; None where no line can be drawn.
 
@@ -427,22 +423,22 @@ def strip(entry: Mapping[str, Any]) -> dict[str, Any] | None:
         "no effect", or None; marks: (place, text) for each bound of the claimed values.
     """
     zone, ends = _claimed(entry["rule"]), [entry["low"], entry["estimate"], entry["high"]]
-    if zone is None or not all(map(_finite, ends)):
+    if zone is None or None in ends:
         return None
-    bounds = [bound for bound in zone if np.isfinite(bound)]
+    low, high, null = zone
+    bounds = [bound for bound in (low, high) if np.isfinite(bound)]
     least, most = min([*ends, *bounds]), max([*ends, *bounds])
     margin = 0.1 * (most - least) or 1.0
 
     def at(place: float) -> float:
-        inside = min(max(place, least - margin), most + margin)
-        return round(100 * (inside - least + margin) / (most - least + 2 * margin), 1)
+        return round(float(np.interp(place, [least - margin, most + margin], [0, 100])), 1)
 
     return {
-        "zone": (at(zone[0]), round(100 - at(zone[1]), 1)),
+        "zone": (at(low), round(100 - at(high), 1)),
         "whisker": (at(entry["low"]), round(100 - at(entry["high"]), 1)),
         "dot": at(entry["estimate"]),
-        "null": at(zone[2]) if np.isfinite(zone[2]) else None,
-        "marks": [(at(b), in_unit(b, entry["unit"], entry.get("currency"))) for b in zone[:2] if np.isfinite(b)],
+        "null": at(null) if np.isfinite(null) else None,
+        "marks": [(at(bound), in_unit(bound, entry["unit"], entry.get("currency"))) for bound in bounds],
     }
 
 

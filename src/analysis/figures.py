@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import words
-from analysis.exhibits import DESKTOP, INK, PAPER, PHONE, QUIET, Figure, Text, in_unit, say, shortened
+from analysis.exhibits import HEIGHTS, INK, PAPER, QUIET, Figure, Text, in_unit, say, shortened
 
 BANDS, BAND_INK = ("#f8f2de", "#f2e6c3"), "#75590f"
 # Told apart by people who do not see red or green as well; each is dark enough to write in.
@@ -85,8 +85,7 @@ def survival(curves: pd.DataFrame, *, min_cell: int = FEWEST, **telling: Unpack[
         alt=f"Share still customers over time, {words.plural(len(groups), 'curve')}: {said}.",
         data=curves,
         draw=draw,
-        size=(DESKTOP[0], DESKTOP[1] + extra),
-        phone_size=(PHONE[0], PHONE[1] + 1.1 * extra),
+        heights=(HEIGHTS[0] + extra, HEIGHTS[1] + 1.1 * extra),
         **_noting(few, f"Curves end where fewer than {min_cell} are at risk.", telling),
     )
 
@@ -137,7 +136,7 @@ def timeline(counts: pd.DataFrame, *, y_label: str, **telling: Unpack[Telling]) 
     most = int(np.argmax(values))
     first, best, last = (f"{counts['period'].iloc[place]:%B %Y}" for place in (0, most, -1))
     alt = f"{y_label}, {first} to {last}; highest in {best} with {words.count(values[most])}."
-    return Figure(alt=alt, data=counts, draw=draw, size=(DESKTOP[0], 3.0), phone_size=(PHONE[0], 3.0), **telling)
+    return Figure(alt=alt, data=counts, draw=draw, heights=(3.0, 3.0), **telling)
 
 
 def triangle(cells: pd.DataFrame, *, min_cell: int = FEWEST, **telling: Unpack[Telling]) -> Figure | Text:
@@ -194,8 +193,7 @@ def triangle(cells: pd.DataFrame, *, min_cell: int = FEWEST, **telling: Unpack[T
         alt=f"{words.plural(len(sizes), 'cohort')} by age: {said}.",
         data=cells,
         draw=draw,
-        size=(DESKTOP[0], tall),
-        phone_size=(PHONE[0], tall + 0.2),
+        heights=(tall, tall + 0.2),
         **_noting(few, f"Left out: {left_out} of fewer than {min_cell} customers.", telling),
     )
 
@@ -260,13 +258,12 @@ def dots(
 
     said = _listed(f"{shortened(row['label'])} {_numbers(row, unit)}" for row in estimates.to_dict("records"))
     claimed = "".join(f" Shaded: {claim}." for _, _, claim in bands)
-    wide, narrow = (1.0 + row * len(lines) + 0.18 * len(bands) for row in (0.27, 0.42))
+    fixed = 1.0 + 0.18 * len(bands)
     return Figure(
         alt=f"{x_label}, with intervals: {said}.{claimed}",
         data=estimates,
         draw=draw,
-        size=(DESKTOP[0], wide),
-        phone_size=(PHONE[0], narrow),
+        heights=(fixed + 0.27 * len(lines), fixed + 0.42 * len(lines)),
         **_noting(few, f"Left out: {words.plural(few.sum(), 'row')} on fewer than {min_cell} cases.", telling),
     )
 
@@ -348,8 +345,8 @@ def specification_curve(
         f"{words.plural(len(table), 'specification')} sorted by estimate, from {least} to {most}; {over} lie above "
         f"{in_unit(reference, unit)}. The whole interval lies above it in {sure} and below it in {sure_not}."
     )
-    sizes = (DESKTOP[0], 2.6 + 0.17 * len(options)), (PHONE[0], 2.6 + 0.25 * len(options))
-    return Figure(alt=alt, data=table, draw=draw, size=sizes[0], phone_size=sizes[1], **telling)
+    heights = 2.6 + 0.17 * len(options), 2.6 + 0.25 * len(options)
+    return Figure(alt=alt, data=table, draw=draw, heights=heights, **telling)
 
 
 def _curve(ax: Any, table: pd.DataFrame, colours: np.ndarray) -> None:
@@ -474,7 +471,7 @@ def distribution(
         f"{_listed(label for _, label in places)}"
     )
     told = _noting(few, f"Bins of fewer than {min_cell} are shown as empty.", telling)
-    return Figure(alt=alt, data=bins, draw=draw, size=(DESKTOP[0], 3.1), phone_size=(PHONE[0], 3.2), **told)
+    return Figure(alt=alt, data=bins, draw=draw, heights=(3.1, 3.2), **told)
 
 
 def lorenz(curve: pd.DataFrame, *, y_label: str = "Share of revenue", **telling: Unpack[Telling]) -> Figure:
@@ -486,6 +483,7 @@ def lorenz(curve: pd.DataFrame, *, y_label: str = "Share of revenue", **telling:
         telling: see the module.
     """
     held = float(np.interp(BIGGEST, curve["customers"], curve["total"]))
+    told = f"{100 * BIGGEST:.0f}% hold {in_unit(held, 'share')}"
 
     def draw(fig: Any, phone: bool) -> None:
         ax = fig.subplots()
@@ -493,14 +491,14 @@ def lorenz(curve: pd.DataFrame, *, y_label: str = "Share of revenue", **telling:
         ax.fill_between(curve["customers"], curve["customers"], curve["total"], color=ABOVE, alpha=0.12, lw=0)
         ax.plot(curve["customers"], curve["total"], color=ABOVE)
         ax.plot(BIGGEST, held, "o", color=ABOVE, ms=7, mec=PAPER, mew=1)
-        _write(ax, f"{100 * BIGGEST:.0f}% hold {in_unit(held, 'share')}", (BIGGEST, held), (9, -11), "data", INK)
+        _write(ax, told, (BIGGEST, held), (9, -11), "data", INK)
         _write(ax, "if all held the same", (0.7, 0.7), (8, -10), "data", QUIET)
         _scale(ax, "y", "share", (0, 1.01))
         _scale(ax, "x", "share", (0, 1), few=phone)
         _above(ax, y_label, phone=phone)
         ax.set_xlabel("Share of customers, biggest spenders first")
 
-    alt = f"{y_label} held by the biggest customers: the top {100 * BIGGEST:.0f}% hold {in_unit(held, 'share')}."
+    alt = f"{y_label} held by the biggest customers: the top {told}."
     return Figure(alt=alt, data=curve, draw=draw, **telling)
 
 

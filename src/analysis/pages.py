@@ -290,12 +290,10 @@ def render_index(
     for row in headlines:
         rows_of.setdefault(row["hypothesis"], []).append(row)
     known = {claim["id"]: claim["claim"] for claim in claims}
-    judged = [
-        {"id": name, "claim": known.get(name, rows_of[name][0]["claim"]), "rows": rows_of[name]}
-        for name in dict.fromkeys([*known, *rows_of])
-        if name in rows_of
-    ]
-    board = {outcome: [claim for claim in judged if _outcome(claim["rows"]) == outcome] for outcome in OUTCOMES}
+    board: dict[str, list[dict[str, Any]]] = {outcome: [] for outcome in OUTCOMES}
+    for name in dict.fromkeys([*known, *rows_of]):
+        if rows := rows_of.get(name):
+            board[_outcome(rows)].append({"id": name, "claim": known.get(name, rows[0]["claim"]), "rows": rows})
     still_open = [claim for claim in claims if claim["id"] not in rows_of]
     unwritten = [claim for claim in still_open if claim["status"] != "tested"]
     return _render(

@@ -153,12 +153,12 @@ def columns(study: Study) -> list[Table]:
 
 def calendar(study: Study) -> list[Figure | Text]:
     """Rows in each month, one figure for each table with a date."""
-    shown: list[Figure | Text] = []
-    for checked in study.check().tables:
-        for column in time_columns(checked)[:1]:
-            counted = per_month(checked, column)
-            if len(counted) > 1:
-                shown.append(_month_figure(checked, column, counted))
+    shown: list[Figure | Text] = [
+        _month_figure(checked, column, counted)
+        for checked in study.check().tables
+        for column in time_columns(checked)[:1]
+        if len(counted := per_month(checked, column)) > 1
+    ]
     return shown or [say("No table of this study holds a date, so there is no calendar to look at.")]
 
 
