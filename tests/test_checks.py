@@ -148,7 +148,7 @@ def test_a_column_nobody_named_is_asked_for(make_study):
     ("csv", "says"),
     [
         ("id,day,total\n", "is empty: it has column names but no rows"),
-        ("id,day,total\n,2024-01-31,2\n", "has no row left to use: 1, rows where customer_id is missing."),
+        ("id,day,total\n,2024-01-31,2\n", "has no row left to use. Dropped: rows where customer_id is missing (1)."),
         ("id,day,total\n1,2024-01-31,2\n1,2024\n", "has 2 fields where 3 are expected, in line 3"),
         (b"id,day,total\n1,2024-01-31,2\nJos\xe9,2024-01-31,2\n", "is not in UTF-8"),
     ],
@@ -338,9 +338,9 @@ def test_spells_that_began_before_watching_enter_late(make_study):
 @pytest.mark.parametrize(
     ("spells", "says"),
     [
-        ("a,2024-01-01,2024-02-01\na,2024-01-31,", "a spell begins before the customer's earlier one ended"),
-        ("a,2024-01-01,\na,2024-02-01,", "a spell begins before"),
-        ("a,2024-01-01,2024-01-01\na,2024-01-01,2024-01-01", "a spell begins before"),
+        ("a,2024-01-01,2024-02-01\na,2024-01-31,", "a spell begins before the same customer's earlier one ended"),
+        ("a,2024-01-01,\na,2024-02-01,", "a spell begins before the same"),
+        ("a,2024-01-01,2024-01-01\na,2024-01-01,2024-01-01", "a spell begins before the same"),
         ("a,2024-02-01,2024-01-01", "the end lies before the start"),
         ("a,,2024-01-01", "started_at is missing"),
         (",2024-01-01,", "customer_id is missing"),
@@ -348,6 +348,13 @@ def test_spells_that_began_before_watching_enter_late(make_study):
 )
 def test_what_a_dated_table_must_not_hold(make_study, spells, says):
     assert says in problems(make_study(f"id,from,to\n{spells}\n", DATED, table="subscriptions"), "subscriptions")
+
+
+def test_two_rows_that_clash_are_both_named(make_study):
+    csv = "id,from,to\na,2024-01-01,2024-02-01\nb,2024-01-01,\nc,2024-03-01,\na,2024-01-01,2024-02-01\n"
+    said = problems(make_study(csv, DATED, table="subscriptions"), "subscriptions")
+    assert "In 1 of 4 rows" in said
+    assert "First: rows 1 and 4." in said
 
 
 def test_a_return_on_the_day_of_leaving_is_allowed(make_study):

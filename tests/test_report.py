@@ -185,9 +185,9 @@ def test_nothing_runs_when_no_study_can(two, capsys):
         (["run", "20_find", "--study", "tiny"], 2, "'20_finds'"),
         (["run", "20_finds", "--study", "tinny"], 2, "'tiny'"),
         (["run", "20_finds", "--study", "tiny", "-p", "m=1"], 2, "The nearest is n"),
-        (["run", "20_finds", "--study", "tiny", "-p", "n=many"], 2, "n must be int"),
+        (["run", "20_finds", "--study", "tiny", "-p", "n=many"], 2, "n must be a whole number"),
         (["run", "20_finds", "--study", "tiny", "-p", "n"], 2, "name=value"),
-        (["run", "20_finds", "--study", "tiny", "-p", "n=1;import os#=1"], 2, "must be int"),
+        (["run", "20_finds", "--study", "tiny", "-p", "n=1;import os#=1"], 2, "must be a whole number"),
         (["check", "tinny"], 2, "'tiny'"),
         (["findings", "--out", "nowhere"], 1, "loyalty report"),
     ],
@@ -221,6 +221,40 @@ def test_a_wrong_setting_stops_before_anything_runs(place, capsys, line):
     assert cli.main(["report"]) == 1
     assert "tiny" in capsys.readouterr().err
     assert not (place / "reports/site").exists()
+
+
+def test_a_site_shows_the_studies_of_one_file(two, capsys):
+    cli.main(["report"])
+    write_studies(two)  # the file now names one study only
+    assert cli.main(["report"]) == 0
+    assert "No longer in the report, because studies.toml does not name them: other." in capsys.readouterr().err
+    files = site_files(two)
+    assert not [name for name in files if name.startswith("other/")]
+    assert {e["study"] for e in found(two)} == {"tiny"}
+    assert b"Another shop" not in files["index.html"]
+
+
+def test_studies_that_are_not_run_now_keep_their_pages_and_their_titles(two):
+    cli.main(["report"])
+    before = site_files(two)
+    assert cli.main(["report", "tiny"]) == 0
+    files = site_files(two)
+    assert files["other/20_finds.html"] == before["other/20_finds.html"]
+    assert b"Another shop" in files["index.html"]
+
+
+def test_a_single_run_never_writes_among_other_things(place, capsys):
+    (place / "docs").mkdir()
+    (place / "docs/thesis.txt").write_text("mine")
+    assert cli.main(["run", "20_finds", "--study", "tiny", "--out", "docs"]) == 1
+    assert "holds something else" in capsys.readouterr().err
+    assert [p.name for p in (place / "docs").iterdir()] == ["thesis.txt"]
+
+
+def test_check_refuses_what_report_would_refuse(place, capsys):
+    write_studies(place, '[study.tiny.parameters]\nn = "many"')
+    assert cli.main(["check", "tiny"]) == 1
+    assert "n must be a whole number" in capsys.readouterr().err
 
 
 def test_one_notebook_with_parameters_of_ones_own(place, capsys):
@@ -307,7 +341,9 @@ def test_another_folder_can_be_named_and_is_never_overwritten(place, capsys):
 
 def test_check_prints_every_step_and_every_problem(place, capsys):
     assert cli.main(["check", "tiny"]) == 0
-    assert "2 kept" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "2 kept" in out
+    assert "1 run planned: 20_finds." in out
     (place / "tiny.csv").write_text(BROKEN)
     assert cli.main(["check", "tiny"]) == 1
     assert "row 2" in capsys.readouterr().out

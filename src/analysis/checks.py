@@ -68,6 +68,7 @@ class _Rule:
     advice: str = ""
     then: Literal["refuse", "drop", "note"] = "refuse"
     shows: bool = False
+    clashes_with: Callable[[Any], Any] | None = None  # the number of the other row, where a rule is about two
 
     @property
     def key(self) -> str:
@@ -104,7 +105,7 @@ def check(name: str, source: Source, reading: Reading) -> CheckedTable:
         raise matched.refusal(_problems(matched, rules, tally))
     steps = _steps(rules, tally)
     if not steps[-1].kept:
-        raise TableError(f"{name} ({source.shown}) has no row left to use: " + _dropped(steps))
+        raise TableError(f"{name} ({source.shown}) has no row left to use. Dropped: {_dropped(steps)}")
     kept = rows.filter(~_any_drop(rows, rules))
     checked, facts = _FINISH.get(name, _finish)(matched, kept, tally)
     facts = {"rows": steps[-1].kept, "customers": tally.get("customers"), **facts}
@@ -194,8 +195,9 @@ def _subscription_rules(matched: Matched) -> list[_Rule]:
     if not one_each and by_tenure:
         rules.append(_unique_rule(("customer_id",), "A customer with several spells needs started_at and ended_at."))
     if not one_each and not by_tenure:
-        advice = "A customer has one spell at a time: merge them, or end the earlier one first."
-        rules.append(_Rule("started_at", _overlaps, "a spell begins before the customer's earlier one ended", advice))
+        advice = "A customer has one spell at a time: take the double away, merge them, or end the earlier one first."
+        says = "a spell begins before the same customer's earlier one ended"
+        rules.append(_Rule("started_at", _overlaps, says, advice, clashes_with=_earlier_row))
     return [rule for rule in rules if rule.column in matched.places]
 
 
@@ -229,14 +231,21 @@ def _dated_rules(until: Any) -> list[_Rule]:
     ]
 
 
-def _overlaps(t: Any) -> Any:
+def _by_start(t: Any) -> Any:
     import ibis
 
     # Sorted by start, any overlap shows between neighbours.
-    by_start = ibis.window(group_by=t.customer_id, order_by=[t.started_at, t.ended_at])
-    start, end = t.started_at.lag().over(by_start), t.ended_at.lag().over(by_start)
+    return ibis.window(group_by=t.customer_id, order_by=[t.started_at, t.ended_at])
+
+
+def _overlaps(t: Any) -> Any:
+    start, end = t.started_at.lag().over(_by_start(t)), t.ended_at.lag().over(_by_start(t))
     same = (start == t.started_at) & end.identical_to(t.ended_at)
     return start.notnull() & (same | end.isnull() | (t.started_at < end))
+
+
+def _earlier_row(t: Any) -> Any:
+    return t[ROW_NUMBER].lag().over(_by_start(t))
 
 
 def _unique_rule(keys: tuple[str, ...], advice: str = "") -> _Rule:
@@ -333,10 +342,15 @@ def _problems(matched: Matched, rules: list[_Rule], tally: dict[str, Any]) -> li
     """Every broken rule with its count and its first case, which a second query finds."""
     broken = [rule for rule in rules if rule.then == "refuse" and tally[rule.key]]
     rows = matched.rows(numbered=True)
-    marked = rows.mutate(**{rule.key: rule.hits(rows) & ~_any_drop(rows, rules) for rule in broken})
+    marked = rows.mutate(
+        **{rule.key: rule.hits(rows) & ~_any_drop(rows, rules) for rule in broken},
+        **{f"other {rule.key}": rule.clashes_with(rows) for rule in broken if rule.clashes_with},
+    )
     wanted: dict[str, Any] = {}
     for rule in broken:
         wanted[f"row {rule.key}"] = marked[ROW_NUMBER].min(where=marked[rule.key])
+        if rule.clashes_with:
+            wanted[f"other {rule.key}"] = marked[f"other {rule.key}"].argmin(marked[ROW_NUMBER], where=marked[rule.key])
         if rule.shows and not _is_key(matched, rule.column):
             text = marked[text_of(rule.column)]
             wanted[f"value {rule.key}"] = text.argmin(marked[ROW_NUMBER], where=marked[rule.key])
@@ -355,7 +369,8 @@ def _problem(matched: Matched, rule: _Rule, tally: dict[str, Any], first: dict[s
     named = "" if theirs == rule.column else f' ({rule.column} is their column "{theirs}")'
     value = first.get(f"value {rule.key}")
     quoted = "" if value is None else f', "{value[:_SHOWN]}{"…" if len(value) > _SHOWN else ""}"'
-    case = f"row {words.count(first[f'row {rule.key}'])}{quoted}"
+    rows = sorted(int(first[at]) for at in (f"row {rule.key}", f"other {rule.key}") if at in first)
+    case = f"{'row' if len(rows) == 1 else 'rows'} {' and '.join(map(words.count, rows))}{quoted}"
     share = f"{words.count(tally[rule.key])} of {words.plural(tally['rows'], 'row')}"
     return f"In {share} {rule.says}{named}. First: {case}. {rule.advice}"
 
@@ -371,7 +386,7 @@ def _steps(rules: list[_Rule], tally: dict[str, Any]) -> tuple[Step, ...]:
 
 
 def _dropped(steps: tuple[Step, ...]) -> str:
-    return "; ".join(f"{words.count(step.dropped)}, {step.rule}" for step in steps if step.dropped) + "."
+    return "; ".join(f"{step.rule} ({words.count(step.dropped)})" for step in steps if step.dropped) + "."
 
 
 def _notes(matched: Matched, rules: list[_Rule], tally: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:

@@ -51,12 +51,14 @@ class WrongCommandError(Exception):
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="loyalty", description="Puts claims about customer loyalty to the test on a business's own data."
+        prog="loyalty",
+        description="Puts claims about customer loyalty to the test on a business's own data.",
+        allow_abbrev=False,
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name: str, function: Any, text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text[:1].upper() + text[1:] + ".")
+        sub = commands.add_parser(name, help=text, description=text[:1].upper() + text[1:] + ".", allow_abbrev=False)
         sub.set_defaults(command=function)
         return sub
 
@@ -77,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "-p", dest="parameters", action="append", default=[], metavar="name=value", help="a parameter; may be repeated"
     )
-    run.add_argument("--out", type=Path, default=Path("reports/runs"), metavar="DIR", help="default reports/runs")
+    run.add_argument("--out", type=Path, metavar="DIR", help="default reports/runs/STUDY")
 
     check = command("check", _check, "read every table of a study and print what was kept, dropped and is wrong")
     check.add_argument("name", metavar="STUDY")
@@ -130,7 +132,7 @@ def _report(options: argparse.Namespace) -> int:
     chosen = [_study(settings, name) for name in options.names or settings.studies]
     with Progress() as progress:
         result = report.make(settings, chosen, out=options.out, workers=options.jobs, progress=progress)
-    for line in result.problems:
+    for line in [*result.notes, *result.problems]:
         print(line, file=sys.stderr)
     print(f"Report: {options.out / 'index.html'}")
     return SOME_FAILED if result.problems else DONE
@@ -154,19 +156,24 @@ def _run(options: argparse.Namespace) -> int:
             parameters[name] = notebook.parameter(name, where="-p").parse(value, where="-p")
         except SettingsError as error:
             raise WrongCommandError(str(error)) from None
+    out = options.out or Path("reports/runs") / study.name
     with Progress() as progress:
-        result = report.run_one(
-            study, notebook, parameters=parameters, out=options.out, studies=settings, progress=progress
-        )
+        result = report.run_one(study, notebook, parameters=parameters, out=out, studies=settings, progress=progress)
     for line in result.problems:
         print(line, file=sys.stderr)
-    print(f"Page: {options.out / (notebook.name + '.html')}")
+    print(f"Page: {out / (notebook.name + '.html')}")
     return SOME_FAILED if result.problems else DONE
 
 
 def _check(options: argparse.Namespace) -> int:
-    checked = _study(_settings(options.studies), options.name).check()
+    from analysis import runs, words
+
+    study = _study(_settings(options.studies), options.name)
+    planned = runs.plan(study)
+    checked = study.check()
     print(checked)
+    if not checked.problems:
+        print(f"\n{words.plural(len(planned), 'run')} planned: {', '.join(job.slug for job in planned)}.")
     return NOTHING_RUN if checked.problems else DONE
 
 

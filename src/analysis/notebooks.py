@@ -23,6 +23,8 @@ from analysis.tables import SettingsError
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 FINDINGS = "findings"  # what the last notebooks need: the findings of the others
 
+KINDS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false", "None": "none"}
+
 # The types a parameter can be declared with.
 TYPES: dict[str, Any] = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict, "None": None}
 
@@ -47,7 +49,10 @@ class Parameter:
         try:
             converted = TypeAdapter(eval(self.kind, {"__builtins__": {}}, TYPES)).validate_python(value, strict=True)
         except ValidationError:
-            raise SettingsError(f"{where}: {self.name} must be {self.kind}, not {value!r}.") from None
+            kinds = " or ".join(
+                KINDS.get(kind, kind.replace("[", " of ").rstrip("]")) for kind in self.kind.split(" | ")
+            )
+            raise SettingsError(f"{where}: {self.name} must be {kinds}, not {value!r}.") from None
         if isinstance(converted, float) and not math.isfinite(converted):
             raise SettingsError(f"{where}: {self.name} must be a finite number, not {value!r}.")
         return converted

@@ -22,7 +22,7 @@ from analysis.notebooks import Notebook
 from analysis.publishing import publishing, write
 from analysis.runs import OK, REFUSED, Job, Outcome, Runner
 from analysis.studies import Studies, Study
-from analysis.tables import LoyaltyError, SettingsError
+from analysis.tables import LoyaltyError
 
 PACKAGES = (
     "loyalty-lab", "pandas", "numpy", "scipy", "statsmodels", "lifelines", "duckdb", "ibis-framework", "matplotlib",
@@ -33,10 +33,11 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class Result:
-    """What a report came to: the outcomes of its runs, and a message for each thing that went wrong."""
+    """What a report came to: the outcomes of its runs, what to know, and a message for each thing that went wrong."""
 
     outcomes: list[Outcome]
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def make(studies: Studies, chosen: Sequence[Study], *, out: Path, workers: int, progress: runs.Told) -> Result:
@@ -61,6 +62,7 @@ def make(studies: Studies, chosen: Sequence[Study], *, out: Path, workers: int, 
         for job in jobs:
             progress(job, "waiting", 0, 1)
         before = _Published.read(site)
+        gone = _leave_out(before, studies, site)
         with tempfile.TemporaryDirectory() as folder:
             made = _execute(jobs, before, studies=studies, folder=Path(folder), workers=workers, progress=progress)
             now = _render(made, before, chosen=chosen, refused=refused, studies=studies, site=site)
@@ -70,7 +72,20 @@ def make(studies: Studies, chosen: Sequence[Study], *, out: Path, workers: int, 
     problems += [
         f"{o.job.study} · {o.job.slug} {o.verdict}. {o.message}\n  {o.detail}" for o in made if o.verdict != OK
     ]
-    return Result(made, problems)
+    notes = (
+        [f"No longer in the report, because {studies.path.name} does not name them: {', '.join(gone)}."] if gone else []
+    )
+    return Result(made, problems, notes)
+
+
+def _leave_out(before: _Published, studies: Studies, site: Path) -> list[str]:
+    """Takes studies that the file does not name out of the site: a report shows one studies file, whole."""
+    gone = sorted({r["study"] for r in before.runs if r["study"] not in studies.studies})
+    for name in gone:
+        shutil.rmtree(site / name, ignore_errors=True)
+    before.runs = [r for r in before.runs if r["study"] not in gone]
+    before.entries = [e for e in before.entries if e["study"] not in gone]
+    return gone
 
 
 def run_one(
@@ -85,8 +100,11 @@ def run_one(
     """Run one notebook on one study: its page, the executed notebook and its findings in a folder.
 
     Raises:
-        LoyaltyError: the study's data break their contract, or lack a table that the notebook needs.
+        LoyaltyError: the study's data break their contract, or lack a table that the notebook needs; or the folder
+            holds something else.
     """
+    if out.is_dir() and any(out.iterdir()) and not (out / "findings.json").exists():
+        raise LoyaltyError(f"{out} holds something else. Choose an empty or new folder with --out.")
     if problems := study.check().problems:
         raise LoyaltyError("\n".join(problems))
     job = runs.job(study, notebook, parameters=parameters)
@@ -100,8 +118,7 @@ def run_one(
         now = _render(
             [outcome], _Published([], []), chosen=[study], refused={}, studies=studies, site=staged, flat=True
         )
-        if outcome.verdict == OK:
-            write(staged / "findings.json", _json(now.entries))
+        write(staged / "findings.json", _json(now.entries))
         out.mkdir(parents=True, exist_ok=True)
         for file in sorted(p for p in staged.rglob("*") if p.is_file()):
             place = out / file.relative_to(staged)
@@ -386,14 +403,7 @@ def _claims() -> list[dict[str, Any]]:
 
 
 def _titles(studies: Studies, now: _Published) -> dict[str, dict[str, Any]]:
-    """Study -> title and labels, for the index; studies of the site that the file no longer names keep their name."""
-    told: dict[str, dict[str, Any]] = {}
-    for name in dict.fromkeys([*studies, *(r["study"] for r in now.runs)]):
-        if not any(r["study"] == name for r in now.runs):
-            continue
-        try:
-            study = studies[name]
-            told[name] = {"title": study.title, "simulated": study.simulated, "caveats": study.caveats}
-        except (SettingsError, LoyaltyError):
-            told[name] = {"title": name, "simulated": False, "caveats": []}
-    return told
+    """Study -> title and labels, for the index."""
+    shown = {r["study"] for r in now.runs}
+    told = [studies[name] for name in studies if name in shown]
+    return {s.name: {"title": s.title, "simulated": s.simulated, "caveats": s.caveats} for s in told}

@@ -136,7 +136,7 @@ class Runner:
         executed.parent.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
         answer = self._execute(job, executed)
-        verdict = answer.pop("verdict")
+        verdict = CANCELLED if self.cancelled.is_set() else answer["verdict"]
         outcome = Outcome(
             job,
             verdict,

@@ -177,7 +177,7 @@ class Studies:
         if name not in self.studies:
             raise SettingsError(
                 f'There is no study "{name}" in {self.path.name}. The nearest name is "{nearest(name, self.studies)}"; '
-                f"it has: {', '.join(self.studies)}."
+                f"it has: {', '.join(self.studies)}. Another file is read when LOYALTY_STUDIES names it."
             )
         return self.studies[name]
 
@@ -338,7 +338,7 @@ class Study:
             try:
                 tables.append(self.table(name))
             except LoyaltyError as error:
-                problems.append(str(error))
+                problems.append(f"{self.name}: {error}")
         return StudyCheck(self, tuple(tables), tuple(problems))
 
 
@@ -385,6 +385,10 @@ def load(path: str | Path, *, notebooks: Notebooks | None = None, hypotheses: se
         SettingsError: anything is wrong; the message lists all of it.
     """
     path = Path(path)
+    if not path.is_file():
+        raise SettingsError(
+            f"There is no {path} here. Start in the project's folder, or name a file with --studies FILE."
+        )
     try:
         told = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
