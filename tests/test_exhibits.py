@@ -267,6 +267,7 @@ def test_the_strip_shades_what_the_rule_claims(rule, zone_reaches_left, zone_rea
     line = exhibits.strip(entry(rule=rule.as_dict()))
     assert (line["zone"][0] == 0, line["zone"][1] == 0) == (zone_reaches_left, zone_reaches_right)
     assert (line["null"] is not None) == has_null
+    assert not has_null or 0 < line["null"] < 100  # in sight, however far from the estimate
     assert line["whisker"][0] < line["dot"] < 100 - line["whisker"][1]
 
 

@@ -426,8 +426,8 @@ def strip(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     if zone is None or None in ends:
         return None
     low, high, null = zone
-    bounds = [bound for bound in (low, high) if np.isfinite(bound)]
-    least, most = min([*ends, *bounds]), max([*ends, *bounds])
+    drawn = [*ends, *filter(np.isfinite, zone)]
+    least, most = min(drawn), max(drawn)
     margin = 0.1 * (most - least) or 1.0
 
     def at(place: float) -> float:
@@ -438,7 +438,7 @@ def strip(entry: Mapping[str, Any]) -> dict[str, Any] | None:
         "whisker": (at(entry["low"]), round(100 - at(entry["high"]), 1)),
         "dot": at(entry["estimate"]),
         "null": at(null) if np.isfinite(null) else None,
-        "marks": [(at(bound), in_unit(bound, entry["unit"], entry.get("currency"))) for bound in bounds],
+        "marks": [(at(b), in_unit(b, entry["unit"], entry.get("currency"))) for b in (low, high) if np.isfinite(b)],
     }
 
 
