@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.estimates import Estimate, resample
+from analysis.estimates import Estimate, NotTestable, bootstrapped, columns, in_brief, resample, told
 
 
 def test_a_normal_estimate_has_the_textbook_interval():
@@ -71,3 +71,16 @@ def test_the_same_seed_gives_the_same_draws():
     counts = np.array([3, 4])
     assert (resample(counts, draws=5, seed=7) == resample(counts, draws=5, seed=7)).all()
     assert (resample(counts, draws=50, seed=7) != resample(counts, draws=50, seed=8)).any()
+
+
+def test_an_answer_in_words():
+    mean = Estimate.exact(3.0, unit="months", n=5)
+    assert told(mean) == "3.00 months (95% interval 3.00 to 3.00 months)"
+    assert in_brief(mean) == "3.00 months (3.00 to 3.00 months)"
+    assert told(NotTestable("because")) == "not testable here"
+    assert columns(NotTestable("because"))["note"] == "because"
+
+
+def test_too_many_draws_without_the_quantity_leave_no_interval():
+    lost = bootstrapped(Estimate.from_draws, 1.0, np.array([1, np.nan]), unit="ratio", n=9)
+    assert "exists in only 1 of 2 resamples" in lost.reason

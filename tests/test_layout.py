@@ -16,8 +16,8 @@ SOURCE = ROOT / "src/analysis"
 FLOW = [
     "words", "estimates", "tables", "sources", "readings", "checks", "datasets", "studies", "customers",
     "cohorts",
-    "lifetimes", "spending", "retention", "hazards", "renewal", "buying", "value", "hypotheses", "exhibits", "findings",
-    "figures", "profiles", "stays", "boards", "notebooks", "worker", "runs", "progress", "publishing",
+    "lifetimes", "spending", "retention", "hazards", "renewal", "buying", "value", "worth", "hypotheses", "exhibits",
+    "findings", "figures", "profiles", "stays", "boards", "notebooks", "worker", "runs", "progress", "publishing",
     "pages", "report", "cli",
 ]  # fmt: skip
 

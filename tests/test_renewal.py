@@ -1,4 +1,4 @@
-"""The renewal model beyond print: many fits at once, the ends of the parameter space, and the path it continues."""
+"""The renewal model beyond print: many fits at once, the ends of the parameter space, and the curve it continues."""
 
 import numpy as np
 import pandas as pd
@@ -31,19 +31,6 @@ def test_counts_of_a_cohort_are_the_cohort():
     assert list(found["lost"]) == pytest.approx(list(-np.diff(REGULAR)), abs=1e-9)
 
 
-def test_retention_survival_and_value_agree():
-    model = RenewalModel(0.7, 1.2)
-    steps = np.arange(1, 30)
-    assert model.survival(steps) == pytest.approx(np.cumprod(model.retention(steps)))
-    # d = 0: the sum of survival is (alpha + beta - 1) / (alpha - 1), and has no end for alpha up to 1.
-    assert RenewalModel(3.0, 4.0).expected_lifetime(0) == 3
-    assert model.expected_lifetime(0) == float("inf")
-    # A customer in period n has what a new customer has, given survival: sum of S(n + t) / S(n - 1).
-    later = np.arange(2000)
-    direct = np.sum(model.survival(3 + later) / model.survival(2) / 1.1**later)
-    assert model.residual_lifetime(3, 0.10) == pytest.approx(direct, rel=1e-10)
-
-
 def test_no_neighbour_fits_better():
     counts = years(REGULAR)
     best = renewal.fit_renewals(counts)
@@ -67,7 +54,6 @@ def test_a_constant_rate_makes_customers_alike():
     model = renewal.fit_renewals(years([10000, 8000, 6400, 5120]))
     assert model.alpha + model.beta == pytest.approx(1e6, rel=1e-3)
     assert model.retention(np.arange(1, 50)) == pytest.approx(0.8, abs=1e-4)
-    assert model.expected_lifetime(0.10) == pytest.approx(1.1 / 0.3, rel=1e-3)
 
 
 def test_a_falling_rate_is_fitted_by_a_constant_one():
@@ -100,35 +86,49 @@ def test_customers_who_joined_at_different_times_do_not_bias_the_fit():
     assert model.retention(np.arange(1, 9)) == pytest.approx(truth.retention(np.arange(1, 9)), abs=0.01)
 
 
-def test_the_path_is_observed_first_and_foretold_after():
-    rows = cohort(REGULAR)
-    path = renewal.retention_path(rows, unit="year", horizon_years=10)
-    assert list(path.observed) == [True] * 7 + [False] * 3
-    assert path.survival[:8] == pytest.approx(np.array(REGULAR) / 1000)
-    assert path.rates[7:] == pytest.approx(renewal.fit_renewals(years(REGULAR)).retention(np.arange(8, 11)))
-    assert renewal.retention_path(rows, unit="year", horizon_years=5).model is None
+def curve(rows, *, unit="year", years=10, draws=2):
+    return renewal.retention_curve(rows, unit=unit, years=years, draws=draws, seed=1)
 
 
-def test_a_path_is_the_same_in_years_months_and_days():
+def test_the_curve_is_observed_first_and_foretold_after():
+    found = curve(cohort(REGULAR))
+    assert list(found.observed) == [True] * 7 + [False] * 3
+    assert found.observed_years == 7
+    assert np.cumprod(found.rates[:7]) == pytest.approx(np.array(REGULAR[1:]) / 1000)
+    assert found.rates[7:] == pytest.approx(renewal.fit_renewals(years(REGULAR)).retention(np.arange(8, 11)))
+    assert curve(cohort(REGULAR), years=5).observed.all()
+
+
+def test_a_curve_is_the_same_in_years_months_and_days():
     rows = cohort(REGULAR)
-    expected = renewal.retention_path(rows, unit="year", horizon_years=12).rates
+    expected = curve(rows, years=12).rates
     for unit, length in {"month": 12, "day": 365}.items():
         other = rows.assign(time=rows["time"] * length + (rows["time"] >= 2) * (unit == "day"))
-        found = renewal.retention_path(other, unit=unit, horizon_years=12, min_at_risk=50)
-        known = found.observed
-        assert found.rates[known] == pytest.approx(expected[known])
+        found = curve(other, unit=unit, years=12)
+        assert found.rates[found.observed] == pytest.approx(expected[found.observed])
 
 
-def test_resampled_paths_spread_as_binomial_rates_do():
-    rows = cohort(REGULAR)
-    paths = renewal.bootstrap_paths(rows, unit="year", horizon_years=10, draws=2000, seed=1)
-    path = renewal.retention_path(rows, unit="year", horizon_years=10)
-    assert paths.shape == (2000, 10)
-    faced = np.array(REGULAR[:-1])
+def test_resampled_curves_spread_as_binomial_rates_do():
+    found = curve(cohort(REGULAR), draws=2000)
+    assert found.draws.shape == (2000, 10)
+    assert (found.customers, found.events) == (1000, 759)
+    rates, faced = found.rates[:7], np.array(REGULAR[:-1])
     # The spread of 2,000 draws is known to 1.6%.
-    assert paths[:, :7].std(axis=0) == pytest.approx(np.sqrt(path.rates[:7] * (1 - path.rates[:7]) / faced), rel=0.08)
-    assert paths.mean(axis=0) == pytest.approx(path.rates, abs=0.004)
-    assert np.array_equal(paths, renewal.bootstrap_paths(rows, unit="year", horizon_years=10, draws=2000, seed=1))
+    assert found.draws[:, :7].std(axis=0) == pytest.approx(np.sqrt(rates * (1 - rates) / faced), rel=0.08)
+    assert found.draws.mean(axis=0) == pytest.approx(found.rates, abs=0.004)
+    assert np.array_equal(found.draws, curve(cohort(REGULAR), draws=2000).draws)
+
+
+def test_counts_drawn_from_the_model_fit_it_and_a_dip_does_not():
+    counts = renewal.yearly_counts(cohort(REGULAR), unit="year")
+    fit = renewal.goodness(renewal.fit_renewals(counts), counts)
+    assert (fit.df, fit.p > 0.05) == (5, True)
+    # Year 4 loses a third of its customers where a tenth is usual.
+    dip = pd.DataFrame({"year": [1, 2, 3, 4], "at_risk": [900.0] * 4, "lost": [180.0, 120, 100, 300]})
+    fit = renewal.goodness(renewal.fit_renewals(dip), dip)
+    assert (fit.year, fit.observed, fit.p < 0.001) == (4, pytest.approx(2 / 3), True)
+    assert fit.fitted > fit.observed
+    assert renewal.goodness(renewal.fit_renewals(dip[:2]), dip[:2]) is None
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_resampled_paths_spread_as_binomial_rates_do():
         (cohort([1000, 0]), "month", "Fewer than 50"),
     ],
 )
-def test_a_path_that_cannot_be_drawn_says_why(rows, unit, reason):
-    found = renewal.retention_path(rows, unit=unit)
+def test_a_curve_that_cannot_be_drawn_says_why(rows, unit, reason):
+    found = curve(rows, unit=unit)
     assert isinstance(found, NotTestable)
     assert reason in found.reason

@@ -41,10 +41,10 @@ def test_the_curve_by_hand():
 
 
 def test_the_mean_by_hand():
-    # Area to 4: 1 + 0.75 + 0.75 + 0.375. Greenwood: 1.875² x 1/(4x3) + 0.375² x 1/(2x1).
-    mean = retention.rmst(FOUR, until=4, unit="month", min_events=1)
+    # Area to 4: 1 + 0.75 + 0.75 + 0.375. Greenwood: (1.875² x 1/(4x3) + 0.375² x 1/(2x1)) / 30 with thirty of each.
+    mean = retention.rmst(FOUR.assign(weight=30), until=4, unit="month")
     assert mean.value == pytest.approx(2.875)
-    assert (mean.high - mean.value) / 1.959964 == pytest.approx((1.875**2 / 12 + 0.375**2 / 2) ** 0.5, rel=1e-6)
+    assert (mean.high - mean.value) / 1.959964 == pytest.approx(((1.875**2 / 12 + 0.375**2 / 2) / 30) ** 0.5, rel=1e-6)
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -177,7 +177,7 @@ def test_yearly_rates_of_a_cohort_are_plain_fractions():
 
 def test_a_year_counts_as_observed_while_enough_were_watched_to_its_end():
     rows = spells((12, True, 30), (12, False, 30), (24, False, 40))
-    assert list(retention.yearly_retention(rows, unit="month", min_at_risk=50)["observed"]) == [True, False]
+    assert list(retention.yearly_retention(rows, unit="month")["observed"]) == [True, False]
 
 
 @pytest.mark.parametrize(("unit", "ends"), [("month", [0, 12, 24]), ("year", [0, 1, 2]), ("day", [0, 366, 731])])
@@ -227,6 +227,16 @@ def test_the_ratio_by_hand():
     assert found.low < found.value < found.high
 
 
+def test_the_ratio_at_other_horizons_ends_with_the_ratio_itself():
+    rows = world(np.where(np.arange(20_000) % 2, 0.6, 0.02))
+    found = retention.stay_ratios(rows, unit="year", parts=(0.5, 1))
+    whole = retention.tenure_from_rate(rows, unit="year", seed=1, draws=2)
+    assert found == pytest.approx({4.0: found[4.0], 8.0: whole.value})
+    # In months that are no whole numbers periods are days, and the horizon stays in the table's unit.
+    broken = rows.assign(time=12 * rows["time"] - 0.5)
+    assert list(retention.stay_ratios(broken, unit="month", parts=(1,))) == pytest.approx([95.5])
+
+
 def test_broken_units_are_counted_in_days():
     rng = np.random.default_rng(2)
     life = rng.exponential(2.0, 20_000)
@@ -260,8 +270,9 @@ def test_the_rate_is_read_within_groups_too():
 # --- The books (R10) ---
 
 
-def books(*periods) -> SimpleNamespace:
-    rows = pd.DataFrame(periods, columns=["period", "n_new", "n_lost", "n_active"])
+def books(*months) -> SimpleNamespace:
+    rows = pd.DataFrame(months, columns=["period", "n_new", "n_lost", "n_active"])
+    rows["period"] = [pd.Timestamp(2024, month, 1) for month in rows["period"]]
     table = CheckedTable("finances", ibis.memtable(rows), (), (), {})
     return SimpleNamespace(has=lambda name: name == "finances", table=lambda name: table)
 
@@ -274,6 +285,12 @@ def test_books_that_close():
 def test_a_customer_who_is_in_no_column_is_a_violation():
     found = retention.stock_flow(books((1, 10, 0, 100), (2, 5, 3, 101), (3, 0, 2, 99)))
     assert (found.value, found.unit) == (1, "violations")
+
+
+@pytest.mark.parametrize("gap", [(), ((3, None, 2, 108),)])
+def test_a_missing_month_is_no_violation_but_leaves_the_books_open(gap):
+    found = retention.stock_flow(books((1, 10, 0, 100), (2, 5, 0, 105), *gap, (4, 1, 1, 110)))
+    assert f"row {3 + len(gap)} in the order of time (2024-04-01)" in found.reason
 
 
 def test_one_source_closes_by_definition():

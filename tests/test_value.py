@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from analysis import value
+from analysis import value, worth
 from analysis.checks import CheckedTable
 from analysis.estimates import Estimate, NotTestable
+from analysis.renewal import LONG, RetentionCurve, retention_curve
 from analysis.tables import SettingsError
-from analysis.value import CONTRIBUTION, ENDLESS, NET_VALUE, OUTCOMES, PROFIT, VALUE, Case, Costs, RetentionCurve
+from analysis.value import CONTRIBUTION, ENDLESS, NET_VALUE, OUTCOMES, PROFIT, VALUE, Case, Costs
 
 POINTS, RELATIVE, CHURN = value.readings(0.05)
 KNOWN = Costs(margin=0.3, annual_revenue=100.0, acquisition_cost=40.0, annual_fixed_cost=500.0, yearly_intake=50)
@@ -59,18 +60,12 @@ def test_discounting_halves_each_later_year_at_one_hundred_per_cent():
     assert value.customer_years(sure, convention="B", discount_rate=1.0) == 1.75
 
 
-@given(rates_between, conventions, discounts)
-def test_a_long_curve_of_one_rate_agrees_with_the_closed_form(retention, convention, discount_rate):
-    summed = value.customer_years(np.full(value.LONG, retention), convention=convention, discount_rate=discount_rate)
-    closed = value.margin_multiple(retention, discount_rate=discount_rate, convention=convention)
-    assert summed == pytest.approx(closed, rel=1e-9)
-
-
-@given(rates_between, conventions, discounts)
-def test_the_elasticity_of_a_long_curve_agrees_with_the_closed_form(retention, convention, discount_rate):
-    along = value.duration(np.full(value.LONG, retention), convention=convention, discount_rate=discount_rate)
-    closed = value.elasticity(retention, discount_rate=discount_rate, convention=convention)
-    assert along == pytest.approx(closed, rel=1e-6)
+@given(rates_between, st.sampled_from(value.readings(0.05)), discounts)
+def test_a_long_curve_of_one_rate_grows_as_the_closed_form_says(retention, reading, discount_rate):
+    change = value.improve(np.array([retention]), reading, change=0.05)[0] - retention
+    closed = value.constant_growth(retention, change, discount_rate=discount_rate)
+    # What 2,500 years leave out is of the order of 0.99 to that power, 1e-11.
+    assert grown(np.full(2500, retention), reading, discount_rate=discount_rate) == pytest.approx(closed, rel=1e-9)
 
 
 @given(curves, conventions, discounts)
@@ -129,14 +124,6 @@ def test_a_change_never_lowers_a_rate_and_never_passes_the_cap(rates, reading):
     better = value.improve(rates, reading, change=0.05)
     assert (better >= rates).all()
     assert (better <= np.maximum(rates, value.CAP)).all()
-
-
-def test_the_share_of_capped_years_is_counted():
-    rates = np.array([0.80, 0.90, 0.96, 0.97])
-    assert value.capped_share(rates, POINTS, change=0.05) == 0.5
-    # 1.05 times 0.96 is 1.008.
-    assert value.capped_share(rates, RELATIVE, change=0.05) == 0.5
-    assert value.capped_share(rates, CHURN, change=0.05) == 0
 
 
 def test_readings_are_named_after_the_change():
@@ -241,14 +228,14 @@ def test_every_reading_outcome_convention_and_horizon_has_an_answer():
 
 
 def test_without_end_agrees_with_the_closed_form():
-    answer = growths(curve(np.full(value.LONG, 0.8)))[Case(POINTS, VALUE, "B", ENDLESS)]
+    answer = growths(curve(np.full(LONG, 0.8)))[Case(POINTS, VALUE, "B", ENDLESS)]
     # Golden: 20% at i = 0.10 and r = 0.80.
     assert answer.value == pytest.approx(0.20)
 
 
 def test_an_endless_sum_that_does_not_settle_is_not_testable_but_its_discounted_value_is():
     # Renewal rates that rise as in a shifted-beta-geometric curve with alpha 0.704: no finite mean lifetime.
-    years = np.arange(1, value.LONG + 1)
+    years = np.arange(1, LONG + 1)
     rising = (1.182 + years - 1) / (0.704 + 1.182 + years - 1)
     answers = growths(curve(rising))
     assert "may not be finite" in answers[Case(CHURN, CONTRIBUTION, "B", ENDLESS)].reason
@@ -294,7 +281,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say_even_where_rates_reach_th
         counts = np.vstack([cohort, random.multinomial(1000, cohort / 1000, size=199)])
         at_risk = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
         seen, *draws = at_risk[:, 1:] / at_risk[:, :-1]
-        answer = value.contribution_growth(curve(seen, draws=np.array(draws)), POINTS, change=0.05, years=10)
+        answer = value.growth(curve(seen, draws=np.array(draws)), POINTS, change=0.05, years=10)
         covered += answer.low <= grown(truth, POINTS) <= answer.high
     # At 95% 190 of 200 are expected, standard deviation 3.1; percentile intervals hold the truth in 82%.
     assert covered >= 190 - 3 * 3.1
@@ -336,15 +323,6 @@ def test_five_per_cent_fewer_departures_are_five_per_cent_fewer_on_any_curve(rat
     assert avoided.value == pytest.approx(0.05)
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "said"),
-    [(0.1, 0.2, "below"), (0.3, 0.4, "inside"), (0.2, 0.3, "partly inside"), (1.1, 1.2, "above")],
-)
-def test_an_interval_has_its_place_against_the_claimed_range(low, high, said):
-    answer = Estimate.from_draws((low + high) / 2, np.array([low, high]), unit="growth", n=9)
-    assert value.place(answer, 0.25, 1.0) == f"{said} the claimed range"
-
-
 # --- from spells to a curve ----------------------------------------------------------------------------------------
 
 
@@ -357,10 +335,10 @@ def spells(lost_each_year, stay, **columns):
 
 
 def test_a_curve_is_observed_then_foretold():
-    found = value.retention_curve(spells([200, 120, 80, 60], 540), unit="year", draws=50, seed=1)
+    found = retention_curve(spells([200, 120, 80, 60], 540), unit="year", draws=50, seed=1)
     assert found.rates[:4] == pytest.approx([0.8, 680 / 800, 600 / 680, 540 / 600])
     assert found.observed_years == 4
-    assert found.draws.shape == (50, value.LONG)
+    assert found.draws.shape == (50, LONG)
     assert (found.customers, found.events) == (1000, 460)
     # The model's customers differ, so those who are left leave less and less.
     assert (np.diff(found.rates[4:]) > 0).all()
@@ -371,16 +349,14 @@ def test_a_curve_is_observed_then_foretold():
     [([0, 0], 500, "0 customers left"), ([10, 5], 3, "at least 30"), ([40, 0], 0, "customers")],
 )
 def test_customers_that_show_no_curve_say_why_all_the_way(lost, stay, said):
-    found = value.retention_curve(spells(lost, stay), unit="year", draws=20, seed=1)
+    found = retention_curve(spells(lost, stay), unit="year", draws=20, seed=1)
     assert said in found.reason
-    segments = value.segment_growths({"all": found}, change=0.05, years=10)
-    readings = value.claim_readings(growths(found), segments, change=0.05, horizon_years=10)
-    assert {answer.reason for answer in readings.values()} == {found.reason}
+    assert {answer.reason for answer in growths(found).values()} == {found.reason}
     assert value.average(found, years=10) == found
-    assert value.retention_table(found, years=20).empty
-    assert value.sweep_horizon(found, change=0.05, longest=20).empty
-    assert value.reading_table(found, change=0.05, years=10, annual_margin=30)["break_even"].isna().all()
-    assert value.told(found) == "not testable here"
+    assert worth.retention_table(found, years=20).empty
+    assert worth.sweep_horizon(found, change=0.05, longest=20).empty
+    assert worth.reading_table(found, change=0.05, years=10, annual_margin=30)["break_even"].isna().all()
+    assert worth.told_curve(found) == (found.reason, "")
 
 
 def contracts(rows, **facts):
@@ -426,107 +402,8 @@ def test_dated_contracts_do_not_say_what_span_a_price_is_for(three_plans):
     assert value.annual_revenue(contracts(three_plans.drop(columns="price")), stated=None) is None
 
 
-# --- readings and tables -------------------------------------------------------------------------------------------
-
-
-def test_the_judged_readings_begin_with_the_headline():
-    of = curve(np.full(100, 0.8))
-    segments = value.segment_growths({"north": of}, change=0.05, years=10)
-    judged = value.claim_readings(growths(of), segments, change=0.05, horizon_years=10)
-    assert next(iter(judged)) == "plus 5 points, yearly contribution"
-    # Three readings of four outcomes, two more horizons and the other timing of the headline, one segment.
-    assert len(judged) == 12 + 2 + 1 + 1
-    assert judged["plus 5 points, yearly contribution, north"].value == judged[next(iter(judged))].value
-
-
-def test_only_a_true_cohort_and_the_claims_own_change_reach_a_verdict():
-    cohort, cross_section = (CheckedTable("subscriptions", None, (), (), {"cohort": yes}) for yes in (True, False))
-    assert value.claim_limit(cohort, change=0.05) is None
-    assert "not customers followed" in value.claim_limit(cross_section, change=0.05)
-    assert value.claim_limit(cohort, change=0.02) == "The claim speaks of 5%, and this run asks about 2%."
-
-
-def test_the_case_table_has_a_row_a_timing_and_a_column_a_horizon():
-    table = value.case_table(growths(curve(np.full(100, 0.8)), costs=Costs()))
-    assert list(table.columns) == ["reading", "outcome", "timing", "10 years", "observed years", ENDLESS]
-    assert len(table) == 3 * 4 * 2
-    missing = table["outcome"].isin([NET_VALUE, PROFIT])
-    assert (table["10 years"].eq("–") == missing).all()
-    # Golden: 20% at i = 0.10 and r = 0.80, value of a customer, first margin at once, plus 5 points.
-    row = table.set_index(["reading", "outcome", "timing"]).loc[(POINTS, VALUE, "B")]
-    assert row[ENDLESS] == "+20% (+20 to +20%)"
-
-
-def test_each_reason_is_given_once():
-    told = value.reasons(growths(curve(np.full(100, 0.8)), costs=Costs()))
-    assert told.count("Needs margin, annual_revenue and acquisition_cost:") == 1
-
-
-def test_the_range_table_holds_one_convention_and_the_horizon():
-    table = value.range_table(growths(curve(np.full(100, 0.8)), costs=Costs()), horizon_years=10)
-    assert len(table) == 12
-    assert set(table.loc[table["value"].isna(), "note"]) == {"not testable here"}
-
-
-def test_the_reading_table_prices_the_break_even_where_the_margin_is_known():
-    of = curve(np.full(100, 0.9))
-    known, unknown = (
-        value.reading_table(of, change=0.05, years=10, annual_margin=margin).set_index("reading")
-        for margin in (200.0, None)
-    )
-    assert known["break_even_amount"].to_list() == pytest.approx(200 * known["break_even"])
-    assert unknown["break_even_amount"].isna().all()
-    assert known.loc[POINTS, "departures_avoided"] == pytest.approx(0.5)
-    assert known.loc[POINTS, "capped_years"] == 0
-
-
-def test_the_drawn_curve_joins_observed_and_projected_years():
-    table = value.retention_table(curve(np.full(100, 0.8), observed=6), years=10)
-    years = {line: list(rows["x"]) for line, rows in table.groupby("line")}
-    assert years == {"observed": [1, 2, 3, 4, 5, 6], "projected": [6, 7, 8, 9, 10]}
-
-
-def test_a_curve_observed_to_the_end_has_no_projected_line():
-    assert set(value.retention_table(curve(np.full(100, 0.8), observed=50), years=10)["line"]) == {"observed"}
-
-
-def test_in_one_year_nothing_grows_because_the_first_margin_is_certain():
-    sweep = value.sweep_horizon(curve(np.full(100, 0.8)), change=0.05, longest=3)
-    points = sweep[sweep["line"] == POINTS].set_index("x")["y"]
-    # Starts of a year: 1, 1 + 0.8, 1 + 0.8 + 0.64 become 1, 1.85, 2.5725.
-    assert list(points) == pytest.approx([0, 1.85 / 1.8 - 1, 2.5725 / 2.44 - 1])
-
-
-def test_the_first_horizon_that_reaches_a_growth_is_named():
-    sweep = value.sweep_horizon(curve(np.full(100, 0.8)), change=0.05, longest=10)
-    # 2.5725 / 2.44 - 1 is 5.4%, and 1.85 / 1.8 - 1 only 2.8%.
-    assert value.first_year(sweep, POINTS, 0.05) == "once 3 years or more are counted"
-    assert value.first_year(sweep, POINTS, 1.0) == "at none of the horizons drawn"
-
-
-def test_the_sweep_of_baselines_passes_through_the_golden_numbers():
-    at = value.sweep_baseline(change=0.05, discount_rates=(0.10, 0.0, 0.0)).set_index(["line", "x"])["y"]
-    free, dear = "0% discount", "10% discount"
-    assert (at[free, 0.75], at[free, 0.9], at[dear, 0.9]) == pytest.approx((0.25, 1.0, 1 / 3))
-    assert at.index.is_unique
-
-
-def test_costs_that_take_half_double_the_growth():
-    answers = {POINTS: Estimate.exact(0.2, unit="growth", n=10), CHURN: NotTestable("no")}
-    sweep = value.sweep_costs(answers)
-    assert set(sweep["line"]) == {POINTS}
-    at = sweep.set_index("x")[["y", "low"]]
-    assert (at["y"][0.0], at["y"][0.5], at["low"][0.75]) == pytest.approx((0.2, 0.4, 0.8))
-    assert value.cost_share_needed(answers[POINTS], 0.4) == pytest.approx(0.5)
-
-
-def test_a_sweep_of_nothing_is_an_empty_table_with_its_columns():
-    assert list(value.sweep_costs({}).columns) == value.LINES
-
-
-@given(st.floats(0.1, 3.0), conventions, st.floats(0.0, 0.15))
-def test_the_baseline_needed_gives_the_growth_asked(growth, convention, discount_rate):
-    baseline = value.baseline_needed(growth, change=0.05, discount_rate=discount_rate, convention=convention)
+@given(st.floats(0.1, 3.0), st.floats(0.0, 0.15))
+def test_the_baseline_needed_gives_the_growth_asked(growth, discount_rate):
+    baseline = value.baseline_needed(growth, change=0.05, discount_rate=discount_rate)
     if 0 < baseline <= 0.95:
-        back = value.constant_growth(baseline, 0.05, discount_rate=discount_rate, convention=convention)
-        assert back == pytest.approx(growth)
+        assert value.constant_growth(baseline, 0.05, discount_rate=discount_rate) == pytest.approx(growth)

@@ -10,8 +10,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
+
+from analysis.words import interval, quantity, with_interval
 
 NORMAL = NormalDist()
 
@@ -129,6 +132,42 @@ class NotTestable:
     """Stands in place of an estimate when a gate fails; the reason says what is missing."""
 
     reason: str
+
+
+Answer = Estimate | NotTestable
+
+
+def bootstrapped(
+    make: Callable[..., Estimate], value: float, draws: np.ndarray, **telling: Any
+) -> Estimate | NotTestable:
+    """What `Estimate.from_draws` or `Estimate.reflected` makes, or that too many draws lack the quantity."""
+    try:
+        return make(value, draws, **telling)
+    except ValueError as error:
+        return NotTestable(f"The interval cannot be had: {error}.")
+
+
+def told(answer: Answer, currency: str | None = None) -> str:
+    """An answer in a sentence: the estimate with its 95% interval, or that there is none."""
+    if isinstance(answer, NotTestable):
+        return "not testable here"
+    low, high = answer.interval()
+    shown = quantity(answer.value, answer.unit, currency, narrow=high - low)
+    return f"{shown} (95% interval {interval(low, high, answer.unit, currency)})"
+
+
+def in_brief(answer: Answer) -> str:
+    """An answer for a table: "0.94 (0.90 to 0.98)", or "not testable"."""
+    if isinstance(answer, NotTestable):
+        return "not testable"
+    return with_interval(answer.value, answer.low, answer.high, answer.unit)
+
+
+def columns(answer: Answer) -> dict[str, Any]:
+    """An answer as columns of a table: value, low, high (95%; NaN where there is none) and note (why)."""
+    if isinstance(answer, NotTestable):
+        return {"value": math.nan, "low": math.nan, "high": math.nan, "note": answer.reason}
+    return {"value": answer.value, "low": answer.low, "high": answer.high, "note": ""}
 
 
 def resample(counts: np.ndarray, *, draws: int, seed: int | np.random.Generator) -> np.ndarray:

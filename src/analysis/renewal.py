@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from analysis.estimates import NotTestable
-from analysis.lifetimes import leavers
-from analysis.retention import MIN_AT_RISK, MIN_EVENTS, by_year, resamples, yearly_retention
+from analysis.lifetimes import customers, leavers
+from analysis.retention import (
+    MIN_AT_RISK,
+    MIN_EVENTS,
+    average_yearly_rate,
+    by_year,
+    resamples,
+    yearly_retention,
+)
 from analysis.words import plural
 
+# Years of a curve: long enough that at a discount rate of 2% those left out weigh nothing.
+LONG = 400
 # Beyond this alpha + beta customers are alike to six digits, and the likelihood is flat.
 ALIKE = 1e6
 LEAST = -math.log(ALIKE)
 STEPS, LONGEST_STEP = 100, 2.0
+MISFIT = 0.05  # p of `goodness` below which the model does not describe the years observed
 
 
 @dataclass(frozen=True)
@@ -27,50 +38,15 @@ class RenewalModel:
     single customer grows more loyal. A renewal period is a year throughout the project. alpha + beta is at most 1e6,
     which stands for customers who are all alike (a constant rate).
 
-    Source: Fader & Hardie (2007), Journal of Interactive Marketing 21(1); values of a customer: Fader & Hardie (2010),
-    Marketing Science 29(1).
+    Source: Fader & Hardie (2007), Journal of Interactive Marketing 21(1).
     """
 
     alpha: float
     beta: float
 
-    def survival(self, renewals: np.ndarray | float) -> np.ndarray:
-        """Share of the starting cohort still customers after each count of renewals; S(0) = 1."""
-        from scipy.special import betaln
-
-        return np.exp(betaln(self.alpha, self.beta + np.asarray(renewals)) - betaln(self.alpha, self.beta))
-
     def retention(self, year: np.ndarray | float) -> np.ndarray:
         """Share of those who began a year (1 is the first) that renew at its end."""
         return (self.beta + np.asarray(year) - 1) / (self.alpha + self.beta + np.asarray(year) - 1)
-
-    def expected_lifetime(self, discount_rate: float) -> float:
-        """Discounted expected lifetime of a new customer, in periods: the first counts in full, at its start.
-
-        The sum of S(t) / (1 + d)^t over t = 0, 1, …, printed as 2F1(1, beta; alpha + beta; 1 / (1 + d)). Infinite
-        without discounting when alpha <= 1.
-
-        Args:
-            discount_rate: d, per renewal period.
-        """
-        if discount_rate == 0:
-            return (self.alpha + self.beta - 1) / (self.alpha - 1) if self.alpha > 1 else math.inf
-        # Summed, because scipy's 2F1 gives NaN from alpha + beta of about 1,000; what is cut off is below e^-40.
-        periods = np.arange(math.ceil(40 / math.log1p(discount_rate)))
-        return float(np.sum(self.survival(periods) * (1 + discount_rate) ** -periods.astype(float)))
-
-    def residual_lifetime(self, period: int, discount_rate: float) -> float:
-        """Discounted expected lifetime still to come of a customer in their n-th period, whose renewal is near.
-
-        The present period is paid and not counted; a period renewed at the next date counts in full. A customer in
-        period n has renewed n - 1 times.
-
-        Args:
-            period: n, from 1.
-            discount_rate: d, per renewal period.
-        """
-        older = RenewalModel(self.alpha, self.beta + period)
-        return float(self.retention(period)) * older.expected_lifetime(discount_rate)
 
     def log_likelihood(self, years: pd.DataFrame) -> float:
         """Of yearly counts at_risk and lost (year 1 first)."""
@@ -79,7 +55,7 @@ class RenewalModel:
         return float(lost @ np.log1p(-renewed) + (at_risk - lost) @ np.log(renewed))
 
 
-def yearly_counts(lifetimes: pd.DataFrame, *, unit: str, min_at_risk: int = MIN_AT_RISK) -> pd.DataFrame:
+def yearly_counts(lifetimes: pd.DataFrame, *, unit: str) -> pd.DataFrame:
     """Spells as whole years: how many faced each renewal, and how many were lost at it.
 
     A customer whose observation begins or ends inside a year counts half in it, and the loss is read from the
@@ -88,7 +64,7 @@ def yearly_counts(lifetimes: pd.DataFrame, *, unit: str, min_at_risk: int = MIN_
     Returns:
         One row an observed year: year, at_risk, lost (both may be fractions).
     """
-    years = int(yearly_retention(lifetimes, unit=unit, min_at_risk=min_at_risk)["observed"].sum())
+    years = int(yearly_retention(lifetimes, unit=unit)["observed"].sum())
     found = by_year(lifetimes, unit=unit, years=years)
     lost = found.exposure * (1 - found.retention)
     return pd.DataFrame({"year": np.arange(1, years + 1), "at_risk": found.exposure, "lost": lost})
@@ -170,91 +146,117 @@ def _likelihood(
     return value, score, information
 
 
+class Fit(NamedTuple):
+    """How well a model gives back the yearly rates it was fitted to.
+
+    `statistic` is Pearson's chi-squared on `df` degrees of freedom, with probability `p` if the model were true;
+    `year` is the one where observed and fitted rates part most, for the number of customers behind them.
+    """
+
+    statistic: float
+    df: int
+    p: float
+    year: int
+    observed: float
+    fitted: float
+
+
+def goodness(model: RenewalModel, years: pd.DataFrame) -> Fit | None:
+    """Compare fitted with observed yearly rates; None with two years or fewer, which leave nothing to compare.
+
+    Args:
+        model: fitted to these years.
+        years: as `yearly_counts` gives them.
+    """
+    from scipy.stats import chi2
+
+    fitted, at_risk = model.retention(years["year"].to_numpy()), years["at_risk"].to_numpy()
+    observed = 1 - years["lost"].to_numpy() / at_risk
+    squares, df = (observed - fitted) ** 2 * at_risk / (fitted * (1 - fitted)), len(years) - 2
+    if df < 1:
+        return None
+    worst, statistic = int(np.argmax(squares)), float(squares.sum())
+    p = float(chi2.sf(statistic, df))
+    return Fit(statistic, df, p, int(years["year"].iloc[worst]), float(observed[worst]), float(fitted[worst]))
+
+
 @dataclass(frozen=True)
-class RetentionPath:
-    """A study's own yearly retention rates, observed first and foretold after.
+class RetentionCurve:
+    """Yearly retention of a cohort: the share of the customers present at the start of year k who stay it out.
 
     Attributes:
-        rates: r_k for year k = 1 … horizon: the share of those who began the year that ended it as customers.
-        observed: whether r_k was observed (Kaplan–Meier) or comes from the model; bools, the true ones first.
-        at_risk: how many were watched to the end of each year.
-        model: the renewal model that continues the curve; None when the whole horizon is observed.
+        rates: one rate a year, observed years (Kaplan–Meier) first, then foretold ones; shape (years,).
+        observed: whether the year was seen; shape (years,).
+        draws: the rates in each resample of customers, the model fitted anew; shape (draws, years). Not finite in a
+            resample that has lost everybody before.
+        customers: people behind the curve.
+        events: departures seen among them.
     """
 
     rates: np.ndarray
     observed: np.ndarray
-    at_risk: np.ndarray
-    model: RenewalModel | None
+    draws: np.ndarray
+    customers: int
+    events: int
 
     @property
-    def survival(self) -> np.ndarray:
-        """Share of the start still customers after year 0, 1, … horizon."""
-        return np.concatenate([[1.0], np.cumprod(self.rates)])
+    def observed_years(self) -> int:
+        """Whole years seen from the start without a gap."""
+        return len(self.rates) if self.observed.all() else int(np.argmin(self.observed))
+
+    def until(self, years: int) -> RetentionCurve:
+        """The same curve, cut after some years."""
+        return replace(self, rates=self.rates[:years], observed=self.observed[:years], draws=self.draws[:, :years])
 
 
-def retention_path(
-    lifetimes: pd.DataFrame,
-    *,
-    unit: str,
-    horizon_years: int = 10,
-    min_at_risk: int = MIN_AT_RISK,
-    min_events: int = MIN_EVENTS,
-) -> RetentionPath | NotTestable:
-    """Yearly retention to a horizon: the observed curve, continued by the renewal model fitted to it.
+def retention_curve(
+    lifetimes: pd.DataFrame, *, unit: str, years: int = LONG, draws: int, seed: int
+) -> RetentionCurve | NotTestable:
+    """The yearly curve of a set of customers: observed as far as it goes, then foretold by the renewal model.
 
     The model's rates, not its level, continue the curve, so the two join at the last observed year.
 
     Args:
         lifetimes: distinct rows.
         unit: of time: day, week, month or year.
-        horizon_years: years of the path.
-        min_at_risk: customers that must be watched to the end of a year for it to count as observed.
-        min_events: leavers below which nothing is said.
-    """
-    if leavers(lifetimes) < min_events:
-        return NotTestable(
-            f"{plural(leavers(lifetimes), 'customer')} left; a retention curve needs at least {min_events} leavers."
-        )
-    known = min(int(yearly_retention(lifetimes, unit=unit, min_at_risk=min_at_risk)["observed"].sum()), horizon_years)
-    if not known:
-        return NotTestable(f"Fewer than {min_at_risk} customers were watched for a whole year.")
-    model = None
-    if known < horizon_years:
-        fitted = fit_renewals(yearly_counts(lifetimes, unit=unit, min_at_risk=min_at_risk))
-        if isinstance(fitted, NotTestable):
-            return NotTestable(f"The horizon of {horizon_years} years reaches beyond the data. {fitted.reason}")
-        model = fitted
-    found, years = by_year(lifetimes, unit=unit, years=horizon_years), np.arange(1, horizon_years + 1)
-    rates = found.retention if model is None else np.where(years <= known, found.retention, model.retention(years))
-    return RetentionPath(rates, years <= known, found.at_risk.astype(int), model)
-
-
-def bootstrap_paths(
-    lifetimes: pd.DataFrame,
-    *,
-    unit: str,
-    horizon_years: int = 10,
-    min_at_risk: int = MIN_AT_RISK,
-    draws: int = 1000,
-    seed: int,
-) -> np.ndarray:
-    """Yearly retention rates in resamples of the customers, the renewal model fitted anew in each.
-
-    The observed years are those of `retention_path`, which must have found a path for the same arguments.
+        years: how many, beyond those observed.
+        draws: resamples of the customers.
+        seed: of the random numbers.
 
     Returns:
-        Shape (draws, horizon_years). A rate is not finite in a resample that has lost everybody before.
+        The curve, or the reason why these customers do not show one.
     """
-    counts = yearly_counts(lifetimes, unit=unit, min_at_risk=min_at_risk)
-    known, years = min(len(counts), horizon_years), np.arange(1, horizon_years + 1)
-    paths = []
-    for weights in resamples(lifetimes, draws=draws, seed=seed):
-        found = by_year(lifetimes, unit=unit, years=horizon_years, weights=weights)
-        rates = found.retention
-        if known < horizon_years:
-            at_risk, kept = found.exposure[:, :known], np.nan_to_num(found.retention[:, :known])
-            mean, spread = fit_hazards(at_risk * (1 - kept), at_risk)
-            grown = 1 + spread[:, None] * (years - 1)
-            rates = np.where(years <= known, rates, 1 - mean[:, None] / grown)
-        paths.append(rates)
-    return np.concatenate(paths)
+    if (left := leavers(lifetimes)) < MIN_EVENTS:
+        return NotTestable(f"{plural(left, 'customer')} left; a retention curve needs at least {MIN_EVENTS} leavers.")
+    counts, year = yearly_counts(lifetimes, unit=unit), np.arange(1, years + 1)
+    if counts.empty:
+        return NotTestable(f"Fewer than {MIN_AT_RISK} customers were watched for a whole year.")
+    if isinstance(refused := fit_renewals(counts), NotTestable):
+        return NotTestable(f"The horizon of {years} years reaches beyond the data. {refused.reason}")
+    seen = year <= len(counts)
+
+    def path(weights: np.ndarray) -> np.ndarray:
+        found = by_year(lifetimes, unit=unit, years=years, weights=weights)
+        at_risk = found.exposure[..., seen]
+        mean, spread = fit_hazards(at_risk * (1 - np.nan_to_num(found.retention[..., seen])), at_risk)
+        return np.where(seen, found.retention, 1 - mean[..., None] / (1 + spread[..., None] * (year - 1)))
+
+    resampled = np.concatenate([path(weights) for weights in resamples(lifetimes, draws=draws, seed=seed)])
+    return RetentionCurve(path(lifetimes["weight"].to_numpy()), seen, resampled, customers(lifetimes), left)
+
+
+def stay_ratio_beyond(lifetimes: pd.DataFrame, *, unit: str, years: int) -> float | NotTestable:
+    """The stay that the average rate promises over the stay foretold, to a horizon beyond the years observed.
+
+    Counted in whole years, and only where the renewal model gives back the years that were observed.
+    """
+    counts = yearly_counts(lifetimes, unit=unit)
+    model = fit_renewals(counts)
+    if isinstance(model, NotTestable):
+        return model
+    fit = goodness(model, counts)
+    if fit is None or fit.p < MISFIT:
+        return NotTestable("The renewal model does not give back the years observed, so it is not asked about others.")
+    rates = np.append(1 - counts["lost"] / counts["at_risk"], model.retention(np.arange(len(counts) + 1, years)))
+    promised = average_yearly_rate(lifetimes, unit=unit) ** np.arange(years)
+    return float(promised.sum() / (1 + np.cumprod(rates).sum()))

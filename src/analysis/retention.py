@@ -8,15 +8,15 @@ began before t and the spell lasted at least until t.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from analysis.estimates import NORMAL, Estimate, NotTestable, resample
+from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, columns, resample
 from analysis.lifetimes import ALL, customers, grouped, groups_of, leavers, ungrouped
 from analysis.words import listing, plural
 
@@ -105,8 +105,7 @@ def resamples(lifetimes: pd.DataFrame, *, draws: int, seed: int) -> Iterator[np.
 # --- Years ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Years:
+class Years(NamedTuple):
     """Retention by year of a customer's life; the last axis is the year, 1 first.
 
     `retention` is the share of those who began the year that ended it as customers, `at_risk` how many were watched
@@ -152,22 +151,21 @@ def by_year(lifetimes: pd.DataFrame, *, unit: str, years: int, weights: np.ndarr
     return Years(retention, weight @ watched_through, weight @ exposure)
 
 
-def yearly_retention(lifetimes: pd.DataFrame, *, unit: str, min_at_risk: int = MIN_AT_RISK) -> pd.DataFrame:
+def yearly_retention(lifetimes: pd.DataFrame, *, unit: str) -> pd.DataFrame:
     """Retention in each whole year that the table spans.
 
     Args:
         lifetimes: distinct rows.
         unit: of time; a year is 12 months or 365.25 days.
-        min_at_risk: a year counts as observed when so many were watched to its end.
 
     Returns:
         One row a year: year (from 1), retention (share of those who began the year), survival (share of the start),
-        at_risk (watched to the end of the year), observed (bool; false from the first year with too few).
+        at_risk (watched to the end of the year), observed (bool; false from the first year with fewer than 50).
     """
     longest = float(lifetimes["time"].max()) if len(lifetimes) else 0.0
     years = int(np.searchsorted(year_ends(unit, int(longest / PER_YEAR[unit]) + 1)[1:], longest, side="right"))
     found = by_year(lifetimes, unit=unit, years=years)
-    observed = np.cumprod(found.at_risk >= min_at_risk).astype(bool)
+    observed = np.cumprod(found.at_risk >= MIN_AT_RISK).astype(bool)
     table = pd.DataFrame({"year": np.arange(1, years + 1), "retention": found.retention})
     table["survival"] = np.cumprod(found.retention)
     return table.assign(at_risk=found.at_risk.astype(int), observed=observed).dropna().reset_index(drop=True)
@@ -176,28 +174,27 @@ def yearly_retention(lifetimes: pd.DataFrame, *, unit: str, min_at_risk: int = M
 # --- Curves -----------------------------------------------------------------------------------------------------
 
 
-def survival_curve(lifetimes: pd.DataFrame, *, unit: str, by: str | None = None, level: float = 0.95) -> pd.DataFrame:
-    """Kaplan–Meier curves with log–log intervals, fitted by lifelines.
+def survival_curve(lifetimes: pd.DataFrame, *, unit: str, by: str | None = None) -> pd.DataFrame:
+    """Kaplan–Meier curves with 95% log–log intervals, fitted by lifelines.
 
     Args:
         lifetimes: distinct rows.
         unit: of time; carried along for figures.
         by: a column of words whose groups get a curve each (see `lifetimes.grouped`).
-        level: of the intervals.
 
     Returns:
         One row a group and distinct time, from 0: group, time, survival, low, high (0 to 1), at_risk, events, unit.
         Where the curve has reached 0 the lower end is 0 and the upper end the last one known.
     """
-    curves = [_curve(rows, name, level) for name, rows in groups_of(lifetimes, by)]
+    curves = [_curve(rows, name) for name, rows in groups_of(lifetimes, by)]
     return pd.concat(curves, ignore_index=True).assign(unit=unit)
 
 
-def _curve(rows: pd.DataFrame, name: str, level: float) -> pd.DataFrame:
+def _curve(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     from lifelines import KaplanMeierFitter
 
     late = rows["entered"] if (rows["entered"] > 0).any() else None
-    fitted = KaplanMeierFitter(alpha=1 - level).fit(rows["time"], rows["left"], entry=late, weights=rows["weight"])
+    fitted = KaplanMeierFitter().fit(rows["time"], rows["left"], entry=late, weights=rows["weight"])
     table = risk_table(rows)
     times = np.union1d([0.0], table.times)  # lifelines also lists the ages at which observation begins
     ends = fitted.confidence_interval_survival_function_.loc[times].set_axis(["low", "high"], axis=1)
@@ -215,16 +212,11 @@ def medians(curves: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row a group: group, median, low, high; infinite where the curve (or an end of its band) stays above a half.
     """
-    rows = [
-        {"group": name, "median": _half(rows, "survival"), "low": _half(rows, "low"), "high": _half(rows, "high")}
-        for name, rows in curves.groupby("group", sort=False)
-    ]
-    return pd.DataFrame(rows)
-
-
-def _half(rows: pd.DataFrame, column: str) -> float:
-    below = rows.loc[rows[column] <= 0.5, "time"]
-    return float(below.iloc[0]) if len(below) else float("inf")
+    half = {
+        end: curves[curves[column] <= 0.5].groupby("group", sort=False)["time"].first()
+        for column, end in (("survival", "median"), ("low", "low"), ("high", "high"))
+    }
+    return pd.DataFrame(half, index=curves["group"].unique()).fillna(np.inf).rename_axis("group").reset_index()
 
 
 # --- Restricted means -------------------------------------------------------------------------------------------
@@ -235,10 +227,8 @@ def follow_up(lifetimes: pd.DataFrame, *, at_least: int = MIN_AT_RISK, by: str |
 
     With `by`, the earliest such time among the groups that have one.
     """
-    ends = []
-    for _, rows in groups_of(lifetimes, by):
-        table = risk_table(rows)
-        ends += [float(table.times[table.at_risk >= at_least].max(initial=0.0))]
+    tables = [risk_table(rows) for _, rows in groups_of(lifetimes, by)]
+    ends = [float(table.times[table.at_risk >= at_least].max(initial=0.0)) for table in tables]
     return min([end for end in ends if end > 0], default=0.0)
 
 
@@ -247,7 +237,7 @@ def horizon(lifetimes: pd.DataFrame, *, by: str | None, wanted: float = 0.0) -> 
     return wanted or follow_up(lifetimes, by=by)
 
 
-def rmst(lifetimes: pd.DataFrame, *, until: float, unit: str, min_events: int = MIN_EVENTS) -> Estimate | NotTestable:
+def rmst(lifetimes: pd.DataFrame, *, until: float, unit: str) -> Answer:
     """The restricted mean: how long customers stay on average within the first `until` of their life.
 
     Its standard error is the Greenwood sum over leavings of (area under the rest of the curve)² d / (n (n - d)).
@@ -256,13 +246,12 @@ def rmst(lifetimes: pd.DataFrame, *, until: float, unit: str, min_events: int = 
         lifetimes: distinct rows.
         until: the horizon, in the unit of the table.
         unit: of the table.
-        min_events: leavers below which nothing is said.
 
     Source: Klein & Moeschberger (2003), Survival Analysis, section 4.5.
     """
     left = leavers(lifetimes)
-    if left < min_events:
-        return NotTestable(f"{plural(left, 'customer')} left; a mean needs at least {min_events} leavers.")
+    if left < MIN_EVENTS:
+        return NotTestable(f"{plural(left, 'customer')} left; a mean needs at least {MIN_EVENTS} leavers.")
     table = risk_table(lifetimes)
     if until <= 0 or until > table.times[-1]:
         return NotTestable(f"The horizon of {until:g} {unit}s is not inside the {table.times[-1]:g} {unit}s observed.")
@@ -281,27 +270,21 @@ def _mean_error(table: RiskTable, until: float) -> float:
     return math.sqrt(float(np.sum(rest**2 * events / (at_risk * (at_risk - events)))))
 
 
-def mean_by_group(
-    lifetimes: pd.DataFrame, *, by: str | None, until: float, unit: str, min_events: int = MIN_EVENTS
-) -> pd.DataFrame:
+def mean_by_group(lifetimes: pd.DataFrame, *, by: str | None, until: float, unit: str) -> pd.DataFrame:
     """Restricted means of the groups to one horizon.
 
     Returns:
         One row a group, the largest first: label, n (customers), leavers, value, low, high (in the table's unit;
         missing where the mean cannot be told), note (why, or empty).
     """
-    found = [
-        (name, rows, rmst(rows, until=until, unit=unit, min_events=min_events))
-        for name, rows in groups_of(lifetimes, by)
+    rows = [
+        {"label": name, "n": customers(group), "leavers": leavers(group)} | columns(rmst(group, until=until, unit=unit))
+        for name, group in groups_of(lifetimes, by)
     ]
-    return pd.DataFrame(
-        [{"label": name, "n": customers(rows), "leavers": leavers(rows), **_told(mean)} for name, rows, mean in found]
-    )
+    return pd.DataFrame(rows)
 
 
-def mean_differences(
-    lifetimes: pd.DataFrame, *, by: str | None, until: float, unit: str, min_events: int = MIN_EVENTS
-) -> pd.DataFrame:
+def mean_differences(lifetimes: pd.DataFrame, *, by: str | None, until: float, unit: str) -> pd.DataFrame:
     """How much longer each group stays than the largest one, within one horizon.
 
     Returns:
@@ -309,40 +292,29 @@ def mean_differences(
         intervals are for one comparison at a time.
     """
     (first, base), *others = groups_of(lifetimes, by)
-    against = rmst(base, until=until, unit=unit, min_events=min_events)
-    rows = []
-    for name, group in others:
-        mean = rmst(group, until=until, unit=unit, min_events=min_events)
-        label = {"label": f"{name} against {first}", "n": customers(group) + customers(base)}
-        rows.append(label | _told(_difference(mean, against)))
+    against = rmst(base, until=until, unit=unit)
+    rows = [
+        {"label": f"{name} against {first}", "n": customers(group) + customers(base)}
+        | columns(_difference(rmst(group, until=until, unit=unit), against))
+        for name, group in others
+    ]
     return pd.DataFrame(rows, columns=["label", "n", "value", "low", "high", "note"])
 
 
-def _difference(mean: Estimate | NotTestable, base: Estimate | NotTestable) -> Estimate | NotTestable:
+def _difference(mean: Answer, base: Answer) -> Answer:
     if isinstance(mean, NotTestable):
         return mean
     if isinstance(base, NotTestable):
         return base
-    error = math.hypot(_error(mean), _error(base))
+    # The standard error of a normal estimate, read off its confidence distribution.
+    error = math.hypot(*(answer.quantile(NORMAL.cdf(1)) - answer.value for answer in (mean, base)))
     return Estimate.normal(mean.value - base.value, error, unit=mean.unit, n=mean.n + base.n, method=mean.method)
-
-
-def _error(mean: Estimate) -> float:
-    """The standard error of a normal estimate, read off its confidence distribution."""
-    return mean.quantile(NORMAL.cdf(1)) - mean.value
-
-
-def _told(estimate: Estimate | NotTestable) -> dict[str, float | str | None]:
-    if isinstance(estimate, NotTestable):
-        return {"value": None, "low": None, "high": None, "note": estimate.reason}
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "note": ""}
 
 
 # --- Comparisons ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class LogRank:
+class LogRank(NamedTuple):
     """A test of equal curves: chi-squared statistic, degrees of freedom, and p."""
 
     statistic: float
@@ -350,7 +322,7 @@ class LogRank:
     p: float
 
 
-def log_rank(lifetimes: pd.DataFrame, *, by: str | None, min_events: int = MIN_EVENTS) -> LogRank | NotTestable:
+def log_rank(lifetimes: pd.DataFrame, *, by: str | None) -> LogRank | NotTestable:
     """Test whether groups leave at the same rate at every age; customers may enter late.
 
     Source: Mantel (1966), Cancer Chemotherapy Reports 50; lifelines' own test knows no late entry.
@@ -361,9 +333,9 @@ def log_rank(lifetimes: pd.DataFrame, *, by: str | None, min_events: int = MIN_E
         return NotTestable("The table has no covariate by which customers could be told apart.")
     groups = groups_of(lifetimes, by)
     if len(groups) < 2:
-        return NotTestable(f"There are no two groups with {min_events} leavers each, so there is nothing to compare.")
-    if thin := [name for name, rows in groups if leavers(rows) < min_events]:
-        return NotTestable(f"Groups with fewer than {min_events} leavers cannot be compared: {listing(thin)}.")
+        return NotTestable(f"There are no two groups with {MIN_EVENTS} leavers each, so there is nothing to compare.")
+    if thin := [name for name, rows in groups if leavers(rows) < MIN_EVENTS]:
+        return NotTestable(f"Groups with fewer than {MIN_EVENTS} leavers cannot be compared: {listing(thin)}.")
     mine = lifetimes[by].astype(str).to_numpy() == np.array([name for name, _ in groups])[:, None]
     table = risk_table(lifetimes, mine * lifetimes["weight"].to_numpy())
     at_risk, events = table.at_risk.sum(0), table.events.sum(0)
@@ -378,19 +350,11 @@ def log_rank(lifetimes: pd.DataFrame, *, by: str | None, min_events: int = MIN_E
 # --- What a single rate says ------------------------------------------------------------------------------------
 
 
-def tenure_from_rate(
-    lifetimes: pd.DataFrame,
-    *,
-    unit: str,
-    seed: int,
-    draws: int = 1000,
-    min_at_risk: int = MIN_AT_RISK,
-    min_events: int = MIN_EVENTS,
-) -> Estimate | NotTestable:
+def tenure_from_rate(lifetimes: pd.DataFrame, *, unit: str, seed: int, draws: int = 1000) -> Answer:
     """How far the average retention rate, taken as constant, misjudges how long customers stay.
 
-    The rate is 1 - leavers / periods lived; its mean stay up to the last time with `min_at_risk` at risk is divided by
-    the restricted mean of the Kaplan–Meier curve to the same time. A period is the table's unit where all times are
+    The rate is 1 - leavers / periods lived; its mean stay up to the last time with 50 at risk is divided by the
+    restricted mean of the Kaplan–Meier curve to the same time. A period is the table's unit where all times are
     whole numbers of it, else a day.
 
     Args:
@@ -398,35 +362,62 @@ def tenure_from_rate(
         unit: of time.
         seed: of the bootstrap over customers.
         draws: of the bootstrap.
-        min_at_risk: at risk at the horizon.
-        min_events: leavers below which nothing is said.
 
     Returns:
         The ratio: 1 when the rate tells the truth, above 1 when it promises a longer stay than was seen.
     """
-    rows = _in_whole_periods(ungrouped(lifetimes), unit)
-    until, left = follow_up(rows, at_least=min_at_risk), leavers(rows)
-    if left < min_events:
-        return NotTestable(f"{plural(left, 'customer')} left; at least {min_events} leavers are needed.")
+    rows, _ = _in_whole_periods(lifetimes, unit)
+    until, left = follow_up(rows), leavers(rows)
+    if left < MIN_EVENTS:
+        return NotTestable(f"{plural(left, 'customer')} left; at least {MIN_EVENTS} leavers are needed.")
     if until <= 0:
-        return NotTestable(f"There is no time at which {min_at_risk} customers were still at risk.")
-    value = float(_stay_ratio(rows, rows["weight"].to_numpy(), until))
+        return NotTestable(f"There is no time at which {MIN_AT_RISK} customers were still at risk.")
     found = [_stay_ratio(rows, weights, until) for weights in resamples(rows, draws=draws, seed=seed)]
-    return Estimate.from_draws(value, np.concatenate(found), unit="ratio", n=customers(rows), events=left)
+    value = _stay_ratio(rows, rows["weight"].to_numpy(), until)
+    return Estimate.from_draws(float(value), np.concatenate(found), unit="ratio", n=customers(rows), events=left)
 
 
-def _in_whole_periods(rows: pd.DataFrame, unit: str) -> pd.DataFrame:
+def stay_ratios(lifetimes: pd.DataFrame, *, unit: str, parts: Sequence[float]) -> dict[float, float]:
+    """The ratio of `tenure_from_rate` at other horizons, without intervals.
+
+    Args:
+        lifetimes: distinct rows, enough of them for `tenure_from_rate`.
+        unit: of time.
+        parts: horizons as shares of the last time with 50 at risk, up to 1.
+
+    Returns:
+        Horizon, in the unit of the table -> ratio.
+    """
+    rows, periods = _in_whole_periods(lifetimes, unit)
+    longest, weights = follow_up(lifetimes), rows["weight"].to_numpy()
+    ages = [part * longest for part in parts]
+    return {age: float(_stay_ratio(rows, weights, age * periods / PER_YEAR[unit])) for age in ages}
+
+
+def average_yearly_rate(lifetimes: pd.DataFrame, *, unit: str) -> float:
+    """The rate of `tenure_from_rate`, raised to a year."""
+    rows, periods = _in_whole_periods(lifetimes, unit)
+    return float(_average_rate(rows, rows["weight"].to_numpy()) ** periods)
+
+
+def _in_whole_periods(lifetimes: pd.DataFrame, unit: str) -> tuple[pd.DataFrame, float]:
+    """Rows with times in the table's unit where all are whole numbers, else in days; and periods a year."""
+    rows = ungrouped(lifetimes)
     if (rows[["time", "entered"]] % 1 == 0).all(axis=None):
-        return rows
+        return rows, PER_YEAR[unit]
     days = PER_YEAR["day"] / PER_YEAR[unit]
-    return rows.assign(time=rows["time"] * days, entered=rows["entered"] * days)
+    return rows.assign(time=rows["time"] * days, entered=rows["entered"] * days), PER_YEAR["day"]
+
+
+def _average_rate(rows: pd.DataFrame, weights: np.ndarray) -> np.ndarray:
+    """One less leavers over periods lived, for each resample (last axis: rows)."""
+    left = weights[..., rows["left"].to_numpy(bool)].sum(-1)
+    return np.clip(1 - left / (weights @ (rows["time"] - rows["entered"]).to_numpy(float)), 0, 1)
 
 
 def _stay_ratio(rows: pd.DataFrame, weights: np.ndarray, until: float) -> np.ndarray:
     """Mean stay at the constant rate over the Kaplan–Meier mean, for each resample (last axis: rows)."""
-    left = rows["left"].to_numpy(bool)
-    lived = weights @ (rows["time"] - rows["entered"]).to_numpy(float)
-    rate = np.clip(1 - weights[..., left].sum(-1) / lived, 0, 1)
+    rate = _average_rate(rows, weights)
     whole = math.floor(until)
     periods = rate[..., None] ** np.arange(whole + 1)
     at_rate = periods[..., :whole].sum(-1) + (until - whole) * periods[..., whole]
@@ -434,22 +425,20 @@ def _stay_ratio(rows: pd.DataFrame, weights: np.ndarray, until: float) -> np.nda
 
 
 def tenure_readings(
-    lifetimes: pd.DataFrame, *, by: str | None, unit: str, seed: int, draws: int = 1000, min_events: int = MIN_EVENTS
-) -> dict[str, Estimate | NotTestable]:
+    lifetimes: pd.DataFrame, *, by: str | None, unit: str, seed: int, draws: int = 1000
+) -> dict[str, Answer]:
     """`tenure_from_rate` for all customers, and within each group of a covariate that has enough leavers."""
-    readings = {ALL: tenure_from_rate(lifetimes, unit=unit, seed=seed, draws=draws)}
-    if by is None:
-        return readings
-    groups = groups_of(grouped(lifetimes, by, min_events=min_events), by)
-    return readings | {
-        f"{by}: {name}": tenure_from_rate(rows, unit=unit, seed=seed, draws=draws) for name, rows in groups
-    }
+    groups = {ALL: lifetimes}
+    if by is not None:
+        merged = grouped(lifetimes, by, min_events=MIN_EVENTS)
+        groups |= {f"{by}: {name}": rows for name, rows in groups_of(merged, by)}
+    return {name: tenure_from_rate(rows, unit=unit, seed=seed, draws=draws) for name, rows in groups.items()}
 
 
 # --- Do the books close? ----------------------------------------------------------------------------------------
 
 
-def stock_flow(study: Study) -> Estimate | NotTestable:
+def stock_flow(study: Study) -> Answer:
     """Count the periods in which customers at the start + joined - lost is not customers at the end.
 
     The finances table counts the three independently; a table of spells alone closes by construction, so it is no
@@ -467,6 +456,13 @@ def stock_flow(study: Study) -> Estimate | NotTestable:
     books = study.table("finances").rows.select(*needed).order_by("period").execute().dropna()
     if len(books) < 2:
         return NotTestable("Fewer than two periods have n_new, n_lost and n_active, so no balance can be struck.")
-    gap = books["n_active"] - books["n_active"].shift() - books["n_new"] + books["n_lost"]
+    step = books["period"].diff()
+    if (missing := step > 1.5 * step.min()).any():
+        row = books["period"][missing].index[0]
+        return NotTestable(
+            f"finances: a period, or a count of it, is missing before row {row + 1} in the order of time "
+            f"({books['period'][row]:%Y-%m-%d}). Customers at its end are unknown, so no balance follows: add the row."
+        )
+    gap = books["n_active"].diff() - books["n_new"] + books["n_lost"]
     violations = int((gap.iloc[1:].abs() > 0.5).sum())
     return Estimate.exact(float(violations), unit="violations", n=len(books) - 1)

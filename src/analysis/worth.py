@@ -1,0 +1,243 @@
+"""The page on what five per cent is worth: its readings, tables and sentences, made from the answers of `value`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from analysis.estimates import Answer, Estimate, NotTestable, columns, in_brief
+from analysis.lifetimes import cohort_limit
+from analysis.renewal import RetentionCurve
+from analysis.value import (
+    CAP,
+    CONTRIBUTION,
+    Case,
+    baseline_needed,
+    break_even_spend,
+    constant_growth,
+    cost_multiplier,
+    departures_avoided,
+    growth,
+    improve,
+    readings,
+)
+from analysis.words import MISSING, count, plural, quantity
+
+if TYPE_CHECKING:
+    from analysis.checks import CheckedTable
+
+# The change that the claims speak of.
+CLAIMED = 0.05
+# Columns of a table for `figures.sweep`, and the growth at which its lines end.
+LINES = ["line", "x", "y", "low", "high"]
+HIGHEST = 1.5
+
+
+# --- what is judged ----------------------------------------------------------------------------------------------
+
+
+def claim_limit(subscriptions: CheckedTable, *, change: float) -> str | None:
+    """Why a verdict on the claim cannot go beyond inconclusive here; None when it can."""
+    if not np.isclose(change, CLAIMED):
+        return f"The claim speaks of {100 * CLAIMED:g}%, and this run asks about {100 * change:g}%."
+    return cohort_limit(subscriptions)
+
+
+def claim_readings(
+    answers: Mapping[Case, Answer], segments: Mapping[str, Answer], *, change: float, horizon_years: int
+) -> dict[str, Answer]:
+    """What is judged, by name and the headline first: growth to the horizon in convention B.
+
+    Every reading with every outcome; the headline over the observed years, without end and in convention A; and the
+    headline in each segment.
+    """
+    points, to = readings(change)[0], f"{horizon_years} years"
+    headline = f"{points}, {CONTRIBUTION}"
+    judged = {headline: answers[Case(points, CONTRIBUTION, "B", to)]}
+    for case, answer in answers.items():
+        if case.convention == "B" and case.horizon == to:
+            judged[f"{case.reading}, {case.outcome}"] = answer
+        elif case[:3] == (points, CONTRIBUTION, "B"):
+            judged[f"{headline}, {case.horizon}"] = answer
+        elif case == Case(points, CONTRIBUTION, "A", to):
+            judged[f"{headline}, first margin after a year"] = answer
+    return judged | {f"{headline}, {segment}": answer for segment, answer in segments.items()}
+
+
+def by_reading(answers: Mapping[Case, Answer], outcome: str, *, horizon_years: int) -> dict[str, Answer]:
+    """One outcome under each reading, to the horizon, in convention B."""
+    wanted = (outcome, "B", f"{horizon_years} years")
+    return {case.reading: answer for case, answer in answers.items() if case[1:] == wanted}
+
+
+# --- tables ------------------------------------------------------------------------------------------------------
+
+
+def _drawn(rows: Iterable[dict[str, object]]) -> pd.DataFrame:
+    """Rows with the columns of an answer, their note short enough for a figure."""
+    table = pd.DataFrame(rows)
+    return table.assign(note=np.where(table["value"].isna(), "not testable here", ""))
+
+
+def case_table(answers: Mapping[Case, Answer]) -> pd.DataFrame:
+    """One row a reading, outcome and timing (convention), one column a horizon: growth with its interval, in words."""
+    told = [in_brief(answer) if isinstance(answer, Estimate) else MISSING for answer in answers.values()]
+    table = pd.DataFrame(list(answers), columns=["reading", "outcome", "timing", "horizon"]).assign(told=told)
+    wide = table.pivot(index=["reading", "outcome", "timing"], columns="horizon", values="told")
+    order = [table[name].unique() for name in ("reading", "outcome", "timing")]
+    wide = wide.reindex(pd.MultiIndex.from_product(order, names=wide.index.names), columns=table["horizon"].unique())
+    return wide.rename_axis(columns=None).reset_index()
+
+
+def reasons(answers: Mapping[Case, Answer]) -> str:
+    """Why some cases have no answer, each reason once."""
+    return " ".join(dict.fromkeys(answer.reason for answer in answers.values() if isinstance(answer, NotTestable)))
+
+
+def range_table(answers: Mapping[Case, Answer], *, horizon_years: int) -> pd.DataFrame:
+    """Growth to the horizon in convention B: section (the reading), label (outcome), value, low, high (95%), note."""
+    return _drawn(
+        {"section": case.reading, "label": case.outcome} | columns(answer)
+        for case, answer in answers.items()
+        if (case.convention, case.horizon) == ("B", f"{horizon_years} years")
+    )
+
+
+def answer_table(answers: Mapping[str, Answer]) -> pd.DataFrame:
+    """One row an answer: label, value, low, high (95%), note where there is no number."""
+    return _drawn({"label": key} | columns(answer) for key, answer in answers.items())
+
+
+def reading_table(
+    curve: RetentionCurve | NotTestable, *, change: float, years: int, annual_margin: float | None
+) -> pd.DataFrame:
+    """What each reading asks for and what it may cost.
+
+    Returns:
+        One row a reading: reading, departures_avoided, capped_years (both shares, of the years whose rate decides: all
+        but the last), break_even (share of the margin of each customer-year), low, high (95%), break_even_amount
+        (money; missing while the margin is unknown).
+    """
+    rows = []
+    for reading in readings(change):
+        avoided = departures_avoided(curve, reading, change=change, years=years)
+        spend = columns(break_even_spend(curve, reading, change=change, years=years))
+        capped = np.nan
+        if isinstance(curve, RetentionCurve) and years > 1:
+            capped = float(np.mean(improve(curve.rates[: years - 1], reading, change=change) >= CAP))
+        asked = {"reading": reading, "departures_avoided": columns(avoided)["value"], "capped_years": capped}
+        rows.append(asked | {"break_even" if name == "value" else name: end for name, end in spend.items()})
+    table = pd.DataFrame(rows).drop(columns="note")
+    return table.assign(break_even_amount=table["break_even"] * (np.nan if annual_margin is None else annual_margin))
+
+
+def retention_table(curve: RetentionCurve | NotTestable, *, years: int) -> pd.DataFrame:
+    """Yearly retention for drawing: line ("observed", "projected"), x (year), y, low, high (95%)."""
+    if isinstance(curve, NotTestable):
+        return pd.DataFrame(columns=LINES)
+    span, seen = curve.until(years), curve.observed_years
+    low, high = np.nanquantile(span.draws, [0.025, 0.975], axis=0)
+    table = pd.DataFrame({"x": np.arange(1, years + 1), "y": span.rates, "low": low, "high": high})
+    # The projected line starts at the last observed year, so that the two meet.
+    parts = {"observed": table[:seen], "projected": table[max(seen - 1, 0) :] if seen < years else table[:0]}
+    return pd.concat([rows.assign(line=line) for line, rows in parts.items()], ignore_index=True)[LINES]
+
+
+def sweep_horizon(curve: RetentionCurve | NotTestable, *, change: float, longest: int) -> pd.DataFrame:
+    """Growth of the yearly contribution against the years that count: line (reading), x (years), y, low, high."""
+    rows = [
+        {"line": reading, "x": years, "y": answer.value, "low": answer.low, "high": answer.high}
+        for reading in readings(change)
+        for years in range(1, longest + 1)
+        if isinstance(answer := growth(curve, reading, change=change, years=years), Estimate)
+    ]
+    return pd.DataFrame(rows, columns=LINES)
+
+
+def sweep_baseline(*, change: float, discount_rates: Iterable[float]) -> pd.DataFrame:
+    """Growth of a customer's value against the rate one starts from, each rate constant for ever.
+
+    Returns:
+        line (discount rate in words), x (starting rate from one half up, in half points), y (growth).
+    """
+    grid = np.round(np.arange(0.5, CAP - change, 0.005), 3)
+    lines = [
+        pd.DataFrame({"x": grid, "y": constant_growth(grid, change, discount_rate=rate)}).assign(
+            line=f"{100 * rate:g}% discount"
+        )
+        for rate in sorted(set(discount_rates))
+    ]
+    return pd.concat(lines, ignore_index=True)[LINES[:3]].query("y <= @HIGHEST")
+
+
+def sweep_costs(answers: Mapping[str, Answer]) -> pd.DataFrame:
+    """Growth after costs that stay as they are, against the share they take of what they are paid from.
+
+    Args:
+        answers: growth before these costs, by reading.
+
+    Returns:
+        line (reading), x (share, in hundredths), y, low, high.
+    """
+    shares = np.round(np.arange(0, 0.96, 0.01), 2)
+    growths = [
+        (reading, share, *(times * end for end in (answer.value, answer.low, answer.high)))
+        for reading, answer in answers.items()
+        if isinstance(answer, Estimate)
+        for share, times in zip(shares, np.asarray(cost_multiplier(shares)), strict=True)
+    ]
+    return pd.DataFrame(growths, columns=LINES).query("y <= @HIGHEST")
+
+
+# --- sentences ---------------------------------------------------------------------------------------------------
+
+
+def in_title(answer: Answer) -> str:
+    """An answer without its interval."""
+    return "an unknown amount" if isinstance(answer, NotTestable) else quantity(answer.value, answer.unit)
+
+
+def told_curve(curve: RetentionCurve | NotTestable) -> tuple[str, str]:
+    """How many customers a curve stands on and how far it was observed, a sentence each; or why there is none."""
+    if isinstance(curve, NotTestable):
+        return curve.reason, ""
+    return (
+        f"{plural(curve.customers, 'customer')}, of whom {count(curve.events)} were seen to leave.",
+        f"Retention was observed for {plural(curve.observed_years, 'whole year')}; later years are foretold.",
+    )
+
+
+def told_share(answer: Answer, claimed: float) -> str:
+    """The share that unchanging costs must take for a growth to be reached, in words."""
+    if isinstance(answer, NotTestable):
+        return "at a share of costs that cannot be told"
+    share = 1 - answer.value / claimed
+    return f"when costs take {quantity(share, 'share')}" if share > 0 else "without any such costs"
+
+
+def place(answer: Answer, low: float, high: float) -> str:
+    """Where an answer's 95% interval lies against a claimed range, in words."""
+    if isinstance(answer, NotTestable):
+        return "not to be compared with the claimed range"
+    if answer.high < low or answer.low > high:
+        return f"{'below' if answer.high < low else 'above'} the claimed range"
+    return f"{'inside' if low <= answer.low and answer.high <= high else 'partly inside'} the claimed range"
+
+
+def told_baseline(claimed: float, *, change: float, discount_rate: float) -> str:
+    """The constant rate that a growth needs, in words; `value.baseline_needed`."""
+    needed = baseline_needed(claimed, change=change, discount_rate=discount_rate)
+    if needed < 0:
+        return "any rate at all"
+    return quantity(needed, "share") + (", which leaves no room for the change" if needed > 1 - change else "")
+
+
+def first_year(sweep: pd.DataFrame, reading: str, claimed: float) -> str:
+    """From which horizon on a reading reaches a growth, in words, read off `sweep_horizon`."""
+    reached = sweep.loc[(sweep["line"] == reading) & (sweep["y"] >= claimed), "x"]
+    if reached.empty:
+        return "at none of the horizons drawn"
+    return f"once {plural(int(reached.min()), 'year')} or more are counted"
