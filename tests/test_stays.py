@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from analysis import hazards, retention, stays
-from analysis.estimates import Estimate, NotTestable
+from analysis.estimates import Estimate
 from analysis.exhibits import Figure, Table, Text
 
 
@@ -25,7 +25,9 @@ def test_titles_state_the_finding():
     assert stays.survival(spells((12, True, 40), (24, False, 60)), unit="month").title == (
         "After 24 months, 60.0% were still customers"
     )
-    assert stays.survival(TWO, unit="month", by="plan").title == "After 24 months, 80.0% were left of b, 40.0% of a"
+    assert (
+        stays.survival(TWO, unit="month", by="plan").title == "After 12 months, 80.0% were left of b, 40.0% of a"
+    )  # at 24 months 40 of a are at risk, and 50 are asked for
     assert stays.means(TWO, unit="month", by="plan", until=24).title == (
         "Of the first 24 months, b stayed 21.6 months on average"
     )
@@ -70,8 +72,43 @@ def test_a_ratio_that_changes_with_age_is_said_to():
 def test_renewals_are_set_beside_two_worlds():
     rows = spells((1, True, 369), (2, True, 163), (3, True, 86), (3, False, 382))
     figure = stays.renewals(rows, unit="year")
-    assert figure.title == "From year 1 to year 3, yearly retention rose by 18.5 points"
+    assert figure.title == "From year 1 to year 3, yearly retention went from 63.1% to 81.6%"
     assert set(figure.data["line"]) == {"observed", "customers who differ", "one rate for all"}
+    assert "no more than chance explains" in figure.caption
+
+
+def test_a_rate_that_rises_and_falls_is_not_told_as_its_ends():
+    rows = spells((1, True, 200), (2, True, 48), (3, True, 30), (4, True, 180), (4, False, 542))
+    figure = stays.renewals(rows, unit="year")
+    assert figure.title.endswith("went from 80.0% to 75.1%, by way of 96.0% in year 3")
+    assert "part most in year 4, 75.1% observed" in figure.caption
+    assert "the model does not describe these years" in figure.caption
+
+
+def test_the_promise_of_a_rate_is_told_by_how_far_one_looks():
+    quick_and_slow = [(year, True, round(500 * (0.5**year + 0.02 * 0.98 ** (year - 1)))) for year in range(1, 9)]
+    mixed = stays.by_horizon(spells(*quick_and_slow, (8, False, 425)), unit="year", low=0.95, high=1.05).text
+    assert "promises too long a stay within the time observed" in mixed
+    alike = stays.by_horizon(
+        spells(*[(year, True, 200 * 0.8 ** (year - 1)) for year in range(1, 6)], (5, False, 1000 * 0.8**5)),
+        unit="year", low=0.95, high=1.05,
+    ).text  # fmt: skip
+    assert alike.startswith(
+        "By how far one looks, the rate promises the stay that was seen 1.00 times over the first 2.5 years"
+    )
+    assert "To 10 years, foretold by the renewal model below, it is 1.00 times." in alike
+    assert alike.endswith("So for these customers it promises about the stay that was seen.")
+    assert "cannot be put to the test" in stays.by_horizon(ONE, unit="year", low=0.95, high=1.05).text
+
+
+def test_a_flag_is_named_with_its_question_and_a_mean_with_its_limit():
+    rows = TWO.assign(time=TWO["time"] - TWO["left"] * 3, has_app=TWO["plan"].map({"a": "no", "b": "yes"}))
+    assert list(stays.ratios(hazards.cox(rows, covariates=["has_app"])).data["label"]) == ["has app: no against yes"]
+    mean = Estimate.exact(3.0, unit="months", n=5)
+    assert (
+        "12 months, if the table is read as a cohort, customers stayed"
+        in stays.mean(mean, unit="month", until=12, limit="because").text
+    )
 
 
 @pytest.mark.parametrize("rows", [ONE, spells((5, True, 1)), spells((0, False, 100)), spells((9, False, 200))])
@@ -98,9 +135,3 @@ def test_a_table_without_an_answer_gets_words_and_no_nan(rows):
     assert not [text for text in texts if "nan" in text.split() or "not testable here" in text]
     assert isinstance(shown[5], Text)
     assert not [exhibit for exhibit in shown if isinstance(exhibit, Figure) and exhibit.data["survival"].isna().any()]
-
-
-def test_an_estimate_in_a_sentence():
-    mean = Estimate.exact(3.0, unit="months", n=5)
-    assert stays.told(mean) == "3.00 months (95% interval 3.00 to 3.00 months)"
-    assert stays.told(NotTestable("because")) == "not testable here"

@@ -8,19 +8,11 @@ import numpy as np
 import pandas as pd
 
 from analysis import figures, hazards, lifetimes, renewal, retention
-from analysis.estimates import Estimate, NotTestable
+from analysis.estimates import Answer, Estimate, NotTestable, told
 from analysis.exhibits import Figure, Table, Text, say
-from analysis.words import count, interval, listing, plural, quantity
+from analysis.words import count, listing, plural, quantity
 
-Exhibit = Figure | Table | Text
-
-
-def told(estimate: Estimate | NotTestable) -> str:
-    """An estimate with its 95% interval, or that there is none."""
-    if isinstance(estimate, NotTestable):
-        return "not testable here"
-    ends = interval(estimate.low, estimate.high, estimate.unit)
-    return f"{quantity(estimate.value, estimate.unit)} (95% interval {ends})"
+FROM_TO = {"low": "from", "high": "to"}
 
 
 def size(spells: pd.DataFrame, *, unit: str) -> str:
@@ -60,16 +52,18 @@ def survival(spells: pd.DataFrame, *, unit: str, by: str | None = None, min_cell
 
 
 def _title(curves: pd.DataFrame, unit: str) -> str:
-    ends = curves.groupby("group", sort=False)["time"].max()
-    at = float(ends.min())
+    """The finding, read where at least fifty of each group that has so many are still at risk."""
+    enough = curves[curves["at_risk"] >= retention.MIN_AT_RISK]
+    curves = curves if enough.empty else enough
+    at = float(curves.groupby("group", sort=False)["time"].max().min())
     left = curves[curves["time"] <= at].groupby("group", sort=False)["survival"].last().sort_values()
-    if len(left) == 1:
-        half = retention.medians(curves)["median"].iloc[0]
-        if np.isfinite(half):
-            return f"Half of the customers had left after {_age(half, unit)}"
-        return f"After {_age(at, unit)}, {quantity(left.iloc[0], 'share')} were still customers"
-    low, high = (quantity(share, "share") for share in left.iloc[[0, -1]])
-    return f"After {_age(at, unit)}, {high} were left of {left.index[-1]}, {low} of {left.index[0]}"
+    if len(left) > 1:
+        low, high = (quantity(share, "share") for share in left.iloc[[0, -1]])
+        return f"After {_age(at, unit)}, {high} were left of {left.index[-1]}, {low} of {left.index[0]}"
+    half = retention.medians(curves)["median"].iloc[0]
+    if np.isfinite(half):
+        return f"Half of the customers had left after {_age(half, unit)}"
+    return f"After {_age(at, unit)}, {quantity(left.iloc[0], 'share')} were still customers"
 
 
 def medians(spells: pd.DataFrame, *, unit: str, by: str | None, min_cell: int = 5) -> Table | Text:
@@ -84,7 +78,7 @@ def medians(spells: pd.DataFrame, *, unit: str, by: str | None, min_cell: int = 
         title="By when half of them had left",
         rows=rows.replace(np.inf, np.nan),
         units=dict.fromkeys(["median", "low", "high"], f"{unit}s"),
-        headings={"low": "from", "high": "to"},
+        headings=FROM_TO,
         caption="From and to are the ends of the 95% interval. A dash: more than half are still customers.",
     )
 
@@ -114,11 +108,12 @@ def years(spells: pd.DataFrame, *, unit: str, min_cell: int = 5) -> Table | Text
 # --- Groups -----------------------------------------------------------------------------------------------------
 
 
-def mean(estimate: Estimate | NotTestable, *, unit: str, until: float) -> Text:
-    """The restricted mean of all customers in a sentence."""
-    if isinstance(estimate, NotTestable):
-        return say("No mean stay can be told. {}", estimate.reason)
-    return say("Of the first {}, customers stayed {}.", _age(until, unit), told(estimate))
+def mean(answer: Answer, *, unit: str, until: float, limit: str | None = None) -> Text:
+    """The restricted mean of all customers in a sentence; with a limit, as what it would be of a cohort."""
+    if isinstance(answer, NotTestable):
+        return say("No mean stay can be told. {}", answer.reason)
+    read = " if the table is read as a cohort," if limit else ""
+    return say("Of the first {},{} customers stayed {}.", _age(until, unit), read, told(answer))
 
 
 def means(spells: pd.DataFrame, *, unit: str, by: str | None, until: float, min_cell: int = 5) -> Figure | Text:
@@ -150,7 +145,7 @@ def differences(spells: pd.DataFrame, *, unit: str, by: str | None, until: float
         title=f"Difference in mean stay within the first {_age(until, unit)}",
         rows=rows if rows["note"].any() else rows.drop(columns="note"),
         units=dict.fromkeys(["value", "low", "high"], f"{unit}s"),
-        headings={"label": "groups", "n": "customers", "value": "difference", "low": "from", "high": "to"},
+        headings={"label": "groups", "n": "customers", "value": "difference"} | FROM_TO,
         caption="From and to are the ends of the 95% interval of each difference by itself.",
     )
 
@@ -181,15 +176,18 @@ def ratios(model: hazards.CoxModel | NotTestable, *, name: str = "hazard-ratios"
     """Hazard ratios with their intervals, a section for each covariate."""
     if isinstance(model, NotTestable):
         return say("{}", model.reason)
-    rows = model.table.rename(columns={"covariate": "section", "term": "label", "hazard_ratio": "value"})
+    rows = model.table.rename(columns={"covariate": "section", "hazard_ratio": "value"})
     rows["section"] = rows["section"].map(_plain)
+    # Yes and no say nothing without their question.
+    flag = rows["term"].isin(["yes against no", "no against yes"])
+    rows["label"] = rows["term"].where(~flag, rows["section"] + ": " + rows["term"])
     far = rows.loc[np.log(rows["value"]).abs().idxmax()]
     within = f" Compared within groups of {listing([_plain(name) for name in model.strata])}." if model.strata else ""
     times = quantity(far["value"], "hazard ratio")
     return figures.dots(
         rows[["section", "label", "value", "low", "high"]],
         name=name,
-        title=f"Others equal, the widest gap is in {far['section']}: {far['label']}, {times} times the chance to leave",
+        title=f"Others equal, the widest gap is in {far['section']}: {far['term']}, {times} times the chance to leave",
         unit="hazard ratio",
         x_label="Chance of leaving in the next moment, one group over the other",
         reference=1.0,
@@ -235,7 +233,7 @@ def advice(model: hazards.CoxModel | NotTestable) -> Text:
 # --- Rates and renewal ------------------------------------------------------------------------------------------
 
 
-def rate_readings(readings: Mapping[str, Estimate | NotTestable], *, low: float, high: float) -> Figure | Text:
+def rate_readings(readings: Mapping[str, Answer], *, low: float, high: float) -> Figure | Text:
     """The stay that a constant rate promises, over the stay that was seen."""
     first, estimate = next(iter(readings.items()))
     if isinstance(estimate, NotTestable):
@@ -256,30 +254,88 @@ def rate_readings(readings: Mapping[str, Estimate | NotTestable], *, low: float,
     )
 
 
+def by_horizon(spells: pd.DataFrame, *, unit: str, low: float, high: float) -> Text:
+    """Where the stay that the rate promises is too long, and where too short, by how far one looks.
+
+    Args:
+        spells: distinct rows.
+        unit: of time.
+        low, high: the ratios between which a promise counts as kept.
+    """
+    whole = retention.tenure_from_rate(spells, unit=unit, seed=0, draws=1)
+    if isinstance(whole, NotTestable):
+        return say("The rate cannot be put to the test. {}", whole.reason)
+    seen = retention.stay_ratios(spells, unit=unit, parts=(0.5, 1))
+    years = 2 * len(renewal.yearly_counts(spells, unit=unit))
+    later = renewal.stay_ratio_beyond(spells, unit=unit, years=years)
+    parts = [f"{quantity(ratio, 'ratio')} times over the first {_age(age, unit)}" for age, ratio in seen.items()]
+    if isinstance(later, NotTestable):
+        beyond, later = later.reason, float("nan")
+    else:
+        beyond = (
+            f"To {plural(years, 'year')}, foretold by the renewal model below, it is {quantity(later, 'ratio')} times."
+        )
+    outcomes = {
+        "too long a stay within the time observed": max(seen.values()) > high,
+        "too short a stay within the time observed": min(seen.values()) < low,
+        "too long a stay beyond it": later > high,
+        "too short a stay for those who remain": later < low,
+    }
+    wrong = [phrase for phrase, true in outcomes.items() if true]
+    return say(
+        "By how far one looks, the rate promises the stay that was seen {}. {} So for these customers it promises {}.",
+        listing(parts),
+        beyond,
+        listing(wrong) or "about the stay that was seen",
+    )
+
+
 def renewals(spells: pd.DataFrame, *, unit: str) -> Figure | Text:
     """Yearly retention as seen, beside a population of customers who differ but never change."""
     counts = renewal.yearly_counts(spells, unit=unit)
     model = renewal.fit_renewals(counts)
     if isinstance(model, NotTestable):
         return say("There are no yearly rates to explain. {}", model.reason)
-    seen = 1 - counts["lost"] / counts["at_risk"]
-    constant = 1 - counts["lost"].sum() / counts["at_risk"].sum()
+    seen = (1 - counts["lost"] / counts["at_risk"]).to_numpy()
     lines = {
-        "observed": seen.to_numpy(),
+        "observed": seen,
         "customers who differ": model.retention(counts["year"].to_numpy()),
-        "one rate for all": np.full(len(counts), constant),
+        "one rate for all": 1 - counts["lost"].sum() / counts["at_risk"].sum(),
     }
     drawn = [pd.DataFrame({"line": name, "x": counts["year"].astype(float), "y": y}) for name, y in lines.items()]
-    rise = 100 * float(seen.iloc[-1] - seen.iloc[0])
-    moved = f"{'rose' if rise > 0 else 'fell'} by {abs(rise):.1f} points" if abs(rise) >= 0.5 else "hardly changed"
     return figures.sweep(
         pd.concat(drawn, ignore_index=True),
         name="renewals",
-        title=f"From year 1 to year {len(counts)}, yearly retention {moved}",
+        title=_path(seen),
         x_label="year of the customer's life",
         x_unit="count",
         y_label="Share of those who began the year that ended it as customers",
         y_unit="share",
         caption=f"{size(spells, unit=unit)} Customers who differ: shifted-beta-geometric, "
-        f"alpha {model.alpha:.3f}, beta {model.beta:.3f}; each customer keeps one chance of leaving for life.",
+        f"alpha {model.alpha:.3f}, beta {model.beta:.3f}; each customer keeps one chance of leaving for life. "
+        f"{_fit(renewal.goodness(model, counts))}",
+    )
+
+
+def _path(rates: np.ndarray) -> str:
+    """Where yearly rates began and ended, and where they turned in between."""
+    moved = f"From year 1 to year {len(rates)}, yearly retention went from {rates[0]:.1%} to {rates[-1]:.1%}"
+    turns = sorted({int(rates.argmin()), int(rates.argmax())} - {0, len(rates) - 1})
+    return moved + (
+        f", by way of {listing([f'{rates[turn]:.1%} in year {turn + 1}' for turn in turns])}" if turns else ""
+    )
+
+
+def _fit(fit: renewal.Fit | None) -> str:
+    if fit is None:
+        return "Two years always fit, so they do not test the model."
+    parted = f"year {fit.year}, {fit.observed:.1%} observed and {fit.fitted:.1%} fitted"
+    words = (
+        "more than chance explains: the model does not describe these years"
+        if fit.p < renewal.MISFIT
+        else ("no more than chance explains")
+    )
+    return (
+        f"The two part most in {parted}, and over all years by {words} (chi-squared {fit.statistic:,.1f}, "
+        f"{plural(fit.df, 'degree of freedom', 'degrees of freedom')}, p {_p(fit.p)})."
     )
