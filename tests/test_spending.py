@@ -57,9 +57,9 @@ def test_groups_and_ratio_by_hand():
 @pytest.mark.parametrize("share", [0.75, 0.90])
 def test_a_resample_by_weights_is_the_resample_written_out(seed, share):
     """Cut-offs, ratio and chance from weights equal those of the table with its rows repeated."""
-    table = random_people(seed)
+    table = random_people(seed).sort_values("first_amount", kind="stable", ignore_index=True)
     weights = np.random.default_rng(seed).multinomial(len(table), np.full(len(table), 1 / len(table)))
-    drawn = spending._Sorted(table).contrasts([share], weights.astype(float))
+    drawn = spending._Groups(table, [share]).contrasts(weights.astype(float))
     assert tuple(drawn[0]) == pytest.approx(by_the_book(table.loc[table.index.repeat(weights)], share), rel=1e-12)
 
 
@@ -170,21 +170,34 @@ def test_specifications_cross_all_choices_and_say_what_turns_the_answer():
     assert table["headline"].sum() == 1
     assert set(table.loc[table["returns"] == "net of returns", "answer"]) == {"more"}
     assert set(table.loc[table["returns"] == "purchases only", "answer"]) == {"less"}
-    assert spending.tally(table) == (
-        "Of 24 ways of asking, small repeaters bring in more in 12 and less in 12; 0 leave it open"
-    )
-    assert spending.flips(table) == (
-        "One choice alone, all others held, takes the answer from less to more: the returns in 100% of cases."
-    )
+    answers = "of 24 ways of asking, small repeaters bring in more in 12 and less in 12; 0 leave it open"
+    assert spending.tally(table) == f"From P75 up, as the claim has it: {answers}"
+    assert spending.looser(table) == ""
+    turned = "one choice alone, all others held, takes the answer from less to more: the returns in 100% of cases."
+    assert spending.flips(table) == f"From P75 up, {turned}"
     assert spending.varied(table) == ["cut-off", "follow-up", "returns", "order"]
+
+
+def test_cut_offs_below_the_claims_own_are_told_apart():
+    ways = [("P60", "more"), ("P60", "less"), ("P75", "less"), ("P75", "open"), ("P90", "less"), ("P90", "less")]
+    table = pd.DataFrame(ways, columns=["cut-off", "answer"]).assign(
+        claimed=lambda t: t["cut-off"] != "P60", order="an order is a day", returns="purchases only"
+    )
+    table["follow-up"] = ["90 days", "all seen"] * 3
+    assert "of 4 ways of asking, small repeaters bring in more in 0 and less in 3; 1" in spending.tally(table)
+    assert spending.looser(table).startswith("Below P75 heavy is looser than the claim has it: of 2 ways of asking")
+    assert spending.flips(table) == (
+        "From P75 up, no single choice turns a less into a more. With the looser cut-offs too, one choice alone, all "
+        "others held, takes the answer from less to more: the cut-off in 50% and the follow-up in 33% of cases."
+    )
 
 
 def test_specifications_without_enough_customers_are_none():
     log = orders([("ann", "2024-01-01", 5)], until="2024-02-01")
     table = spending.specifications(log, cut_offs=[0.75], horizons=[0], within=10)
     assert table.empty
-    assert spending.tally(table) == "No way of asking has enough customers in both groups"
-    assert spending.flips(table) == "No single choice turns a more into a less."
+    assert spending.tally(table).endswith("no way of asking has enough customers in both groups")
+    assert spending.flips(table) == "From P75 up, no single choice turns a less into a more."
 
 
 def test_a_cut_off_in_per_cent_is_refused():

@@ -16,11 +16,9 @@ import pandas as pd
 
 from analysis.checks import CheckedTable
 from analysis.customers import DAY, DECIMALS, NET, ORDER_ID, PURCHASES, Purchases, half_way, purchases, totals
-from analysis.estimates import Estimate, NotTestable, resample
+from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, in_brief, resample
 from analysis.tables import SettingsError
-from analysis.words import count, interval, listing, plural, quantity
-
-Answer = Estimate | NotTestable
+from analysis.words import count, listing, plural
 
 # What the claim means by small and heavy, as shares of all customers ordered by their first order.
 SMALL = 0.50
@@ -60,71 +58,102 @@ class Comparison:
     chance: dict[str, Answer]
 
 
-class _Sorted:
-    """Customers put in order once, so that a resample needs sums but no sorting."""
+class _Groups:
+    """Customers put in order once, so that a resample needs sums but no sorting; and the groups they form.
 
-    def __init__(self, table: pd.DataFrame) -> None:
-        first, orders, revenue, value = (table[c].to_numpy() for c in ("first_amount", "orders", "revenue", "value"))
-        self.value = np.nan_to_num(value)
-        self.by_first = np.argsort(first, kind="stable")
-        self.first = first[self.by_first]
-        # Customers not followed long enough have missing orders: they set the cut-offs and belong to no group.
-        repeaters, one_timers = np.flatnonzero(orders >= 2), np.flatnonzero(orders == 1)
-        average = np.round(revenue[repeaters] / orders[repeaters], DECIMALS)
-        order = np.argsort(average, kind="stable")
-        self.repeaters, self.average = repeaters[order], average[order]
-        self.one_timers = one_timers[np.argsort(first[one_timers], kind="stable")]
-        self.one_first = first[self.one_timers]
-        levels, self.level = np.unique(self.value, return_inverse=True)
-        self.levels = len(levels)
+    Small repeaters ordered at least twice, for at most the median first order on average; heavy one-timers ordered
+    once, for at least a higher quantile of first orders. Quantiles are over all customers: those not followed long
+    enough have missing orders, set the cut-offs and belong to no group.
+    """
 
-    def cut_offs(self, shares: Sequence[float], weights: np.ndarray) -> np.ndarray:
-        """For each share the smallest first order that at least this share of the customers did not exceed."""
-        so_far = np.cumsum(weights[self.by_first])
-        return self.first[np.searchsorted(so_far, np.round(np.multiply(shares, so_far[-1]), DECIMALS))]
+    def __init__(self, table: pd.DataFrame, shares: Sequence[float]) -> None:
+        table = table.sort_values("first_amount", kind="stable", ignore_index=True)
+        self.shares, self.first, self.value = (
+            shares,
+            table["first_amount"].to_numpy(),
+            table["value"].fillna(0).to_numpy(),
+        )
+        average = (table["revenue"] / table["orders"]).round(DECIMALS)[table["orders"] >= 2].sort_values(kind="stable")
+        self.repeaters, self.average = average.index.to_numpy(), average.to_numpy()
+        self.one_timers = np.flatnonzero(table["orders"] == 1)
+        self.followed = np.flatnonzero(table["orders"].notna())
+        self.level = np.unique(self.value, return_inverse=True)[1]
+        self.everyone = np.ones(len(table))
+        self.cuts = self.cut_offs(self.everyone)
+        self.small, *self.heavy = self.chosen(self.cuts)
 
-    def small(self, cut_off: float) -> np.ndarray:
-        """Places of the repeaters whose average order is at most the cut-off."""
-        return self.repeaters[: np.searchsorted(self.average, cut_off, side="right")]
+    def cut_offs(self, weights: np.ndarray) -> np.ndarray:
+        """For one half and each share the smallest first order that this share of the customers did not exceed."""
+        so_far = np.cumsum(weights)
+        wanted = np.round(np.multiply([SMALL, *self.shares], so_far[-1]), DECIMALS)
+        return self.first[np.searchsorted(so_far, wanted)]
 
-    def heavy(self, cut_off: float) -> np.ndarray:
-        """Places of the one-timers whose order is at least the cut-off."""
-        return self.one_timers[np.searchsorted(self.one_first, cut_off, side="left") :]
+    def chosen(self, cuts: np.ndarray) -> list[np.ndarray]:
+        """Places of the small repeaters, and of the heavy one-timers at each higher cut-off."""
+        firsts = self.first[self.one_timers]
+        heavy = [self.one_timers[np.searchsorted(firsts, cut, side="left") :] for cut in cuts[1:]]
+        return [self.repeaters[: np.searchsorted(self.average, cuts[0], side="right")], *heavy]
 
-    def contrasts(self, shares: Sequence[float], weights: np.ndarray, *, chance: bool = True) -> np.ndarray:
+    def contrasts(self, weights: np.ndarray) -> np.ndarray:
         """For each share ratio and chance, in a sample where each customer occurs `weights` times; NaN without."""
-        small_up_to, *heavy_from = self.cut_offs([SMALL, *shares], weights)
-        small = self.small(small_up_to)
+        small, *groups = self.chosen(self.cut_offs(weights))
         w_small = weights[small]
-        found = np.full((len(shares), 2), np.nan)
-        for row, cut in zip(found, heavy_from, strict=True):
-            heavy = self.heavy(cut)
+        n_small, total = w_small.sum(), w_small @ self.value[small]
+        found = np.full((len(groups), 2), np.nan)
+        for row, heavy in zip(found, groups, strict=True):
             w_heavy = weights[heavy]
-            n_small, n_heavy, heavy_total = w_small.sum(), w_heavy.sum(), w_heavy @ self.value[heavy]
-            if not n_small or not n_heavy or heavy_total <= 0:
-                continue
-            row[0] = (w_small @ self.value[small] / n_small) / (heavy_total / n_heavy)
-            if chance:
-                at = np.bincount(self.level[heavy], w_heavy, minlength=self.levels)
-                row[1] = w_small @ (np.cumsum(at) - at / 2)[self.level[small]] / (n_small * n_heavy)
+            n_heavy, heavy_total = w_heavy.sum(), w_heavy @ self.value[heavy]
+            if n_small and n_heavy and heavy_total > 0:
+                at = np.bincount(self.level[heavy], w_heavy, minlength=self.level.max() + 1)
+                wins = w_small @ (np.cumsum(at) - at / 2)[self.level[small]]
+                row[:] = (total / n_small) / (heavy_total / n_heavy), wins / (n_small * n_heavy)
         return found
 
-    def resampled(self, shares: Sequence[float], *, draws: int, seed: int, chance: bool = True) -> np.ndarray:
+    def resampled(self, *, draws: int, seed: int) -> np.ndarray:
         """The contrasts in resamples of the customers, shape (draws, shares, 2)."""
         # Nearly every customer is a row of their own, so counting random picks is faster than `estimates.resample`.
         random, n = np.random.default_rng(seed), len(self.value)
-        drawn = np.full((draws, len(shares), 2), np.nan)
-        for draw in range(draws if shares else 0):
-            weights = np.bincount(random.integers(0, n, n), minlength=n).astype("float64")
-            drawn[draw] = self.contrasts(shares, weights, chance=chance)
-        return drawn
+        picks = (np.bincount(random.integers(0, n, n), minlength=n).astype("float64") for _ in range(draws))
+        return np.array([self.contrasts(weights) for weights in picks]).reshape(draws, len(self.shares), 2)
+
+    def missing(self, place: int) -> NotTestable | None:
+        """Why the groups cannot be compared at a cut-off; None when they can."""
+        heavy = self.heavy[place]
+        sizes = {"small repeaters": len(self.small), "heavy one-timers": len(heavy)}
+        if short := [name for name, size in sizes.items() if size < FEWEST]:
+            return NotTestable(f"There are fewer than {FEWEST} {listing(short)}.")
+        # At the median itself both groups begin at the same amount, and mean it.
+        if self.shares[place] > SMALL and self.cuts[place + 1] <= self.cuts[0]:
+            return NotTestable("A heavy first order is no larger here than the middle one, so the groups mean nothing.")
+        if self.value[heavy].mean() <= 0:
+            return NotTestable("Heavy one-timers bring in nothing on average, so a ratio to them means nothing.")
+        return None
+
+    def described(self, parts: Sequence[str]) -> pd.DataFrame:
+        """The groups of `Comparison`, one row each."""
+        named = {
+            "all followed": self.followed,
+            "two orders or more": np.sort(self.repeaters),
+            "one order": self.one_timers,
+            "small repeaters": self.small,
+        } | {f"heavy one-timers ({part.upper()})": group for part, group in zip(parts, self.heavy, strict=True)}
+        held = {name: pd.Series(self.value[who]) for name, who in named.items()}
+        table = pd.DataFrame({name: values.agg(["size", "sum", "mean", "median"]) for name, values in held.items()}).T
+        whole = table.iloc[0].where(table.iloc[0] > 0)
+        return pd.DataFrame(
+            {
+                "group": table.index,
+                "customers": table["size"].astype(int).to_numpy(),
+                "share_of_customers": (table["size"] / whole["size"]).to_numpy(),
+                "share_of_value": (table["sum"] / whole["sum"]).to_numpy(),
+                "mean_value": table["mean"].to_numpy(),
+                "median_value": table["median"].to_numpy(),
+            }
+        )
 
 
-def compare(table: pd.DataFrame, *, heavy: Mapping[str, float] = HEAVY, draws: int = 1000, seed: int = 0) -> Comparison:
+def compare(table: pd.DataFrame, *, heavy: Mapping[str, float] = HEAVY, draws: int = 4000, seed: int = 0) -> Comparison:
     """Compare small repeaters with heavy one-timers at each cut-off.
-
-    Small repeaters ordered at least twice, for at most the median first order on average; heavy one-timers ordered
-    once, for at least a higher quantile of first orders. Quantiles are over all customers of the table.
 
     Args:
         table: one row a customer, from `customers.totals` or `customers.half_way`.
@@ -136,67 +165,23 @@ def compare(table: pd.DataFrame, *, heavy: Mapping[str, float] = HEAVY, draws: i
         The comparison; a part is not testable with fewer than 30 customers on a side, where heavy one-timers bring in
         nothing, or where the cut-off for heavy is no higher than the median.
     """
-    sorted_ = _Sorted(table)
-    everyone = np.ones(len(table))
-    small_up_to, *cuts = map(float, sorted_.cut_offs([SMALL, *heavy.values()], everyone))
-    small, chosen = sorted_.small(small_up_to), [sorted_.heavy(cut) for cut in cuts]
-    values = sorted_.contrasts([*heavy.values()], everyone)
-    drawn = sorted_.resampled([*heavy.values()], draws=draws, seed=seed)
-    ratio: dict[str, Answer] = {}
-    chance: dict[str, Answer] = {}
-    for place, (part, group) in enumerate(zip(heavy, chosen, strict=True)):
-        missing = _missing(small, group, sorted_.value, overlap=cuts[place] <= small_up_to)
-        for column, (answers, unit) in enumerate(((ratio, "ratio"), (chance, "probability"))):
-            answers[part] = missing or _estimate(
-                values[place, column], drawn[:, place, column], unit=unit, n=len(small) + len(group)
+    groups = _Groups(table, [*heavy.values()])
+    values, drawn = groups.contrasts(groups.everyone), groups.resampled(draws=draws, seed=seed)
+    found: dict[str, dict[str, Answer]] = {"ratio": {}, "probability": {}}
+    for place, part in enumerate(heavy):
+        n = len(groups.small) + len(groups.heavy[place])
+        for column, unit in enumerate(found):
+            found[unit][part] = groups.missing(place) or _estimate(
+                values[place, column], drawn[:, place, column], unit=unit, n=n
             )
+    small_up_to, *cuts = map(float, groups.cuts)
     heavy_from = dict(zip(heavy, cuts, strict=True))
-    return Comparison(small_up_to, heavy_from, _groups(table, sorted_, small_up_to, heavy_from), ratio, chance)
-
-
-def _missing(small: np.ndarray, heavy: np.ndarray, value: np.ndarray, *, overlap: bool) -> NotTestable | None:
-    """Why the groups cannot be compared; None when they can."""
-    short = [name for name, group in (("small repeaters", small), ("heavy one-timers", heavy)) if len(group) < FEWEST]
-    if short:
-        return NotTestable(f"There are fewer than {FEWEST} {listing(short)}.")
-    if overlap:
-        return NotTestable("A heavy first order is no larger here than the middle one, so the groups mean nothing.")
-    if value[heavy].mean() <= 0:
-        return NotTestable("Heavy one-timers bring in nothing on average, so a ratio to them means nothing.")
-    return None
+    return Comparison(small_up_to, heavy_from, groups.described([*heavy]), found["ratio"], found["probability"])
 
 
 def _estimate(value: float, draws: np.ndarray, *, unit: str, n: int) -> Answer:
     method = f"percentile bootstrap over customers, {count(len(draws))} draws"
-    try:
-        return Estimate.from_draws(float(value), draws, unit=unit, n=n, method=method)
-    except ValueError as error:
-        return NotTestable(f"The interval cannot be had: {error}.")
-
-
-def _groups(table: pd.DataFrame, sorted_: _Sorted, small_up_to: float, heavy_from: Mapping[str, float]) -> pd.DataFrame:
-    followed = np.flatnonzero(table["orders"].notna())
-    named = {
-        "all followed": followed,
-        "two orders or more": sorted_.repeaters,
-        "one order": sorted_.one_timers,
-        "small repeaters": sorted_.small(small_up_to),
-    } | {f"heavy one-timers ({part.upper()})": sorted_.heavy(cut) for part, cut in heavy_from.items()}
-    value = sorted_.value
-    whole = value[followed].sum()
-    rows = [
-        (
-            name,
-            len(who),
-            _over(len(who), len(followed)),
-            _over(value[who].sum(), whole),
-            float(value[who].mean()) if len(who) else np.nan,
-            float(np.median(value[who])) if len(who) else np.nan,
-        )
-        for name, who in named.items()
-    ]
-    columns = ["group", "customers", "share_of_customers", "share_of_value", "mean_value", "median_value"]
-    return pd.DataFrame(rows, columns=columns)
+    return bootstrapped(Estimate.from_draws, float(value), draws, unit=unit, n=n, method=method)
 
 
 def _over(part: float, whole: float) -> float:
@@ -210,7 +195,7 @@ def small_against_heavy(
     returns: str = PURCHASES,
     order: str = DAY,
     annual_discount_rate: float = 0.10,
-    draws: int = 1000,
+    draws: int = 4000,
     seed: int = 0,
 ) -> dict[str, Comparison]:
     """Every reading of R05 on an order log, the headline (`HEADLINE`) first.
@@ -252,13 +237,6 @@ def told_design(bought: Purchases, *, within: int) -> str:
     )
 
 
-def brief(answer: Answer) -> str:
-    """An estimate with its interval, "0.94 (0.90 to 0.98)", or "not testable"."""
-    if isinstance(answer, NotTestable):
-        return "not testable"
-    return f"{quantity(answer.value, answer.unit)} ({interval(answer.low, answer.high, answer.unit)})"
-
-
 def cut_off_table(comparison: Comparison) -> pd.DataFrame:
     """The contrasts at each cut-off, as text with intervals.
 
@@ -266,14 +244,10 @@ def cut_off_table(comparison: Comparison) -> pd.DataFrame:
         cut_off, heavy_from (money), ratio and chance (text), note (why a contrast is not testable; else empty).
     """
     rows = [
-        (part.upper(), cut, brief(comparison.ratio[part]), brief(comparison.chance[part]), _why(comparison.ratio[part]))
-        for part, cut in comparison.heavy_from.items()
+        (part.upper(), cut, in_brief(ratio), in_brief(comparison.chance[part]), columns(ratio)["note"])
+        for (part, cut), ratio in zip(comparison.heavy_from.items(), comparison.ratio.values(), strict=True)
     ]
     return pd.DataFrame(rows, columns=["cut_off", "heavy_from", "ratio", "chance", "note"])
-
-
-def _why(answer: Answer) -> str:
-    return answer.reason if isinstance(answer, NotTestable) else ""
 
 
 def answer_table(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
@@ -282,12 +256,11 @@ def answer_table(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
     Returns:
         section (the cut-off), label (the reading), value, low, high (ratio; missing where not testable), note (why).
     """
-    rows = []
-    for part, (name, comparison) in itertools.product(HEAVY, comparisons.items()):
-        answer = comparison.ratio[part]
-        ends = [math.nan] * 3 if isinstance(answer, NotTestable) else [answer.value, answer.low, answer.high]
-        rows.append((part.upper(), name, *ends, _why(answer)))
-    return pd.DataFrame(rows, columns=["section", "label", "value", "low", "high", "note"])
+    rows = [
+        {"section": part.upper(), "label": name} | columns(comparison.ratio[part])
+        for part, (name, comparison) in itertools.product(HEAVY, comparisons.items())
+    ]
+    return pd.DataFrame(rows)
 
 
 # --- the same question asked in every defensible way ----------------------------------------------------------------
@@ -321,8 +294,9 @@ def specifications(
 
     Returns:
         One row a specification that can be tested: the four `CHOICES` (text), small and heavy (customers), value,
-        low, high (ratio), answer ("more", "less" or "open": the interval lies above 1, below 1, or holds it) and
-        headline (true for the headline's choices at the lower of its cut-offs).
+        low, high (ratio), answer ("more", "less" or "open": the interval lies above 1, below 1, or holds it),
+        claimed (whether heavy begins no lower than the claim's own lower cut-off) and headline (true for the
+        headline's choices at that cut-off).
 
     Raises:
         SettingsError: a cut-off is not a share.
@@ -336,30 +310,28 @@ def specifications(
         for days in sorted({*horizons, within}, key=lambda days: days or math.inf):
             told = (f"{days} days" if days else ALL_SEEN, _POLICY[policy], _ORDER[meaning])
             found = _ratios(totals(bought, within=days or None), cut_offs, draws=draws, seed=seed)
-            rows += [(f"P{100 * share:.0f}", *told, *row) for share, row in zip(cut_offs, found, strict=True)]
-    table = pd.DataFrame(rows, columns=[*CHOICES, "small", "heavy", "value", "low", "high"])
+            rows += [
+                (f"P{100 * share:.0f}", *told, *row, share >= min(HEAVY.values()))
+                for share, row in zip(cut_offs, found, strict=True)
+            ]
+    table = pd.DataFrame(rows, columns=[*CHOICES, "small", "heavy", "value", "low", "high", "claimed"])
     sides = [table["low"] > 1, table["high"] < 1]
-    asked = (f"P{100 * min(HEAVY.values()):.0f}", f"{within} days", _POLICY[returns], _ORDER[order])
+    asked = (_claimed(), f"{within} days", _POLICY[returns], _ORDER[order])
     headline = (table[list(CHOICES)] == asked).all(axis=1)
     return table.assign(answer=np.select(sides, ["more", "less"], "open"), headline=headline).dropna(ignore_index=True)
 
 
 def _ratios(table: pd.DataFrame, shares: Sequence[float], *, draws: int, seed: int) -> list[tuple[float, ...]]:
     """For each share the customers in both groups, the ratio and its interval; NaN where it cannot be tested."""
-    sorted_ = _Sorted(table)
-    everyone = np.ones(len(table))
-    small_up_to, *cuts = sorted_.cut_offs([SMALL, *shares], everyone)
-    small, chosen = sorted_.small(small_up_to), [sorted_.heavy(cut) for cut in cuts]
-    ratios = sorted_.contrasts(shares, everyone, chance=False)[:, 0]
+    groups = _Groups(table, shares)
+    ratios = groups.contrasts(groups.everyone)[:, 0]
     with np.errstate(divide="ignore", invalid="ignore"):
-        errors = np.log(sorted_.resampled(shares, draws=draws, seed=seed, chance=False)[:, :, 0]).std(axis=0, ddof=1)
+        errors = np.log(groups.resampled(draws=draws, seed=seed)[:, :, 0]).std(axis=0, ddof=1)
     rows = []
-    for share, cut, group, ratio, error in zip(shares, cuts, chosen, ratios, errors, strict=True):
-        overlap = share > SMALL and cut <= small_up_to
-        testable = _missing(small, group, sorted_.value, overlap=overlap) is None and math.isfinite(error)
-        n = len(small), len(group)
-        estimate = Estimate.log_normal(float(ratio), float(error), unit="ratio", n=sum(n))
-        rows.append((*n, *((estimate.value, estimate.low, estimate.high) if testable else [math.nan] * 3)))
+    for place, (ratio, error) in enumerate(zip(ratios, errors, strict=True)):
+        n = len(groups.small), len(groups.heavy[place])
+        answer = groups.missing(place) or Estimate.log_normal(float(ratio), float(error), unit="ratio", n=sum(n))
+        rows.append((*n, *list(columns(answer).values())[:3]))
     return rows
 
 
@@ -369,29 +341,51 @@ def varied(table: pd.DataFrame) -> list[str]:
 
 
 def tally(table: pd.DataFrame) -> str:
-    """How often each answer comes out of `specifications`, as a sentence without its full stop."""
+    """How often each answer comes out where heavy means what the claim says, as a sentence without its full stop."""
+    return f"From {_claimed()} up, as the claim has it: {_answers(table[table['claimed']])}"
+
+
+def looser(table: pd.DataFrame) -> str:
+    """How often each answer comes out at cut-offs below the claim's own, as a sentence."""
+    if (below := table[~table["claimed"]]).empty:
+        return ""
+    return f"Below {_claimed()} heavy is looser than the claim has it: {_answers(below)}."
+
+
+def _claimed() -> str:
+    return f"P{100 * min(HEAVY.values()):.0f}"
+
+
+def _answers(table: pd.DataFrame) -> str:
     if table.empty:
-        return "No way of asking has enough customers in both groups"
+        return "no way of asking has enough customers in both groups"
     more, less, left_open = (int((table["answer"] == answer).sum()) for answer in ("more", "less", "open"))
     return (
-        f"Of {plural(len(table), 'way')} of asking, small repeaters bring in more in {count(more)} and less in "
+        f"of {plural(len(table), 'way')} of asking, small repeaters bring in more in {count(more)} and less in "
         f"{count(less)}; {count(left_open)} leave it open"
     )
 
 
 def flips(table: pd.DataFrame) -> str:
-    """Which single choice turns the answer of `specifications` round, as a sentence."""
+    """Which single choice turns the answer round, as sentences: among the claim's own cut-offs, and among all."""
+    claimed = table[table["claimed"]]
+    told = [f"From {_claimed()} up, {_turned(claimed)}"]
+    if len(claimed) < len(table):
+        told.append(f"With the looser cut-offs too, {_turned(table)}")
+    return " ".join(told)
+
+
+def _turned(table: pd.DataFrame) -> str:
     turning = {choice: _turns(table, choice) for choice in varied(table) if not table.empty}
     named = [f"the {choice} in {100 * share:.0f}%" for choice, share in turning.items() if share]
     if not named:
-        return "No single choice turns a more into a less."
-    return f"One choice alone, all others held, takes the answer from less to more: {listing(named)} of cases."
+        return "no single choice turns a less into a more."
+    return f"one choice alone, all others held, takes the answer from less to more: {listing(named)} of cases."
 
 
 def _turns(table: pd.DataFrame, choice: str) -> float:
-    """Share of the settings of all other choices in which this one alone moves the answer from more to less."""
-    others = [name for name in CHOICES if name != choice]
-    answers = table.groupby(others)["answer"].agg(set)
+    """Share of the settings of all other choices in which this one alone moves the answer from less to more."""
+    answers = table.groupby([name for name in CHOICES if name != choice])["answer"].agg(set)
     return float(np.mean([{"more", "less"} <= seen for seen in answers]))
 
 
