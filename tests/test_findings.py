@@ -86,6 +86,14 @@ def test_a_limit_leaves_every_verdict_open_and_says_what_it_would_have_been():
         assert judge_again(entry) == "inconclusive"
 
 
+def test_an_average_in_place_of_a_trial_supports_an_association_and_still_contradicts():
+    for value, word in ((0.5, "association supported"), (5.0, "contradicted")):
+        estimate = Estimate.normal(value, 0.01, unit="growth", n=9)
+        (entry,) = record_one(estimate=estimate, association="one side is an average.")
+        assert entry["verdict"] == judge_again(entry) == word
+    assert "one side is an average" in record_one(association="one side is an average.")[0]["reason"]
+
+
 def test_not_testable_has_no_numbers():
     (entry,) = record_one(readings={"all": NotTestable("no contracts")})
     assert (entry["verdict"], entry["reason"]) == ("not testable", "no contracts")

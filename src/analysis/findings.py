@@ -122,6 +122,7 @@ def record(
     rung: str = "B",
     seed: int | None = None,
     limit: str | None = None,
+    association: str | None = None,
 ) -> Findings:
     """Judge every reading of a claim by its frozen rule and show the result.
 
@@ -134,6 +135,7 @@ def record(
         rung: the rung reached, a key of `RUNGS`.
         seed: of the random numbers behind the intervals.
         limit: why these data cannot carry more than *inconclusive*; None when they can.
+        association: why support is an association and no more, though the claim is not causal; None when it is more.
 
     Raises:
         KeyError: the hypothesis, or the headline, is not there.
@@ -157,6 +159,7 @@ def record(
         "rung": rung,
         "design": design,
         "limit": limit,
+        "association": association,
         "seed": seed,
         "currency": study.currency,
         "changed": changed,
@@ -165,9 +168,7 @@ def record(
     }
     ordered = [headline, *(name for name in readings if name != headline)]
     entries = [
-        shared
-        | {"reading": name, "headline": name == headline}
-        | _judged(hypothesis, rule, readings[name], rung, limit)
+        shared | {"reading": name, "headline": name == headline} | _judged(hypothesis, rule, readings[name], shared)
         for name in ordered
     ]
     return Findings(tuple(entries))
@@ -201,29 +202,29 @@ def _rule_of(hypothesis: Hypothesis, study: Study) -> tuple[Rule, list[dict[str,
     return rule, [] if change["default"] == change["value"] else [change]
 
 
-def _judged(hypothesis: Hypothesis, rule: Rule, evidence: Evidence, rung: str, limit: str | None) -> dict[str, Any]:
-    """The part of an entry that differs between readings."""
+def _judged(hypothesis: Hypothesis, rule: Rule, evidence: Evidence, shared: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of an entry that differs between readings; `shared` is the rest of it."""
     if isinstance(rule, Compound):
-        return _judged_parts(hypothesis, rule, evidence, rung, limit)
+        return _judged_parts(hypothesis, rule, evidence, shared)
     assert not isinstance(evidence, Mapping), f"{hypothesis.id} has a simple rule: one estimate a reading"
     asked = evidence if isinstance(evidence, NotTestable) else _Asked(evidence)
-    verdict = _capped(rule.judge(asked), hypothesis.causal, rung, limit)
+    verdict = _capped(rule.judge(asked), shared)
     return _figures(asked, hypothesis.unit) | {
         "verdict": verdict.word,
         "reason": verdict.reason,
-        "reach": reach(rule, evidence, limit=limit),
+        "reach": reach(rule, evidence, limit=shared["limit"]),
         "parts": [],
     }
 
 
 def _judged_parts(
-    hypothesis: Hypothesis, rule: Compound, evidence: Evidence, rung: str, limit: str | None
+    hypothesis: Hypothesis, rule: Compound, evidence: Evidence, shared: Mapping[str, Any]
 ) -> dict[str, Any]:
     given: Mapping[str, Any] = dict.fromkeys(rule.parts, evidence) if not isinstance(evidence, Mapping) else evidence
     asked = {name: e if isinstance(e, NotTestable) else _Asked(e) for name, e in given.items()}
     whole = evidence if isinstance(evidence, NotTestable) else asked
     raw = rule.judge(whole)
-    verdict = _capped(raw, hypothesis.causal, rung, limit)
+    verdict = _capped(raw, shared)
     parts = []
     for name, part in rule.parts.items():
         single = part.rule.judge(asked[name])
@@ -235,7 +236,7 @@ def _judged_parts(
                 "rule": part.rule.as_dict() | {"text": part.rule.text(part.unit)},
                 "verdict": single.word,
                 "reason": single.reason,
-                "reach": reach(part.rule, given[name], limit=limit),
+                "reach": reach(part.rule, given[name], limit=shared["limit"]),
             }
         )
     leading = _leading(parts, verdict.word)
@@ -272,12 +273,15 @@ def _figures(asked: _Asked | NotTestable, unit: str) -> dict[str, Any]:
     }
 
 
-def _capped(verdict: Verdict, causal: bool, rung: str, limit: str | None) -> Verdict:
+def _capped(verdict: Verdict, entry: Mapping[str, Any]) -> Verdict:
     """The verdict after what the design allows: no cause below rung D, nothing decided where a limit holds."""
+    limit, untested = entry["limit"], entry.get("association")
+    if entry["causal"] and entry["rung"] < "D":
+        untested = "These data cannot test the cause."
     if limit and verdict.word in (SUPPORTED, CONTRADICTED):
         return Verdict(INCONCLUSIVE, f"Taken at face value: {verdict.word}. {limit}", verdict.parts)
-    if verdict.word == SUPPORTED and causal and rung < "D":
-        return Verdict(ASSOCIATION, f"{verdict.reason} These data cannot test the cause.", verdict.parts)
+    if verdict.word == SUPPORTED and untested:
+        return Verdict(ASSOCIATION, f"{verdict.reason} {untested}", verdict.parts)
     return verdict
 
 
@@ -287,7 +291,7 @@ def judge_again(entry: Mapping[str, Any]) -> str:
     evidence: Any = (
         {part["name"]: _read_back(part) for part in entry["parts"]} if isinstance(rule, Compound) else _read_back(entry)
     )
-    return _capped(rule.judge(evidence), entry["causal"], entry["rung"], entry["limit"]).word
+    return _capped(rule.judge(evidence), entry).word
 
 
 def _read_back(figures: Mapping[str, Any]) -> _Recorded | NotTestable:
