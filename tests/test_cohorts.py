@@ -176,6 +176,29 @@ def test_jeffreys_is_that_of_statsmodels():
     assert (ends[0][0], ends[1][1]) == (0, 1)
 
 
+def test_money_intervals_hold_the_truth():
+    """1,000 cohorts of 400 customers, a quarter of whom come back and spend anew, with amounts as skewed as a shop's.
+
+    Monte Carlo error 0.7 points. So skewed a mean is covered a little less often than promised: 92% is asked for.
+    """
+    random = np.random.default_rng(11)
+    start = random.lognormal(3, 0.8, (1000, 400))
+    again = random.lognormal(3, 0.8, start.shape) * (random.random(start.shape) < 0.25)
+    sums = {
+        "start": start.sum(1),
+        "start_squares": (start**2).sum(1),
+        "net": again.sum(1),
+        "active": (again > 0).sum(1),
+    }
+    sums |= {"net_cross": (again * start).sum(1), "net_squares": (again**2).sum(1)}
+    cells = pd.DataFrame(sums).assign(customers=400, definition="n-day", age=1, to_age=1, state="seen", cohort="")
+    cells = cells.assign(
+        began=0, position=0, **{name: cells[f"net{name[5:]}"] for name in ("gross", "gross_cross", "gross_squares")}
+    )
+    money = cohorts._with_intervals(cells).query("counted == 'net revenue'")
+    assert 0.92 <= ((money["low"] <= 0.25) & (money["high"] >= 0.25)).mean() <= 0.97
+
+
 # --- one curve ----------------------------------------------------------------------------------------------------
 
 
@@ -184,10 +207,11 @@ def test_the_pooled_curve_cannot_rise_by_composition():
     sizes, rates = np.array([1000, 1000, 1000, 5000, 9000]), np.array([0.4, 0.4, 0.4, 0.2, 0.1])
     active = np.outer(sizes * rates, np.ones(6))
     active[3, 4:], active[4, 2:] = np.nan, np.nan
-    curve = cohorts.pooled(world(active, sizes), until=6)
-    assert curve["value"].tolist() == pytest.approx([0.4] * 6)
-    assert curve["moving"].iloc[[0, 5]].tolist() == pytest.approx([(1200 + 1000 + 900) / 17000, 0.4])
-    assert curve["customers"].tolist() == [3000] * 6
+    lines = cohorts.pooled(world(active, sizes), until=6).set_index("line")
+    same, moving = lines.loc["the same cohorts"], lines.loc["whoever got so far"]
+    assert same["value"].tolist() == pytest.approx([0.4] * 6)
+    assert moving["value"].iloc[[0, 5]].tolist() == pytest.approx([(1200 + 1000 + 900) / 17000, 0.4])
+    assert same["customers"].tolist() == [3000] * 6
 
 
 def test_the_pooled_band_holds_everywhere_at_once():
@@ -195,7 +219,7 @@ def test_the_pooled_band_holds_everywhere_at_once():
     random, truth = np.random.default_rng(25), np.linspace(0.3, 0.1, 12)
     held = 0
     for _ in range(200):
-        curve = cohorts.pooled(world(random.binomial(400, truth, (4, 12)), 400), until=12)
+        curve = cohorts.pooled(world(random.binomial(400, truth, (4, 12)), 400), until=12).head(12)
         held += ((curve["low"] <= truth) & (truth <= curve["high"])).all()
     assert held / 200 >= 0.92  # twice the error below 95%
 
@@ -272,11 +296,11 @@ def test_cohorts_are_left_out_by_size_and_never_by_their_own_result():
 @pytest.mark.parametrize(
     ("active", "sizes", "why"),
     [
-        ([[100], [100]], 1000, "2 cohorts"),
-        ([[100], [100], [np.nan]], 1000, "2 cohorts"),
-        ([[5], [5], [5]], 1000, "0 cohorts"),
+        ([[100], [100]], 1000, "Only 2"),
+        ([[100], [100], [np.nan]], 1000, "Only 2"),
+        ([[5], [5], [5]], 1000, "Only 0"),
         ([[1000], [1000], [1000]], 1000, "no spread"),
-        ([[0], [0], [0]], 1000, "0 cohorts"),
+        ([[0], [0], [0]], 1000, "Only 0"),
     ],
 )
 def test_what_cannot_be_tested_says_why(active, sizes, why):
@@ -359,7 +383,6 @@ def test_the_ranking_says_how_often_who_is_best(cdnow):
         ({"grain": "year"}, "grain is"),
         ({"definitions": ["ever"]}, "definition is"),
         ({"ages": [0]}, "ages is"),
-        ({"ages": []}, "ages is"),
         ({"window": 1}, "window 1"),
     ],
 )

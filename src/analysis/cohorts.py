@@ -26,8 +26,7 @@ GRAINS = {"week": (7, "W-SUN", "%Y-%m-%d"), "month": (30.4375, "M", "%b %Y"), "q
 DEFINITIONS = N_DAY, WINDOW, LATER = "n-day", "window", "on-or-after"
 CUSTOMERS, GROSS, NET_REVENUE = "customers", "gross revenue", "net revenue"
 SEEN, RUNNING, NOT_YET = "seen", "running", "not yet"
-FEWEST, FEWEST_COHORTS = 30, 3  # active customers in a compared cohort; compared cohorts
-LEVEL = 0.95
+FEWEST, FEWEST_COHORTS, LEVEL = 30, 3, 0.95  # active customers in a compared cohort; compared cohorts; of intervals
 
 
 # --- counted in the engine ------------------------------------------------------------------------------------------
@@ -88,7 +87,7 @@ def horizon(cohorts: pd.DataFrame) -> int:
 
 
 def follow(
-    bought: Purchases, *, ages: list[int], grain: str, definitions: Sequence[str] = DEFINITIONS, window: int = 3
+    bought: Purchases, *, ages: Sequence[int], grain: str, definitions: Sequence[str] = DEFINITIONS, window: int = 3
 ) -> pd.DataFrame:
     """How much of each cohort came back, under every definition asked for, with an interval in each cell.
 
@@ -103,7 +102,8 @@ def follow(
 
     Args:
         bought: the orders.
-        ages: in periods, 1 or more; "on-or-after" has only those below the horizon.
+        ages: in periods, 1 or more; none given takes all that any cohort has begun. "on-or-after" has only those
+            below the horizon.
         grain: "week", "month" or "quarter".
         definitions: some of the three.
         window: periods, at least 2.
@@ -114,8 +114,8 @@ def follow(
         size and active, or money), base_squares, cross and kept_squares (sums of products over customers, for
         errors), state, value, low and high (shares). state is "seen"; "running" (the last period has begun and not
         ended: a value so far, without an interval); or "not yet" (no value). Intervals are at 95%: Jeffreys' for
-        customers, the delta method for money. Money of fewer than 30 active customers is left blank: amounts are too
-        skewed for an interval, and so few could be recognised.
+        customers, the delta method on logarithms for money. Money of fewer than 30 active customers is left blank:
+        amounts are too skewed for an interval, and so few could be recognised.
 
     Raises:
         SettingsError: an unknown grain or definition, an age below 1, or a window of fewer than two periods.
@@ -124,9 +124,10 @@ def follow(
     """
     if strange := sorted({*definitions} - {*DEFINITIONS}):
         raise SettingsError(f'definition is "{strange[0]}"; it must be {listing(list(DEFINITIONS), "or")}.')
-    if window < 2 or not ages or min(ages) < 1:
+    if window < 2 or min(ages, default=1) < 1:
         raise SettingsError(f"ages is {list(ages)} and window {window}; give ages of 1 or more, a window of 2 or more.")
     cohorts = begun(bought, grain=grain)
+    ages = ages or range(1, max(0, cohorts["lived"].max()) + 2)
     until, further = horizon(cohorts), {N_DAY: 0, WINDOW: window - 1}
     spans = pd.MultiIndex.from_product([definitions, sorted({*ages})], names=["definition", "age"]).to_frame(
         index=False
@@ -167,10 +168,10 @@ def _with_intervals(cells: pd.DataFrame) -> pd.DataFrame:
     heads = table["counted"] == CUSTOMERS
     shown = (table["state"] != NOT_YET) & (table["base"] > 0) & (heads | (table["active"] >= FEWEST))
     table["value"] = (table["kept"] / table["base"]).where(shown)
-    half = NORMAL.inv_cdf((1 + LEVEL) / 2) * np.sqrt(_variance(table, table["value"]))
+    half = NORMAL.inv_cdf((1 + LEVEL) / 2) * np.sqrt(_variance(table, table["value"])) / table["value"]
     exact = jeffreys(table["active"], table["customers"])
     for end, away, exact_ in zip(("low", "high"), (-half, half), exact, strict=True):
-        table[end] = (table["value"] + away).mask(heads, pd.Series(exact_)).where(shown & (table["state"] == SEEN))
+        table[end] = (table["value"] * np.exp(away)).mask(heads, exact_).where(shown & (table["state"] == SEEN))
     return table
 
 
@@ -205,23 +206,23 @@ def pooled(cells: pd.DataFrame, *, until: int) -> pd.DataFrame | NotTestable:
         until: the last age.
 
     Returns:
-        One row an age: age, customers, active, value, low, high (a simultaneous 95% band: the true curve lies inside
-        at all ages at once with that confidence or more; Jeffreys at Bonferroni's level, which asks nothing of how
-        the ages hang together), and moving and moving_customers, the same from all cohorts that reached the age. Not
-        testable with fewer than three such cohorts, or fewer than 30 active customers at some age.
+        One row an age and line: line ("the same cohorts"; or "whoever got so far", all that reached the age), age,
+        customers, active, value, and for the same cohorts low and high, a simultaneous 95% band: the true curve lies
+        inside at all ages at once with that confidence or more (Jeffreys at Bonferroni's level, which asks nothing of
+        how the ages hang together). Not testable with fewer than three cohorts that lived so long, or fewer than 30
+        active customers at some age.
 
     Source: Dunn (1961), Journal of the American Statistical Association 56 (Bonferroni's intervals).
     """
     seen = cells.query("definition == @N_DAY and counted == @CUSTOMERS and state == @SEEN and age <= @until")
     fixed = seen[seen["position"].isin(seen.loc[seen["age"] == until, "position"])]
     curve, moving = (part.groupby("age")[["customers", "active"]].sum() for part in (fixed, seen))
-    lived = fixed["position"].nunique()
-    if lived < FEWEST_COHORTS or curve["active"].min() < FEWEST:
-        return NotTestable(f"{lived} cohorts lived through age {until}; 3 with 30 active customers an age are needed.")
+    if fixed["position"].nunique() < FEWEST_COHORTS or curve["active"].min() < FEWEST:
+        return NotTestable(f"Fewer than 3 cohorts lived to age {until}, or fewer than 30 customers were active at one.")
     low, high = jeffreys(curve["active"], curve["customers"], level=1 - (1 - LEVEL) / len(curve))
-    curve = curve.assign(value=curve["active"] / curve["customers"], low=low, high=high)
-    moved = {"moving": moving["active"] / moving["customers"], "moving_customers": moving["customers"]}
-    return curve.assign(**moved).reset_index()
+    curve = curve.assign(line="the same cohorts", value=curve["active"] / curve["customers"], low=low, high=high)
+    moving = moving.assign(line="whoever got so far", value=moving["active"] / moving["customers"])
+    return pd.concat([curve, moving]).reset_index()
 
 
 # --- are newer cohorts better? --------------------------------------------------------------------------------------
@@ -259,7 +260,7 @@ def _trend(cells: pd.DataFrame) -> dict[str, float] | NotTestable:
     seen = cells[(cells["state"] == SEEN) & (cells["base"] > 0)]
     used = seen[seen["customers"] * seen["active"].sum() >= FEWEST * seen["customers"].sum()]
     if len(used) < FEWEST_COHORTS:
-        return NotTestable(f"{len(used)} cohorts lived so long and are large enough; {FEWEST_COHORTS} are needed.")
+        return NotTestable(f"Only {len(used)} cohorts lived so long and are large enough; {FEWEST_COHORTS} are needed.")
     n, rates, common = used["customers"], used["kept"] / used["base"], used["kept"].sum() / used["base"].sum()
     variance, free = _variance(used, common), len(used) - 2
     if common <= 0 or not (variance > 0).all():
@@ -288,8 +289,9 @@ def _found(parts: Sequence[tuple[dict[str, Any], pd.DataFrame]]) -> pd.DataFrame
 
 def told(table: pd.DataFrame) -> str:
     """What `trends` found at which age, as question and answer."""
-    ages = table.groupby("answer")["age"].agg(lambda ages: listing([count(age) for age in ages]))
-    return "Are newer cohorts better? " + " ".join(f"At age {ages[answer]}: {answer}." for answer in ages.index)
+    ages = table.groupby("answer", sort=False)["age"].agg(lambda ages: listing([count(age) for age in ages]))
+    said = [f"At age {ages[answer]}: {answer}." for answer in ages.index]
+    return " ".join(["Are newer cohorts better?", *said, *filter(None, table["note"].unique())])
 
 
 # --- the same question asked in every defensible way ----------------------------------------------------------------
@@ -317,11 +319,11 @@ def specifications(bought: Purchases, *, ages: list[int], grain: str, definition
     since, parts = begun(bought, grain=grain)["began"].iloc[:2].max(), []
     for other in GRAINS:
         turned: dict[Any, int] = {there: age for age in reversed(ages) if (there := _carried(age, grain, other))}
-        wide = _carried(window, grain, other)
-        meanings = [meaning for meaning in DEFINITIONS if meaning != WINDOW or wide > 1]
+        meanings = [meaning for meaning in DEFINITIONS if meaning != WINDOW or _carried(window, grain, other) > 1]
         if not turned:
             continue
-        cells = follow(bought, ages=[*turned], grain=other, definitions=meanings, window=max(2, wide))
+        wide = max(2, _carried(window, grain, other))
+        cells = follow(bought, ages=[*turned], grain=other, definitions=meanings, window=wide)
         for (meaning, counted, age), part in cells.groupby(CHOICES[:3], sort=False):
             asked = meaning, counted, plural(turned[age], grain), other
             for who, chosen in (("all", part), ("without the first", part[part["began"] >= since])):
