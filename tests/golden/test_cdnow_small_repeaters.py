@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis import customers, spending, studies
+from analysis import customers, repeaters, spending, studies
 
 CENT, MILL, TENTH_OF_A_PER_CENT = 5e-3, 5e-4, 5e-5
 
@@ -73,7 +73,7 @@ def test_equal_follow_up_of_462_days(bought):
 def test_orders_and_value_of_one_window_go_together_by_construction(bought):
     """Within one window the rank correlation is .79; counted in one half and earned in the other it is far lower."""
     within = customers.longest_follow_up(customers.totals(bought))
-    shown = spending.whole_against_halves(
+    shown = repeaters.whole_against_halves(
         customers.totals(bought, within=within), customers.half_way(bought, within=within)
     )
     assert within == 502
