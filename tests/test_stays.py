@@ -49,7 +49,7 @@ def test_the_median_of_a_handful_is_not_shown():
 
 
 def test_words_of_a_comparison():
-    assert "1 degree of freedom, p below 0.001. A gap of this size is hard" in stays.compared(TWO, by="plan").text
+    assert "1 degree of freedom, p below 0.001." in stays.compared(TWO, by="plan").text
     assert "not compared" in stays.compared(ONE, by="plan").text
 
 
@@ -60,13 +60,6 @@ def test_hazard_ratios_and_what_follows():
     assert figure.title.startswith("Others equal, the widest gap is in plan: a against b")
     assert "left out: pay_by" in figure.caption
     assert isinstance(stays.assumption(model), Table)
-    assert "may be read as they stand" in stays.advice(model).text
-
-
-def test_a_ratio_that_changes_with_age_is_said_to():
-    table = pd.DataFrame({"covariate": ["pay_by"], "statistic": [9.0], "df": [1], "p": [0.003], "holds": [False]})
-    model = hazards.CoxModel(pd.DataFrame(), table, 0.5, -1.0, 10, 5, (), ())
-    assert stays.advice(model).text.startswith("The ratio of pay by changes with age")
 
 
 def test_renewals_are_set_beside_two_worlds():
@@ -113,7 +106,7 @@ def test_a_flag_is_named_with_its_question_and_a_mean_with_its_limit():
 
 @pytest.mark.parametrize("rows", [ONE, spells((5, True, 1)), spells((0, False, 100)), spells((9, False, 200))])
 def test_a_table_without_an_answer_gets_words_and_no_nan(rows):
-    until = retention.horizon(rows, by=None)
+    until = retention.follow_up(rows)
     readings = retention.tenure_readings(rows, by=None, unit="month", seed=1, draws=10)
     model = hazards.cox(rows, covariates=["plan"])
     shown = [
@@ -127,7 +120,6 @@ def test_a_table_without_an_answer_gets_words_and_no_nan(rows):
         stays.rate_readings(readings, low=0.95, high=1.05),
         stays.ratios(model),
         stays.assumption(model),
-        stays.advice(model),
         stays.ratios(hazards.stratified(rows, model, covariates=["plan"])),
         stays.renewals(rows, unit="month"),
     ]

@@ -232,11 +232,6 @@ def follow_up(lifetimes: pd.DataFrame, *, at_least: int = MIN_AT_RISK, by: str |
     return min([end for end in ends if end > 0], default=0.0)
 
 
-def horizon(lifetimes: pd.DataFrame, *, by: str | None, wanted: float = 0.0) -> float:
-    """The age to which stays are averaged: the one wanted, else the longest that every group supports."""
-    return wanted or follow_up(lifetimes, by=by)
-
-
 def rmst(lifetimes: pd.DataFrame, *, until: float, unit: str) -> Answer:
     """The restricted mean: how long customers stay on average within the first `until` of their life.
 

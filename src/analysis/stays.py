@@ -155,13 +155,11 @@ def compared(spells: pd.DataFrame, *, by: str | None) -> Text:
     found = retention.log_rank(spells, by=by)
     if isinstance(found, NotTestable):
         return say("The groups are not compared. {}", found.reason)
-    verdict = "is hard to put down to chance" if found.p < 0.05 else "could be chance"
     return say(
-        "Log-rank test that the groups leave alike at every age: chi-squared {}, {}, p {}. A gap of this size {}.",
+        "Log-rank test that the groups leave alike at every age: chi-squared {}, {}, p {}.",
         f"{found.statistic:,.2f}",
         plural(found.df, "degree of freedom", "degrees of freedom"),
         _p(found.p),
-        verdict,
     )
 
 
@@ -213,20 +211,6 @@ def assumption(model: hazards.CoxModel | NotTestable, *, name: str = "assumption
         headings={"statistic": "chi-squared", "df": "degrees of freedom", "holds": "may be taken as constant"},
         caption="Score test against a ratio that changes with age (Grambsch and Therneau). A ratio may be taken as "
         f"constant while p is at least 0.05 divided by {plural(len(rows), 'covariate')}.",
-    )
-
-
-def advice(model: hazards.CoxModel | NotTestable) -> Text:
-    """What follows from the test of the assumption."""
-    if isinstance(model, NotTestable):
-        return say("What can be said stands in the restricted means.")
-    if not model.offenders:
-        return say("The ratios may be read as they stand: no covariate shows a ratio that changes with age.")
-    return say(
-        "The ratio of {} changes with age, so the figure above gives only its average over the ages at which people "
-        "left. Two answers remain: the restricted means, which need no such assumption, and the same model with a "
-        "baseline of its own for each group of the clearest offenders, below.",
-        listing([_plain(name) for name in model.offenders]),
     )
 
 

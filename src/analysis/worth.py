@@ -85,10 +85,9 @@ def _drawn(rows: Iterable[dict[str, object]]) -> pd.DataFrame:
 def case_table(answers: Mapping[Case, Answer]) -> pd.DataFrame:
     """One row a reading, outcome and timing (convention), one column a horizon: growth with its interval, in words."""
     told = [in_brief(answer) if isinstance(answer, Estimate) else MISSING for answer in answers.values()]
-    table = pd.DataFrame(list(answers), columns=["reading", "outcome", "timing", "horizon"]).assign(told=told)
-    wide = table.pivot(index=["reading", "outcome", "timing"], columns="horizon", values="told")
-    order = [table[name].unique() for name in ("reading", "outcome", "timing")]
-    wide = wide.reindex(pd.MultiIndex.from_product(order, names=wide.index.names), columns=table["horizon"].unique())
+    table = pd.DataFrame(list(answers)).rename(columns={"convention": "timing"}).assign(told=told)
+    rows = ["reading", "outcome", "timing"]
+    wide = table.pivot_table(index=rows, columns="horizon", values="told", aggfunc="first", sort=False)
     return wide.rename_axis(columns=None).reset_index()
 
 
@@ -121,16 +120,15 @@ def reading_table(
         but the last), break_even (share of the margin of each customer-year), low, high (95%), break_even_amount
         (money; missing while the margin is unknown).
     """
+    deciding = None if isinstance(curve, NotTestable) or years < 2 else curve.rates[: years - 1]
     rows = []
     for reading in readings(change):
         avoided = departures_avoided(curve, reading, change=change, years=years)
         spend = columns(break_even_spend(curve, reading, change=change, years=years))
-        capped = np.nan
-        if isinstance(curve, RetentionCurve) and years > 1:
-            capped = float(np.mean(improve(curve.rates[: years - 1], reading, change=change) >= CAP))
-        asked = {"reading": reading, "departures_avoided": columns(avoided)["value"], "capped_years": capped}
-        rows.append(asked | {"break_even" if name == "value" else name: end for name, end in spend.items()})
-    table = pd.DataFrame(rows).drop(columns="note")
+        capped = np.nan if deciding is None else np.mean(improve(deciding, reading, change=change) >= CAP)
+        rows.append((reading, columns(avoided)["value"], capped, spend["value"], spend["low"], spend["high"]))
+    names = ["reading", "departures_avoided", "capped_years", "break_even", "low", "high"]
+    table = pd.DataFrame(rows, columns=names)
     return table.assign(break_even_amount=table["break_even"] * (np.nan if annual_margin is None else annual_margin))
 
 
@@ -164,13 +162,12 @@ def sweep_baseline(*, change: float, discount_rates: Iterable[float]) -> pd.Data
         line (discount rate in words), x (starting rate from one half up, in half points), y (growth).
     """
     grid = np.round(np.arange(0.5, CAP - change, 0.005), 3)
-    lines = [
-        pd.DataFrame({"x": grid, "y": constant_growth(grid, change, discount_rate=rate)}).assign(
-            line=f"{100 * rate:g}% discount"
-        )
+    rows = [
+        (f"{100 * rate:g}% discount", start, growth)
         for rate in sorted(set(discount_rates))
+        for start, growth in zip(grid, np.asarray(constant_growth(grid, change, discount_rate=rate)), strict=True)
     ]
-    return pd.concat(lines, ignore_index=True)[LINES[:3]].query("y <= @HIGHEST")
+    return pd.DataFrame(rows, columns=LINES[:3]).query("y <= @HIGHEST")
 
 
 def sweep_costs(answers: Mapping[str, Answer]) -> pd.DataFrame:
