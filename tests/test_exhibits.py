@@ -224,7 +224,7 @@ def test_a_change_after_the_first_run_is_said_to_be_one():
     change = {"what": "smallest effect", "name": "R05", "default": 1.05, "value": 1.01, "after_first_run": True}
     card = exhibits.findings_html([entry(changed=[change, change | {"after_first_run": False}])])
     said = "smallest effect R05: 1.01 instead of 1.05"
-    assert f"<dt>Changed from the defaults</dt><dd>{said} (changed after the first run); {said}</dd>" in card
+    assert f"<strong>Changed from the defaults:</strong> {said} (changed after the first run); {said}</p>" in card
     assert "Changed from the defaults" not in exhibits.findings_html([entry()])
 
 

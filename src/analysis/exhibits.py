@@ -107,10 +107,10 @@ def templates() -> Any:
     return environment
 
 
-def in_unit(value: float | None, unit: str, currency: str | None = None) -> str:
+def in_unit(value: float | None, unit: str, currency: str | None = None, *, narrow: float = np.inf) -> str:
     """`words.quantity`, which also shows a number whose unit is unknown here (an entry written by a later version)."""
     if unit in words.UNITS or value is None:
-        return words.quantity(value, unit if unit in words.UNITS else "ratio", currency)
+        return words.quantity(value, unit if unit in words.UNITS else "ratio", currency, narrow=narrow)
     return f"{words.quantity(value, 'ratio')} {unit}".strip()
 
 
@@ -403,8 +403,10 @@ def estimate_text(entry: Mapping[str, Any], *, interval: bool = True) -> str:
     """The estimate of an entry, or of one of its parts, with its interval: "0.94 (0.90 to 0.98)"; "" without one."""
     if entry["estimate"] is None:
         return ""
-    value = in_unit(entry["estimate"], entry["unit"], entry.get("currency"))
-    return f"{value} ({interval_text(entry)})" if interval and interval_text(entry) else value
+    ends = interval_text(entry)
+    narrow = entry["high"] - entry["low"] if ends else np.inf
+    value = in_unit(entry["estimate"], entry["unit"], entry.get("currency"), narrow=narrow)
+    return f"{value} ({ends})" if interval and ends else value
 
 
 def interval_text(entry: Mapping[str, Any]) -> str:
@@ -451,8 +453,9 @@ def _claimed(rule: Mapping[str, Any]) -> tuple[float, float, float] | None:
             return (-np.inf, bound, np.nan) if below else (bound, np.inf, np.nan)
         case {"kind": "range", "low": low, "high": high}:
             return low, high, np.nan
-        case {"kind": "no-effect", "within": within, "against": against}:
-            return -np.inf if against == "above" else -within, np.inf if against == "below" else within, 0.0
+        case {"kind": "no-effect", "within": within, "against": against, "null": null}:
+            least = 1 / within if null == 1 else -within
+            return -np.inf if against == "above" else least, np.inf if against == "below" else within, null
     return None
 
 

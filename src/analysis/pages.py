@@ -305,6 +305,7 @@ def render_index(
         written=[claim for claim in still_open if claim["status"] == "tested"],
         unwritten=[(family, list(rows)) for family, rows in groupby(unwritten, key=lambda claim: claim["id"][:1])],
         claims=len(claims),
+        judged=len({row["study"] for row in headlines}),
     )
 
 
