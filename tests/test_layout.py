@@ -14,10 +14,10 @@ SOURCE = ROOT / "src/analysis"
 
 # In the order data flow; a package counts as one place.
 FLOW = [
-    "words", "estimates", "tables", "sources", "readings", "checks", "datasets", "studies", "customers",
-    "cohorts", "lifetimes", "spending", "repeaters", "retention", "hazards", "renewal", "buying", "value", "worth",
-    "hypotheses", "exhibits", "findings", "figures", "profiles", "stays", "boards", "notebooks", "worker", "runs", "progress",
-    "publishing", "pages", "report", "cli",
+    "words", "estimates", "tables", "sources", "readings", "checks", "datasets", "studies", "customers", "cohorts",
+    "lifetimes", "spending", "repeaters", "retention", "hazards", "renewal", "buying", "value", "steadiness",
+    "economics", "worth", "hypotheses", "exhibits", "findings", "figures", "profiles", "stays", "boards",
+    "notebooks", "worker", "runs", "progress", "publishing", "pages", "report", "cli",
 ]  # fmt: skip
 
 

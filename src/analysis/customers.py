@@ -16,7 +16,7 @@ import pandas as pd
 
 from analysis.checks import CheckedTable, Step
 from analysis.tables import SettingsError, TableError
-from analysis.words import count, plural
+from analysis.words import count, listing, plural
 
 if TYPE_CHECKING:
     import ibis
@@ -91,7 +91,7 @@ def purchases(orders: CheckedTable, *, returns: str = PURCHASES, order: str = DA
     rows = groups.filter(groups.kept > 0, groups["at"] >= groups.first_at)
     return Purchases(
         rows=rows.mutate(value=rows.margin if measure == "margin" else rows.amount),
-        steps=_steps(tally, returns),
+        steps=(Step(_RULE[returns], tally["kept"], tally["lines"] - tally["kept"]),),
         notes=tuple(notes),
         observed_until=until,
         measure=measure,
@@ -100,14 +100,18 @@ def purchases(orders: CheckedTable, *, returns: str = PURCHASES, order: str = DA
     )
 
 
+_RULE = {
+    PURCHASES: "purchases only: amount above zero and not marked returned",
+    NET: "net of returns: a return has an order before it",
+}
 _ORDER_IS = {DAY: "for each customer and day", ORDER_ID: "for each order_id"}
 
 
 def _refuse_unknown(orders: CheckedTable, returns: str, order: str) -> None:
-    if returns not in (PURCHASES, NET):
-        raise SettingsError(f'returns is "{returns}"; it must be "{PURCHASES}" or "{NET}".')
-    if order not in (DAY, ORDER_ID):
-        raise SettingsError(f'order is "{order}"; it must be "{DAY}" or "{ORDER_ID}".')
+    for name, given, known in (("returns", returns, _RULE), ("order", order, _ORDER_IS)):
+        if given not in known:
+            allowed = listing([f'"{one}"' for one in known], "or")
+            raise SettingsError(f'{name} is "{given}"; it must be {allowed}.')
     if order == ORDER_ID and not orders.has(ORDER_ID):
         raise SettingsError('order is "order_id", but the orders have no such column. Add it, or use order = "day".')
 
@@ -168,17 +172,9 @@ def _tally(groups: Any) -> Any:
     return groups.aggregate(
         lines=groups.lines.sum(),
         kept=groups.kept.sum(where=~before),
-        early=groups.kept.sum(where=before),
         orders=groups.opens.sum(),
         without_margin=groups.without_margin.sum(),
     )
-
-
-def _steps(tally: dict[str, int], returns: str) -> tuple[Step, ...]:
-    rule = "purchases only: amount above zero and not marked returned"
-    if returns == NET:
-        rule = "net of returns: a return has an order before it"
-    return (Step(rule, tally["kept"], tally["lines"] - tally["kept"]),)
 
 
 def totals(bought: Purchases, *, within: int | None = None, annual_discount_rate: float = 0.0) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from analysis.exhibits import Figure, Table, Text, say
 from analysis.words import count, listing, plural, quantity
 
 FROM_TO = {"low": "from", "high": "to"}
+AS_COHORT = " if the table is read as a cohort,"
 
 
 def size(spells: pd.DataFrame, *, unit: str) -> str:
@@ -112,8 +113,7 @@ def mean(answer: Answer, *, unit: str, until: float, limit: str | None = None) -
     """The restricted mean of all customers in a sentence; with a limit, as what it would be of a cohort."""
     if isinstance(answer, NotTestable):
         return say("No mean stay can be told. {}", answer.reason)
-    read = " if the table is read as a cohort," if limit else ""
-    return say("Of the first {},{} customers stayed {}.", _age(until, unit), read, told(answer))
+    return say("Of the first {},{} customers stayed {}.", _age(until, unit), AS_COHORT if limit else "", told(answer))
 
 
 def means(spells: pd.DataFrame, *, unit: str, by: str | None, until: float, min_cell: int = 5) -> Figure | Text:
@@ -238,13 +238,14 @@ def rate_readings(readings: Mapping[str, Answer], *, low: float, high: float) ->
     )
 
 
-def by_horizon(spells: pd.DataFrame, *, unit: str, low: float, high: float) -> Text:
+def by_horizon(spells: pd.DataFrame, *, unit: str, low: float, high: float, limit: str | None = None) -> Text:
     """Where the stay that the rate promises is too long, and where too short, by how far one looks.
 
     Args:
         spells: distinct rows.
         unit: of time.
         low, high: the ratios between which a promise counts as kept.
+        limit: why the table is no cohort, if it is none.
     """
     whole = retention.tenure_from_rate(spells, unit=unit, seed=0, draws=1)
     if isinstance(whole, NotTestable):
@@ -252,25 +253,23 @@ def by_horizon(spells: pd.DataFrame, *, unit: str, low: float, high: float) -> T
     seen = retention.stay_ratios(spells, unit=unit, parts=(0.5, 1))
     years = 2 * len(renewal.yearly_counts(spells, unit=unit))
     later = renewal.stay_ratio_beyond(spells, unit=unit, years=years)
-    parts = [f"{quantity(ratio, 'ratio')} times over the first {_age(age, unit)}" for age, ratio in seen.items()]
+    parts = [f"over the first {_age(age, unit)} {quantity(ratio, 'ratio')} times" for age, ratio in seen.items()]
     if isinstance(later, NotTestable):
         beyond, later = later.reason, float("nan")
     else:
-        beyond = (
-            f"To {plural(years, 'year')}, foretold by the renewal model below, it is {quantity(later, 'ratio')} times."
-        )
+        beyond = f"To {plural(years, 'year')}, foretold by the renewal model, it is {quantity(later, 'ratio')} times."
     outcomes = {
         "too long a stay within the time observed": max(seen.values()) > high,
         "too short a stay within the time observed": min(seen.values()) < low,
         "too long a stay beyond it": later > high,
         "too short a stay for those who remain": later < low,
     }
-    wrong = [phrase for phrase, true in outcomes.items() if true]
     return say(
-        "By how far one looks, the rate promises the stay that was seen {}. {} So for these customers it promises {}.",
+        "The rate promises, as a multiple of the stay that was seen, {}. {} So{} it promises {}.",
         listing(parts),
         beyond,
-        listing(wrong) or "about the stay that was seen",
+        AS_COHORT if limit else "",
+        listing([phrase for phrase, true in outcomes.items() if true]) or "about the stay that was seen",
     )
 
 
@@ -313,13 +312,9 @@ def _path(rates: np.ndarray) -> str:
 def _fit(fit: renewal.Fit | None) -> str:
     if fit is None:
         return "Two years always fit, so they do not test the model."
-    parted = f"year {fit.year}, {fit.observed:.1%} observed and {fit.fitted:.1%} fitted"
-    words = (
-        "more than chance explains: the model does not describe these years"
-        if fit.p < renewal.MISFIT
-        else ("no more than chance explains")
-    )
+    chance = "more than chance explains, so the model does not describe these years"
     return (
-        f"The two part most in {parted}, and over all years by {words} (chi-squared {fit.statistic:,.1f}, "
-        f"{plural(fit.df, 'degree of freedom', 'degrees of freedom')}, p {_p(fit.p)})."
+        f"Observed and fitted part most in year {fit.year}, {fit.observed:.1%} observed and {fit.fitted:.1%} fitted; over "
+        f"all years they part by {chance if fit.p < renewal.MISFIT else 'no more than chance explains'} (chi-squared "
+        f"{fit.statistic:,.1f}, {plural(fit.df, 'degree of freedom', 'degrees of freedom')}, p {_p(fit.p)})."
     )
