@@ -1,0 +1,384 @@
+"""What winning, keeping and serving customers costs, and what it does to revenue (R03 to R15).
+
+Every question asks for its own tables. Where one is missing, the answer names what to bring: nothing here stops a
+page. Inside, a gate raises; `gated` turns that into an answer.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import steadiness
+from analysis.customers import YEAR, Purchases
+from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, bootstrapped, columns
+from analysis.retention import MIN_EVENTS, stock_flow
+from analysis.studies import Study
+from analysis.words import listing, plural
+
+FEWEST_CUSTOMERS, FEWEST_NEWCOMERS = 100, 5  # on each side, or seen again; newcomers in a period that is read
+FEWEST_PERIODS, FEWEST_UNITS, FEWEST_UNIT_PERIODS = 24, 20, 8  # of the finances; of branches; of each of these
+YES = ["1", "1.0", "true", "yes", "y"]
+
+WITHIN, CALENDAR_LEFT_IN = "same customer, against newcomers of the period", "same customer, calendar left in"
+ACROSS, OVER_TIME = "across branches", "within branches over time"
+PAIRS = (("satisfaction", "retention"), ("retention", "profit"), ("satisfaction", "profit"))
+RESPONSE_NEEDED = (
+    "The best split needs response curves. Bring experiments in which the spending on winning and on keeping are each "
+    "varied by lot over three levels or more, with what every level won and kept."
+)
+
+
+class _Lack(Exception):
+    """A gate that failed, with the reason."""
+
+
+def gated(ask: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function answer `NotTestable`, with the reason, where a gate inside it fails."""
+
+    @functools.wraps(ask)
+    def answer(*given: Any, **named: Any) -> Any:
+        try:
+            return ask(*given, **named)
+        except _Lack as lack:
+            return NotTestable(str(lack))
+
+    return answer
+
+
+def _need(met: Any, otherwise: str) -> None:
+    if not met:
+        raise _Lack(otherwise)
+
+
+def _known(answer: Any) -> Any:
+    """An answer that is there; the lack of it is passed on."""
+    _need(not isinstance(answer, NotTestable), getattr(answer, "reason", ""))
+    return answer
+
+
+def _rows(study: Study, table: str, *names: str) -> Any:
+    """A table of the study that has these columns, in the engine."""
+    _need(study.has(table), f"There is no table {table}. Bring one with {listing(list(names))}.")
+    rows = study.table(table).rows
+    missing = [name for name in names if name not in rows.columns]
+    _need(not missing, f"The table {table} has no column {listing(missing, 'or')}. Bring it.")
+    return rows
+
+
+def _periods(study: Study, *names: str) -> pd.DataFrame:
+    """The periods of the finances that have all of these columns, in order."""
+    rows = _rows(study, "finances", "period", *names).select("period", *names).to_pandas()
+    return rows.dropna().sort_values("period", ignore_index=True)
+
+
+def readings(
+    study: Study, bought: Purchases, *, saved: Answer, gained: Answer, people: pd.DataFrame, **drawing: Any
+) -> dict[str, dict[str, Any]]:
+    """Every claim of this module with its readings, the headline first: an answer, or what is to be brought.
+
+    Args:
+        study: whose tables are asked.
+        bought: its orders.
+        saved: customers kept by the effort, from `trial` or `held_out`.
+        gained: customers won by the effort, from `trial`; else those that the finances count.
+        people: from `steadiness.three_periods`.
+        drawing: draws and seed of the resamples.
+    """
+    money, hours = (cost_ratio(study, saved, gained, what=what) for what in ("spend", "hours"))
+    return {
+        "R03": {"money": money},
+        "R04": {"money": money, "hours worked": hours},
+        "R08": tenure_slopes(cost_panel(study, bought)),
+        "R11": {"net of acquisition": churn_slope(study), "all revenue": churn_slope(study, net=False)},
+        "R12": {"customer counts of the finances": stock_flow(study)},
+        "R13": {ACROSS: correlations(study, **drawing), OVER_TIME: correlations(study, over_time=True, **drawing)},
+        "R14": {"the split as it is": NotTestable(RESPONSE_NEEDED)},
+        "R15": steadiness.compare(people, **drawing),
+    }
+
+
+# --- winning against keeping (R03, R04) ---------------------------------------------------------------------------
+
+
+@gated
+def trial(study: Study, outcome: str) -> Estimate:
+    """Customers moved by an effort: the uplift of a yes/no column of the experiments, times those treated.
+
+    Treated is every arm but the one that `control_arm` names, else "control". Rows without the outcome belong to
+    another trial.
+    """
+    rows = _rows(study, "experiments", "arm", outcome)
+    control = rows.control_arm.fill_null("control") if "control_arm" in rows.columns else "control"
+    happened = rows[outcome].cast("string").lower().isin(YES)
+    return _moved(rows.select(treated=rows.arm != control, happened=happened), f"Column {outcome}")
+
+
+@gated
+def held_out(study: Study, bought: Purchases, *, within: int) -> Estimate:
+    """Customers who ordered within so many days because of a promotion of the kind "retention".
+
+    A customer counts with the first such promotion they got or were held out of, and only if followed for that long.
+    """
+    import ibis
+
+    rows = _rows(study, "promotions", "assigned", "kind")
+    rows = rows.filter(rows.kind.lower() == "retention")
+    first = rows.group_by("customer_id").agg(treated=rows.assigned.argmin(rows.starts_at), start=rows.starts_at.min())
+    first = first.filter(ibis.literal(bought.observed_until).delta(first.start.date(), unit="day") >= within)
+    both = first.left_join(bought.rows.filter(bought.rows.opens == 1), "customer_id")
+    again = both.ordered_on.delta(both.start.date(), unit="day").between(0, within - 1).fill_null(False)
+    return _moved(both.group_by("customer_id", "treated").agg(happened=again.any()), "Promotions")
+
+
+def _moved(people: Any, what: str) -> Estimate:
+    known = people.filter(people.treated.notnull(), people.happened.notnull())
+    arms = known.group_by("treated").agg(n=known.count(), yes=known.happened.cast("int64").sum()).to_pandas()
+    n, share, treated = arms["n"], arms["yes"] / arms["n"], arms["treated"].astype(bool)
+    least = np.minimum(arms["yes"], n - arms["yes"]).min() if treated.nunique() == 2 else 0
+    _need(
+        least >= MIN_EVENTS, f"{what}: {MIN_EVENTS} cases of either outcome are needed in each arm; there are {least}."
+    )
+    reached, error = n[treated].sum(), math.sqrt((share * (1 - share) / n).sum())
+    uplift = reached * (share[treated].sum() - share[~treated].sum())
+    return Estimate.normal(uplift, reached * error, unit="count", n=int(n.sum()), events=int(arms["yes"].sum()))
+
+
+def cost_limits(saved: Answer, gained: Answer) -> dict[str, str | None]:
+    """What `findings.record` has to know about the trials: why nothing, or only an association, can be decided."""
+    nothing = [e for e in (saved, gained) if isinstance(e, Estimate) and e.low <= 0 <= e.high]
+    average = "What a customer won costs is an average: without a hold-out, some would have come by themselves."
+    return {
+        "limit": "An effort may have moved nobody, and then one more customer has no price." if nothing else None,
+        "association": average if isinstance(gained, NotTestable) else None,
+    }
+
+
+@gated
+def cost_ratio(study: Study, saved: Answer, gained: Answer, *, what: str = "spend") -> Estimate:
+    """What one more customer won costs, over what one customer costs who stayed because of the effort.
+
+    Money, or hours where `what` is "hours", of the last year of the finances; those treated in the trials are taken
+    as all whom the efforts of that year reached. Without a trial of winning, the customers won are those counted.
+    """
+    books = _periods(study, f"acquisition_{what}", f"retention_{what}", "n_new")
+    years = pd.to_datetime(books.pop("period")).dt.year
+    winning, keeping, counted = books[years == years.max()].sum()
+    won = gained if isinstance(gained, Estimate) else Estimate.exact(counted, unit="count", n=int(counted))
+    _need(min(winning, keeping, won.value) > 0, "The last year has no spending on both, or nobody was won in it.")
+    return fieller(_known(saved), won, scale=winning / keeping)
+
+
+def fieller(top: Estimate, below: Estimate, *, scale: float = 1.0) -> Estimate:
+    """The ratio of two independent normal estimates, times `scale`; without ends where the lower one may be zero.
+
+    Source: Fieller (1954), Journal of the Royal Statistical Society B 16(2).
+    """
+    a, b = top.value, below.value
+    a_error, b_error = ((e.high - e.value) / NORMAL.inv_cdf(0.975) for e in (top, below))
+
+    def quantile(p: float) -> float:
+        z = NORMAL.inv_cdf(p)
+        room = b**2 - (z * b_error) ** 2
+        if room <= 0:
+            return math.copysign(math.inf, z)
+        return scale * (a * b + z * math.sqrt((a * b_error) ** 2 + room * a_error**2)) / room
+
+    return Estimate(scale * a / b, "ratio", top.n, quantile, "Fieller", top.events)
+
+
+# --- cost per order as tenure grows (R08) -------------------------------------------------------------------------
+
+
+@gated
+def cost_panel(study: Study, bought: Purchases) -> pd.DataFrame:
+    """One row a customer and period in which they ordered and cost something.
+
+    Returns:
+        customer (a number), period, tenure (years from the first order to the start of the period; 0 or less for
+        newcomers) and log_cost (of serving and marketing, per order). Periods that the orders do not cover to their
+        end are left out.
+    """
+    import ibis
+
+    costs = _rows(study, "costs", "customer_id", "period", "serving_cost", "marketing_cost")
+    starts = pd.Series(sorted(pd.to_datetime(costs.period.name("at").as_table().distinct().to_pandas()["at"])))
+    _need(len(starts) > 1, "The table costs has one period only. Bring two or more.")
+    ends = starts.shift(-1).fillna(starts.iloc[-1] + starts.diff().iloc[-1])
+    spans = pd.DataFrame({"period": starts.dt.date, "end": ends.dt.date})
+    spans = spans[spans["end"] <= bought.observed_until + timedelta(days=1)]
+    _need(len(spans), "The orders cover none of the periods of the table costs.")
+    orders, span = bought.rows.filter(bought.rows.opens == 1), ibis.memtable(spans)
+    placed = orders.join(span, [orders.ordered_on >= span.period, orders.ordered_on < span.end])
+    days = placed.age - placed.ordered_on.delta(placed.period, unit="day")
+    ordered = placed.group_by("customer_id", "period").agg(orders=placed.count(), tenure=days.min() / YEAR)
+    cost = costs.serving_cost.fill_null(0) + costs.marketing_cost.fill_null(0)
+    both = ordered.join(costs.select("customer_id", cost=cost, period=costs.period.date()), ["customer_id", "period"])
+    rows = both.filter(both.cost > 0).mutate(log_cost=(both.cost / both.orders).ln()).to_pandas()
+    rows = rows.sort_values(["customer_id", "period"], ignore_index=True)
+    rows["customer"] = pd.factorize(rows["customer_id"])[0]
+    return rows[["customer", "period", "tenure", "log_cost"]]
+
+
+def tenure_slopes(panel: pd.DataFrame | NotTestable) -> dict[str, Answer]:
+    """Relative change of cost per order for one more year of tenure, the calendar held fixed, and left in.
+
+    Tenure and the calendar run at one speed within a customer, so no regression tells them apart. The calendar is
+    therefore read off newcomers, who are all equally new: `WITHIN` follows a customer's cost over that of newcomers
+    in the same period.
+
+    Args:
+        panel: from `cost_panel`.
+    """
+    return {WITHIN: _against_newcomers(panel), CALENDAR_LEFT_IN: cost_slope(panel, by="customer")}
+
+
+@gated
+def cost_slope(panel: pd.DataFrame | NotTestable, *, by: str) -> Estimate:
+    """Relative change of cost per order for a year of tenure, compared within customers or within periods (`by`).
+
+    Within periods, old customers are compared with new ones. That is no test: the costly may have left.
+    """
+    from statsmodels.api import OLS
+
+    rows = _seen_again(_known(panel))
+    both = rows[["log_cost", "tenure"]] - rows.groupby(by)[["log_cost", "tenure"]].transform("mean")
+    _need(not np.allclose(both["tenure"], 0), "All customers have the same tenure.")
+    fit = OLS(both["log_cost"], both["tenure"]).fit(cov_type="cluster", cov_kwds={"groups": rows["customer"]})
+    return _growth(
+        fit.params["tenure"], fit.bse["tenure"], n=rows["customer"].nunique(), method="clustered by customer"
+    )
+
+
+def _seen_again(panel: pd.DataFrame) -> pd.DataFrame:
+    rows = panel[panel.groupby("customer")["period"].transform("size") >= 2]
+    n, fewest = rows["customer"].nunique(), FEWEST_CUSTOMERS
+    _need(n >= fewest, f"{fewest} customers are needed with costs and orders in two periods; there are {n}.")
+    return rows
+
+
+@gated
+def _against_newcomers(panel: pd.DataFrame | NotTestable) -> Estimate:
+    new = _known(panel).query("tenure <= 0")
+    index = new.groupby("period")["log_cost"].agg(["mean", "size"]).query("size >= @FEWEST_NEWCOMERS")
+    rows = _seen_again(_known(panel).query("period in @index.index"))
+    net = rows["log_cost"] - rows["period"].map(index["mean"])
+    moved = rows["tenure"] - rows.groupby("customer")["tenure"].transform("mean")
+    spread = (moved**2).sum()
+    slope = (moved * net).sum() / spread
+    # The newcomers' mean has an error too: each of them carries the weight of those measured against it.
+    own = (moved * (net - slope * moved)).groupby(rows["customer"]).sum()
+    borrowed = moved.groupby(rows["period"]).sum() / index["size"]
+    lent = (new["log_cost"] - new["period"].map(index["mean"])) * new["period"].map(borrowed)
+    scores = own.sub(lent.groupby(new["customer"]).sum(), fill_value=0)
+    told = "clustered by customer, newcomers' error included"
+    return _growth(slope, math.sqrt((scores**2).sum()) / spread, n=rows["customer"].nunique(), method=told)
+
+
+def _growth(slope: float, se: float, *, n: int, method: str, df: float = 1e9) -> Estimate:
+    """The slope of a logarithm as a relative change, with t quantiles where degrees of freedom are few."""
+    from scipy.special import stdtrit
+
+    return Estimate(math.expm1(slope), "growth", n, lambda p: math.expm1(slope + stdtrit(df, p) * se), method)
+
+
+# --- churn, revenue and the base (R11, R12) ------------------------------------------------------------------
+
+
+@gated
+def churn_slope(study: Study, *, net: bool = True) -> Estimate:
+    """Relative change of the next period's revenue for one point more churn in this one.
+
+    Revenue is net of the spending on new customers, or all of it. Held fixed: this period's revenue, customers won
+    over customers at the start, and a trend, because two series that drift go together anyhow.
+    """
+    from statsmodels.api import OLS, add_constant
+
+    books = _periods(study, "revenue", "acquisition_spend", "n_new", "n_lost", "n_active")
+    _need(len(books) >= FEWEST_PERIODS, f"{FEWEST_PERIODS} periods are needed; the finances hold {len(books)}.")
+    start, money = books["n_active"].shift(), books["revenue"] - (books["acquisition_spend"] if net else 0)
+    _need(
+        min(money.min(), start.min()) > 0, "A period has no customers, or no revenue beyond the spending on new ones."
+    )
+    rows = pd.DataFrame({"churn": 100 * books["n_lost"] / start, "joined": 100 * books["n_new"] / start})
+    rows = rows.assign(before=np.log(money), trend=range(len(books)), after=pd.Series(np.log(money)).shift(-1)).dropna()
+    _need(not np.allclose(rows["churn"], rows["churn"].mean()), "Churn is the same in all periods.")
+    allowing = {"maxlags": int(4 * (len(rows) / 100) ** (2 / 9)), "use_correction": True}
+    fit = OLS(rows.pop("after"), add_constant(rows)).fit(cov_type="HAC", cov_kwds=allowing)
+    told = f"Newey-West, {plural(allowing['maxlags'], 'lag')}"
+    return _growth(fit.params["churn"], fit.bse["churn"], n=len(rows), method=told, df=fit.df_resid)
+
+
+@gated
+def forecast_error(study: Study) -> Estimate:
+    """By how much the number of customers is usually missed when foretold from the period before (median share).
+
+    Foretold: the last count, less the last churn rate, plus the last number of customers won.
+    """
+    books = _periods(study, "n_new", "n_lost", "n_active")
+    stock = books["n_active"].where(books["n_active"] > 0)
+    missed = ((stock * (1 - books["n_lost"] / stock.shift()) + books["n_new"]).shift() / stock - 1).abs().dropna()
+    _need(len(missed), "The finances hold fewer than three periods in a row, so nothing can be foretold.")
+    return Estimate.exact(missed.median(), unit="share", n=len(missed))
+
+
+# --- satisfaction, retention and profit of branches (R13) ---------------------------------------------------------
+
+
+def correlations(study: Study, *, over_time: bool = False, draws: int = 1000, seed: int = 0) -> dict[str, Answer]:
+    """The three rank correlations over branches: part -> answer. Whole branches are resampled.
+
+    Across branches, ranks are taken inside each period, so that a trend or season that all share plays no part. Over
+    time, each branch is compared with itself: its deviations from its own mean and from the mean of the period.
+    """
+    return {"_".join(pair): _correlation(study, list(pair), over_time, draws, seed) for pair in PAIRS}
+
+
+@gated
+def _correlation(study: Study, pair: list[str], over_time: bool, draws: int, seed: int) -> Answer:
+    known = _rows(study, "units", "unit", "period", *pair).to_pandas().dropna(subset=pair)
+    fewest = FEWEST_UNIT_PERIODS if over_time else 1
+    known = known[known.groupby("unit")["period"].transform("size") >= fewest]
+    wide, what = (
+        known.pivot(index="unit", columns="period", values=pair),
+        f"{listing(pair)} in {plural(fewest, 'period')}",
+    )
+    _need(len(wide) >= FEWEST_UNITS, f"{FEWEST_UNITS} branches are needed with {what}; there are {len(wide)}.")
+    one, other = (wide[name].to_numpy("float64") for name in pair)
+    value, random = _agreement(one, other, over_time), np.random.default_rng(seed)
+    _need(math.isfinite(value), f"{listing(pair).capitalize()} do not both vary.")
+    picks = random.integers(0, len(wide), (draws, len(wide)))
+    drawn = np.array([_agreement(one[pick], other[pick], over_time) for pick in picks])
+    return bootstrapped(
+        Estimate.from_draws, value, drawn, unit="correlation", n=len(wide), method="percentile bootstrap over branches"
+    )
+
+
+def _agreement(one: np.ndarray, other: np.ndarray, over_time: bool) -> float:
+    """Rank correlation of two tables with a row a branch and a column a period, missing in the same places."""
+    ranks = []
+    for values in map(pd.DataFrame, (one, other)):
+        if over_time:
+            values = values.sub(values.mean(axis=1), axis=0)
+            values = pd.DataFrame((values - values.mean()).to_numpy().reshape(-1, 1))
+        placed = values.rank()
+        ranks.append(((placed - placed.mean()) / placed.count()).to_numpy().ravel())
+    a, b = (part[np.isfinite(ranks[0])] for part in ranks)
+    size = math.sqrt((a @ a) * (b @ b))
+    return float(a @ b) / size if size else math.nan
+
+
+# --- for tables ---------------------------------------------------------------------------------------------------
+
+
+def answer_table(answers: Mapping[str, Any]) -> pd.DataFrame:
+    """Answers, or the parts of them, one a row: label, value, low, high (missing where not testable), note (why)."""
+    parts = {name: answer if isinstance(answer, Mapping) else {"": answer} for name, answer in answers.items()}
+    labelled = [(f"{part} {name}".strip(), one) for name, some in parts.items() for part, one in some.items()]
+    return pd.DataFrame([{"label": label.replace("_", " ")} | columns(one) for label, one in labelled])
