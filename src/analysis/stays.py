@@ -312,9 +312,11 @@ def _path(rates: np.ndarray) -> str:
 def _fit(fit: renewal.Fit | None) -> str:
     if fit is None:
         return "Two years always fit, so they do not test the model."
-    chance = "more than chance explains, so the model does not describe these years"
+    chance = "no more than chance explains"
+    if fit.p < renewal.MISFIT:
+        chance = "more than chance explains, so the model does not describe these years"
     return (
         f"Observed and fitted part most in year {fit.year}, {fit.observed:.1%} observed and {fit.fitted:.1%} fitted; "
-        f"over all years they part by {chance if fit.p < renewal.MISFIT else 'no more than chance explains'} (chi-squared "
-        f"{fit.statistic:,.1f}, {plural(fit.df, 'degree of freedom', 'degrees of freedom')}, p {_p(fit.p)})."
+        f"over all years they part by {chance} (chi-squared {fit.statistic:,.1f}, "
+        f"{plural(fit.df, 'degree of freedom', 'degrees of freedom')}, p {_p(fit.p)})."
     )
