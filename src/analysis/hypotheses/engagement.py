@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from analysis.hypotheses.phrases import (
     ANSWERS,
-    ARMS,
     BY_DEFINITION,
     EVENTS,
     NECESSITY,
