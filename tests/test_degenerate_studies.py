@@ -21,7 +21,7 @@ observed_until = 2025-12-31
 
 # name: (order lines, contract lines)
 STUDIES = {
-    "single": (["a,2025-01-01,5"], ["a,2025-01-01,"]),
+    "handful": ([f"{n},2025-01-{1 + n:02d},5" for n in range(6)], [f"{n},2025-01-{1 + n:02d}," for n in range(6)]),
     "faithful": (
         [f"{n},2025-01-{1 + n % 28:02d},5" for n in range(80)],
         [f"{n},2025-01-{1 + n % 28:02d}," for n in range(80)],
@@ -31,7 +31,7 @@ STUDIES = {
 
 @pytest.fixture(scope="module")
 def findings(tmp_path_factory):
-    """The findings of one customer alone, and of eighty who all bought once, for the same, and never left."""
+    """The findings of six customers, and of eighty, who all bought once, for the same, and never left."""
     folder = tmp_path_factory.mktemp("degenerate")
     for name, (orders, contracts) in STUDIES.items():
         (folder / f"{name}-orders.csv").write_text("\n".join(["who,day,total", *orders]) + "\n")
@@ -47,8 +47,18 @@ def findings(tmp_path_factory):
 @pytest.mark.parametrize("study", STUDIES)
 def test_nothing_is_decided_where_nothing_can_be_seen(findings, study):
     words = {(e["hypothesis"], e["reading"]): e["verdict"] for e in findings if e["study"] == study}
-    assert {hypothesis for hypothesis, _ in words} >= {"R01", "R02", "R05", "R06", "R09", "R10"}
+    assert {hypothesis for hypothesis, _ in words} >= {"R01", "R02", "R05", "R06", "R07", "R09", "R10"}
     assert set(words.values()) == {"not testable"}, words
+
+
+def test_one_customer_alone_is_no_study(tmp_path, capsys):
+    (tmp_path / "lone-orders.csv").write_text("who,day,total\na,2025-01-01,175.74\n")
+    (tmp_path / "lone-contracts.csv").write_text("who,from,to\na,2025-01-01,\n")
+    (tmp_path / "studies.toml").write_text(TABLES.format(name="lone"))
+    command = ["report", "--studies", str(tmp_path / "studies.toml"), "--out", str(tmp_path / "site")]
+    assert cli.main(command) == 1
+    assert "lone: orders holds 1 customer." in capsys.readouterr().err
+    assert not (tmp_path / "site").exists()
 
 
 def test_each_says_what_is_missing(findings):

@@ -16,6 +16,8 @@ from analysis import cli, notebooks
 from analysis.findings import judge_again
 
 STUDIES = """
+[report]
+min_cell = 1
 [study.tiny]
 title = "A tiny shop"
 currency = "EUR"
@@ -164,6 +166,13 @@ def test_wrong_data_stop_only_their_study(two, capsys):
     assert files["tiny/20_finds.html"] == good["tiny/20_finds.html"]
     assert b"Refused" in files["index.html"]
     assert len(found(two)) == 2
+
+
+def test_a_report_about_a_handful_of_people_is_refused(place, capsys):
+    text = (place / "studies.toml").read_text().replace("min_cell = 1", "min_cell = 3")
+    (place / "studies.toml").write_text(text)
+    assert cli.main(["report"]) == 1
+    assert "tiny: orders holds 2 customers. Pages about fewer than 3 would show" in capsys.readouterr().err
 
 
 def test_nothing_runs_when_no_study_can(two, capsys):

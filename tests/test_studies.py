@@ -140,7 +140,8 @@ def test_a_missing_file_or_study_is_told(tmp_path, monkeypatch, load):
 
 
 def test_a_failing_table_does_not_stop_the_others(load, tmp_path):
-    (tmp_path / "orders.csv").write_text("id,day,total\n1,2024-01-31,2\n,2024-01-31,2\n")
+    five = "".join(f"{number},2024-01-31,2\n" for number in range(5))
+    (tmp_path / "orders.csv").write_text(f"id,day,total\n{five},2024-01-31,2\n")
     (tmp_path / "spells.csv").write_text("id,t,c\n1,-1,Yes\n")
     told = f"""{SHOP}
         [study.shop.tables.contacts]
@@ -154,7 +155,7 @@ def test_a_failing_table_does_not_stop_the_others(load, tmp_path):
     assert [table.name for table in found.tables] == ["orders"]
     assert ['no file "none.csv"' in found.problems[0], "tenure is negative" in found.problems[1]] == [True, True]
     printed = str(found)
-    assert "1 kept, 1 dropped: rows where customer_id is missing" in printed
+    assert "5 kept, 1 dropped: rows where customer_id is missing" in printed
     assert "tenure is negative" in printed
 
 

@@ -23,7 +23,7 @@ from analysis.checks import CheckedTable, check
 from analysis.datasets import Biography, biography
 from analysis.readings import FlagRule, Item, Reading
 from analysis.sources import Source, connect, holds_secret, open_source
-from analysis.tables import TABLES, LoyaltyError, SettingsError, nearest
+from analysis.tables import TABLES, LoyaltyError, SettingsError, TableError, nearest
 
 FILE = "studies.toml"
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
@@ -331,12 +331,23 @@ class Study:
         """Table to the SHA-256 of its files; None for a database."""
         return {table: self._source(table).digest() for table in self.settings.tables}
 
+    def _publishable(self, name: str) -> CheckedTable:
+        """A checked table; one about a handful of customers is refused, for every figure would be about somebody."""
+        table = self.table(name)
+        customers = table.facts.get("customers")
+        if customers is not None and customers < self.min_cell:
+            raise TableError(
+                f"{name} holds {words.plural(customers, 'customer')}. Pages about fewer than {self.min_cell} would "
+                "show what single people did: bring more customers, or set min_cell lower for a report of your own."
+            )
+        return table
+
     def check(self) -> StudyCheck:
         """Check every table; one that fails does not stop the others."""
         tables, problems = [], []
         for name in self.settings.tables:
             try:
-                tables.append(self.table(name))
+                tables.append(self._publishable(name))
             except LoyaltyError as error:
                 problems.append(f"{self.name}: {error}")
         return StudyCheck(self, tuple(tables), tuple(problems))
