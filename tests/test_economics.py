@@ -90,7 +90,7 @@ def test_the_missing_table_or_column_is_named():
     assert "no column marketing_cost" in half["R08"][economics.WITHIN].reason
     across = half["R13"][economics.ACROSS]
     assert "no column satisfaction or retention" in across["satisfaction_retention"].reason
-    assert "response curves" in nothing["R14"]["the split as it is"].reason
+    assert "Response curves" in nothing["R14"]["the split as it is"].reason
 
 
 # --- winning against keeping --------------------------------------------------------------------------------------
@@ -144,9 +144,9 @@ def test_fieller_is_the_line_of_the_textbook():
 
 
 def test_few_cases_are_no_trial():
-    assert "30 cases" in economics.trial(study(experiments=an_experiment(20, 15)), "retained").reason
+    assert "needs 30 cases" in economics.trial(study(experiments=an_experiment(20, 15)), "retained").reason
     one_arm = an_experiment(500, 400).query("arm == 'offer'")
-    assert "30 cases" in economics.trial(study(experiments=one_arm), "retained").reason
+    assert "needs 30 cases" in economics.trial(study(experiments=one_arm), "retained").reason
 
 
 def test_the_control_arm_may_have_a_name_and_the_outcome_be_written_as_yes():
@@ -166,6 +166,8 @@ def test_a_promotion_with_people_held_out_is_a_trial():
     bought = customers.purchases(orders(log, until="2024-12-31"))
     found = economics.held_out(study(promotions=offered), bought, within=30)
     assert (found.value, found.n) == (pytest.approx(20), 200)
+    either = economics.kept_customers(study(promotions=offered), bought, outcome="retained", within=30)
+    assert either.value == pytest.approx(20), "there are no experiments"
     short = customers.purchases(orders(log, until="2024-06-29"))
     assert isinstance(economics.held_out(study(promotions=offered), short, within=30), NotTestable)
 
@@ -392,7 +394,7 @@ def test_a_trend_that_all_share_is_no_correlation():
 def test_few_branches_or_none_that_vary():
     table = branch_world(np.random.default_rng(1), rho=0.5, units=25, periods=2)
     few = economics.correlations(study(units=table[table["unit"] < "b19"]), draws=9)
-    assert "20 branches" in few["retention_profit"].reason
+    assert "20 are needed" in few["retention_profit"].reason
     assert "8 periods" in economics.correlations(study(units=table), over_time=True, draws=9)["retention_profit"].reason
     flat = economics.correlations(study(units=table.assign(profit=1.0)), draws=9)
     assert "do not both vary" in flat["retention_profit"].reason
@@ -405,7 +407,8 @@ def test_few_branches_or_none_that_vary():
 def test_a_table_of_answers_names_parts_and_reasons():
     one = Estimate.normal(2.0, 0.1, unit="ratio", n=9)
     table = economics.answer_table({"money": one, "across": {"a_b": one, "c": NotTestable("Bring it.")}})
-    assert table["label"].tolist() == ["money", "a b across", "c across"]
+    assert table["label"].tolist() == ["money", "across", "across"]
+    assert table["section"].tolist() == ["", "a_b", "c"]
     assert table["note"].tolist() == ["", "", "Bring it."]
 
 

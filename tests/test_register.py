@@ -58,10 +58,19 @@ RANDOMISED_OR_NATURAL = listed("R03 R04 S09 S11 S13 P01 P04 P05 P06 P07 P09 P10 
 NOTEBOOKS = {
     "R01": "23_what_five_percent_is_worth",
     "R02": "23_what_five_percent_is_worth",
+    "R03": "26_what_keeping_and_winning_cost",
+    "R04": "26_what_keeping_and_winning_cost",
     "R05": "24_small_repeaters_or_big_spenders",
     "R06": "24_small_repeaters_or_big_spenders",
+    "R07": "21_who_will_buy_again",
+    "R08": "26_what_keeping_and_winning_cost",
     "R09": "20_how_long_customers_stay",
     "R10": "20_how_long_customers_stay",
+    "R11": "26_what_keeping_and_winning_cost",
+    "R12": "26_what_keeping_and_winning_cost",
+    "R13": "26_what_keeping_and_winning_cost",
+    "R14": "26_what_keeping_and_winning_cost",
+    "R15": "26_what_keeping_and_winning_cost",
 }
 
 # Names of constructs that tests look for, and the levels that a pair of items may ask for.

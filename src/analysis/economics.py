@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -24,15 +23,11 @@ from analysis.words import listing, plural
 
 FEWEST_CUSTOMERS, FEWEST_NEWCOMERS = 100, 5  # on each side, or seen again; newcomers in a period that is read
 FEWEST_PERIODS, FEWEST_UNITS, FEWEST_UNIT_PERIODS = 24, 20, 8  # of the finances; of branches; of each of these
-YES = ["1", "1.0", "true", "yes", "y"]
 
 WITHIN, CALENDAR_LEFT_IN = "same customer, against newcomers of the period", "same customer, calendar left in"
 ACROSS, OVER_TIME = "across branches", "within branches over time"
 PAIRS = (("satisfaction", "retention"), ("retention", "profit"), ("satisfaction", "profit"))
-RESPONSE_NEEDED = (
-    "The best split needs response curves. Bring experiments in which the spending on winning and on keeping are each "
-    "varied by lot over three levels or more, with what every level won and kept."
-)
+RESPONSE_NEEDED = "Response curves are needed. Bring experiments with three levels of spending or more on each side."
 
 
 class _Lack(Exception):
@@ -86,7 +81,7 @@ def readings(
     Args:
         study: whose tables are asked.
         bought: its orders.
-        saved: customers kept by the effort, from `trial` or `held_out`.
+        saved: customers kept by the effort, from `kept_customers`.
         gained: customers won by the effort, from `trial`; else those that the finances count.
         people: from `steadiness.three_periods`.
         drawing: draws and seed of the resamples.
@@ -116,7 +111,7 @@ def trial(study: Study, outcome: str) -> Estimate:
     """
     rows = _rows(study, "experiments", "arm", outcome)
     control = rows.control_arm.fill_null("control") if "control_arm" in rows.columns else "control"
-    happened = rows[outcome].cast("string").lower().isin(YES)
+    happened = rows[outcome].cast("string").lower().isin(["1", "1.0", "true", "yes", "y"])
     return _moved(rows.select(treated=rows.arm != control, happened=happened), f"Column {outcome}")
 
 
@@ -137,14 +132,19 @@ def held_out(study: Study, bought: Purchases, *, within: int) -> Estimate:
     return _moved(both.group_by("customer_id", "treated").agg(happened=again.any()), "Promotions")
 
 
+def kept_customers(study: Study, bought: Purchases, *, outcome: str, within: int) -> Answer:
+    """Customers kept by the effort: by a `trial` of that outcome, else by promotions with people `held_out`."""
+    if isinstance(tried := trial(study, outcome), NotTestable) and study.has("promotions"):
+        return held_out(study, bought, within=within)
+    return tried
+
+
 def _moved(people: Any, what: str) -> Estimate:
     known = people.filter(people.treated.notnull(), people.happened.notnull())
     arms = known.group_by("treated").agg(n=known.count(), yes=known.happened.cast("int64").sum()).to_pandas()
     n, share, treated = arms["n"], arms["yes"] / arms["n"], arms["treated"].astype(bool)
     least = np.minimum(arms["yes"], n - arms["yes"]).min() if treated.nunique() == 2 else 0
-    _need(
-        least >= MIN_EVENTS, f"{what}: {MIN_EVENTS} cases of either outcome are needed in each arm; there are {least}."
-    )
+    _need(least >= MIN_EVENTS, f"{what}: each arm needs {MIN_EVENTS} cases of either outcome; there are {least}.")
     reached, error = n[treated].sum(), math.sqrt((share * (1 - share) / n).sum())
     uplift = reached * (share[treated].sum() - share[~treated].sum())
     return Estimate.normal(uplift, reached * error, unit="count", n=int(n.sum()), events=int(arms["yes"].sum()))
@@ -212,7 +212,7 @@ def cost_panel(study: Study, bought: Purchases) -> pd.DataFrame:
     _need(len(starts) > 1, "The table costs has one period only. Bring two or more.")
     ends = starts.shift(-1).fillna(starts.iloc[-1] + starts.diff().iloc[-1])
     spans = pd.DataFrame({"period": starts.dt.date, "end": ends.dt.date})
-    spans = spans[spans["end"] <= bought.observed_until + timedelta(days=1)]
+    spans = spans[ends <= pd.Timestamp(bought.observed_until) + pd.Timedelta(days=1)]
     _need(len(spans), "The orders cover none of the periods of the table costs.")
     orders, span = bought.rows.filter(bought.rows.opens == 1), ibis.memtable(spans)
     placed = orders.join(span, [orders.ordered_on >= span.period, orders.ordered_on < span.end])
@@ -220,10 +220,9 @@ def cost_panel(study: Study, bought: Purchases) -> pd.DataFrame:
     ordered = placed.group_by("customer_id", "period").agg(orders=placed.count(), tenure=days.min() / YEAR)
     cost = costs.serving_cost.fill_null(0) + costs.marketing_cost.fill_null(0)
     both = ordered.join(costs.select("customer_id", cost=cost, period=costs.period.date()), ["customer_id", "period"])
-    rows = both.filter(both.cost > 0).mutate(log_cost=(both.cost / both.orders).ln()).to_pandas()
-    rows = rows.sort_values(["customer_id", "period"], ignore_index=True)
-    rows["customer"] = pd.factorize(rows["customer_id"])[0]
-    return rows[["customer", "period", "tenure", "log_cost"]]
+    priced = both.filter(both.cost > 0).mutate(log_cost=(both.cost / both.orders).ln())
+    rows = priced.order_by("customer_id", "period").select("customer_id", "period", "tenure", "log_cost").to_pandas()
+    return rows.assign(customer=pd.factorize(rows.pop("customer_id"))[0])
 
 
 def tenure_slopes(panel: pd.DataFrame | NotTestable) -> dict[str, Answer]:
@@ -303,9 +302,7 @@ def churn_slope(study: Study, *, net: bool = True) -> Estimate:
     books = _periods(study, "revenue", "acquisition_spend", "n_new", "n_lost", "n_active")
     _need(len(books) >= FEWEST_PERIODS, f"{FEWEST_PERIODS} periods are needed; the finances hold {len(books)}.")
     start, money = books["n_active"].shift(), books["revenue"] - (books["acquisition_spend"] if net else 0)
-    _need(
-        min(money.min(), start.min()) > 0, "A period has no customers, or no revenue beyond the spending on new ones."
-    )
+    _need(min(money.min(), start.min()) > 0, "A period has no customers, or no revenue beyond what new ones cost.")
     rows = pd.DataFrame({"churn": 100 * books["n_lost"] / start, "joined": 100 * books["n_new"] / start})
     rows = rows.assign(before=np.log(money), trend=range(len(books)), after=pd.Series(np.log(money)).shift(-1)).dropna()
     _need(not np.allclose(rows["churn"], rows["churn"].mean()), "Churn is the same in all periods.")
@@ -331,12 +328,14 @@ def forecast_error(study: Study) -> Estimate:
 # --- satisfaction, retention and profit of branches (R13) ---------------------------------------------------------
 
 
+@gated
 def correlations(study: Study, *, over_time: bool = False, draws: int = 1000, seed: int = 0) -> dict[str, Answer]:
     """The three rank correlations over branches: part -> answer. Whole branches are resampled.
 
     Across branches, ranks are taken inside each period, so that a trend or season that all share plays no part. Over
     time, each branch is compared with itself: its deviations from its own mean and from the mean of the period.
     """
+    _need(study.has("units"), "There is no table units. Bring unit, period, satisfaction, retention and profit.")
     return {"_".join(pair): _correlation(study, list(pair), over_time, draws, seed) for pair in PAIRS}
 
 
@@ -345,19 +344,16 @@ def _correlation(study: Study, pair: list[str], over_time: bool, draws: int, see
     known = _rows(study, "units", "unit", "period", *pair).to_pandas().dropna(subset=pair)
     fewest = FEWEST_UNIT_PERIODS if over_time else 1
     known = known[known.groupby("unit")["period"].transform("size") >= fewest]
-    wide, what = (
-        known.pivot(index="unit", columns="period", values=pair),
-        f"{listing(pair)} in {plural(fewest, 'period')}",
-    )
-    _need(len(wide) >= FEWEST_UNITS, f"{FEWEST_UNITS} branches are needed with {what}; there are {len(wide)}.")
+    wide = known.pivot(index="unit", columns="period", values=pair)
+    there = f"{len(wide)} branches have {listing(pair)} in {plural(fewest, 'period')}"
+    _need(len(wide) >= FEWEST_UNITS, f"{there}; {FEWEST_UNITS} are needed.")
     one, other = (wide[name].to_numpy("float64") for name in pair)
     value, random = _agreement(one, other, over_time), np.random.default_rng(seed)
     _need(math.isfinite(value), f"{listing(pair).capitalize()} do not both vary.")
     picks = random.integers(0, len(wide), (draws, len(wide)))
     drawn = np.array([_agreement(one[pick], other[pick], over_time) for pick in picks])
-    return bootstrapped(
-        Estimate.from_draws, value, drawn, unit="correlation", n=len(wide), method="percentile bootstrap over branches"
-    )
+    told = {"unit": "correlation", "n": len(wide), "method": "percentile bootstrap over branches"}
+    return bootstrapped(Estimate.from_draws, value, drawn, **told)
 
 
 def _agreement(one: np.ndarray, other: np.ndarray, over_time: bool) -> float:
@@ -378,7 +374,11 @@ def _agreement(one: np.ndarray, other: np.ndarray, over_time: bool) -> float:
 
 
 def answer_table(answers: Mapping[str, Any]) -> pd.DataFrame:
-    """Answers, or the parts of them, one a row: label, value, low, high (missing where not testable), note (why)."""
+    """Answers, and the parts of compound ones, one a row.
+
+    Returns:
+        section (the part, else empty), label (the reading), value, low, high (missing where not testable), note (why).
+    """
     parts = {name: answer if isinstance(answer, Mapping) else {"": answer} for name, answer in answers.items()}
-    labelled = [(f"{part} {name}".strip(), one) for name, some in parts.items() for part, one in some.items()]
-    return pd.DataFrame([{"label": label.replace("_", " ")} | columns(one) for label, one in labelled])
+    each = [(part, name, answer) for name, some in parts.items() for part, answer in some.items()]
+    return pd.DataFrame([{"section": part, "label": name} | columns(answer) for part, name, answer in each])

@@ -112,6 +112,7 @@ ROWS = (
         ),
         origin="Fornell & Wernerfelt 1987; Hart, Heskett & Sasser 1990; disputed by Keiningham and others 2005",
         article=("A1",),
+        notebook="26_what_keeping_and_winning_cost",
     ),
     Hypothesis(
         id="R04",
@@ -134,6 +135,7 @@ ROWS = (
         ),
         origin="Consumer studies of the 1980s, retold ever since; Hart, Heskett & Sasser 1990",
         article=("A5",),
+        notebook="26_what_keeping_and_winning_cost",
     ),
     Hypothesis(
         id="R05",
@@ -221,6 +223,7 @@ ROWS = (
         ),
         origin="The recency, frequency and money tradition; Schmittlein, Morrison & Colombo 1987 ask for recency too",
         article=("A1",),
+        notebook="21_who_will_buy_again",
     ),
     Hypothesis(
         id="R08",
@@ -239,6 +242,7 @@ ROWS = (
         pitfalls=(SORTING, SURVIVORS, COST_SPLIT),
         origin="Reichheld & Sasser 1990; Reinartz & Kumar 2002 found no such saving",
         article=("A1",),
+        notebook="26_what_keeping_and_winning_cost",
     ),
     Hypothesis(
         id="R09",
@@ -300,6 +304,7 @@ ROWS = (
         pitfalls=(REVERSED, "losing customers of little value can raise profit", "two series may share a trend"),
         origin="Reichheld & Sasser 1990; otherwise plain accounting",
         article=("A2",),
+        notebook="26_what_keeping_and_winning_cost",
     ),
     Hypothesis(
         id="R12",
@@ -318,6 +323,7 @@ ROWS = (
         pitfalls=(BY_DEFINITION, "the intake of new customers may fall at the same time"),
         origin="Book-keeping",
         article=("A2",),
+        notebook="26_what_keeping_and_winning_cost",
     ),
     Hypothesis(
         id="R13",
@@ -343,6 +349,7 @@ ROWS = (
         pitfalls=(UNITS_NOT_CUSTOMERS, "all three may share a trend", "profit is noisy", REVERSED),
         origin="Heskett and others 1994; Anderson, Fornell & Lehmann 1994; weak on average in Otto and others 2020",
         article=("A5",),
+        notebook="26_what_keeping_and_winning_cost",
     ),
     Hypothesis(
         id="R14",
@@ -361,6 +368,7 @@ ROWS = (
         pitfalls=("response curves are often judgements, not measurements",),
         origin="Blattberg & Deighton 1996, Harvard Business Review",
         article=("A2",),
+        notebook="26_what_keeping_and_winning_cost",
     ),
     Hypothesis(
         id="R15",
@@ -390,5 +398,6 @@ ROWS = (
         pitfalls=(IMMORTAL_TIME, REGRESSION, "larger groups are steadier by averaging alone"),
         origin="Reichheld 1996: customers as an annuity",
         article=("A1",),
+        notebook="26_what_keeping_and_winning_cost",
     ),
 )
