@@ -229,7 +229,7 @@ def _judged_parts(
     for name, part in rule.parts.items():
         single = part.rule.judge(asked[name])
         parts.append(
-            {"name": name, "estimand": part.estimand}
+            {"name": name, "label": rule.label(name), "estimand": part.estimand}
             | _figures(asked[name], part.unit)
             | {
                 "smallest_effect": part.rule.smallest_effect,

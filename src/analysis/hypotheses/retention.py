@@ -45,8 +45,9 @@ _COST_GATE = (
 
 _REPEATERS = (
     "Mean margin (revenue where margin is unknown) of small repeat buyers divided by that of heavy one-time buyers, "
-    "over the longest follow-up that half of the customers have in full; small is two orders or more of a mean value "
-    "up to the median first order, heavy is a single order at or above the {cut} of first orders"
+    "over a follow-up that is the same for all (by default the longest that half of the customers have in full); small "
+    "is two orders or more of a mean value up to the median first order, heavy is a single order at or above the {cut} "
+    "of first orders"
 )
 
 ROWS = (
@@ -146,8 +147,18 @@ ROWS = (
         ),
         unit="ratio",
         rule=all_of(
-            p75=Part(Directional(at_least=1.05, null=1.0), "ratio", _REPEATERS.format(cut="75th percentile")),
-            p90=Part(Directional(at_least=1.05, null=1.0), "ratio", _REPEATERS.format(cut="90th percentile")),
+            p75=Part(
+                Directional(at_least=1.05, null=1.0),
+                "ratio",
+                _REPEATERS.format(cut="75th percentile"),
+                label="against the top quarter",
+            ),
+            p90=Part(
+                Directional(at_least=1.05, null=1.0),
+                "ratio",
+                _REPEATERS.format(cut="90th percentile"),
+                label="against the top tenth",
+            ),
         ),
         causal=False,
         needs={"orders": ("amount",)},
@@ -176,14 +187,16 @@ ROWS = (
             share_gap=Part(
                 Directional(at_least=0.05),
                 "points",
-                "share of the second half-window's margin (else revenue) that comes from customers who ordered twice or "
-                "more in the first half, minus their share among all customers",
+                "share of the second half-window's margin (else revenue) that comes from customers who ordered twice "
+                "or more in the first half, minus their share among all customers",
+                label="share of money beyond share of heads",
             ),
             rate=Part(
                 Directional(at_least=0.10),
                 "correlation",
                 "rank correlation of a customer's number of orders in one half of the window with the margin per month "
                 "in the next half, all customers exposed for the same time",
+                label="rank correlation with later money",
             ),
         ),
         causal=False,

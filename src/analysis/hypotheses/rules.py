@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Protocol
 
 from analysis.estimates import NotTestable
@@ -347,6 +347,7 @@ class Part:
     unit: str
     estimand: str = ""
     speaks: str = "both"
+    label: str = field(default="", compare=False)  # for readers; decides nothing
 
 
 @dataclass(frozen=True)
@@ -436,14 +437,18 @@ class Compound:
             return "every part" if len(self.parts) > 1 else "the part"
         return f"at least {self._needed} of {len(self.parts)} parts"
 
+    def label(self, name: str) -> str:
+        """A part's name as people read it."""
+        return self.parts[name].label or name.replace("_", " ")
+
     def _reason(self, single: Mapping[str, Verdict], word: str) -> str:
-        said = "; ".join(f"{_words(name)}: {verdict.word}" for name, verdict in single.items())
+        said = "; ".join(f"{self.label(name)}: {verdict.word}" for name, verdict in single.items())
         return f"{said[:1].upper()}{said[1:]}. The rule asks for {self._ask}."
 
     def text(self, unit: str) -> str:
         """The rule as a sentence a part."""
         way = {"both": "", "for": " (can only support)", "against": " (can only refute)"}
-        parts = " ".join(f"{_words(name)}{way[p.speaks]}: {p.rule.text(p.unit)}" for name, p in self.parts.items())
+        parts = " ".join(f"{self.label(name)}{way[p.speaks]}: {p.rule.text(p.unit)}" for name, p in self.parts.items())
         return f"The claim needs {self._ask}. {parts}{self._strictness()}"
 
     def _strictness(self) -> str:
@@ -483,11 +488,6 @@ class Compound:
             for n, p in self.parts.items()
         }
         return {"kind": self.kind, "k": self.k, "parts": parts}
-
-
-def _words(name: str) -> str:
-    """A part's name as people read it."""
-    return name.replace("_", " ")
 
 
 Rule = SimpleRule | Compound
