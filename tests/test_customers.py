@@ -162,3 +162,10 @@ def test_a_table_without_orders_says_what_to_look_at():
 def test_unknown_policies_are_refused(wrong, says):
     with pytest.raises(SettingsError, match=says):
         customers.purchases(orders([("ann", "2024-01-01", 5)], until="2024-01-11"), **wrong)
+
+
+@pytest.mark.parametrize("days", [0, -5])
+def test_a_follow_up_of_no_days_is_refused(days):
+    bought = customers.purchases(orders([("ann", "2024-01-01", 5)], until="2024-01-11"))
+    with pytest.raises(SettingsError, match=f"follow-up of {days} days is none"):
+        customers.totals(bought, within=days)

@@ -190,6 +190,9 @@ def totals(bought: Purchases, *, within: int | None = None, annual_discount_rate
     Returns:
         Columns first_amount (money of the first order), orders (count), revenue (money), value (margin where known,
         else revenue) and followed_days (first order to the last day seen), sorted by all of them.
+
+    Raises:
+        SettingsError: equal follow-up of less than a day.
     """
     table = _per_customer(bought, grouped=within, within=within, annual_discount_rate=annual_discount_rate)
     return table.drop(columns="later_value")
@@ -214,6 +217,8 @@ def _per_customer(
 ) -> pd.DataFrame:
     import ibis
 
+    if within is not None and within < 1:
+        raise SettingsError(f"A follow-up of {within} days is none; it must be 1 day or more.")
     rows = bought.rows
     early = ibis.literal(True) if grouped is None else rows.age <= grouped
     counted = ibis.literal(True) if within is None else rows.age <= within
