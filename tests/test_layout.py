@@ -16,7 +16,7 @@ SOURCE = ROOT / "src/analysis"
 FLOW = [
     "words", "estimates", "tables", "sources", "readings", "checks", "datasets", "studies", "customers", "cohorts",
     "lifetimes", "spending", "repeaters", "retention", "hazards", "renewal", "buying", "value", "steadiness",
-    "economics", "worth", "hypotheses", "exhibits", "findings", "figures", "profiles", "stays", "boards",
+    "economics", "worth", "hypotheses", "exhibits", "findings", "figures", "prospects", "profiles", "stays", "boards",
     "notebooks", "worker", "runs", "progress", "publishing", "pages", "report", "cli",
 ]  # fmt: skip
 

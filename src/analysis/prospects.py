@@ -1,0 +1,196 @@
+"""Who will buy again? Buying models beside a naive rule on a hold-out, and whether counting orders is enough (R07).
+
+A log is cut on a day. Models learn from what came before it and are shown only with what they gain on what came
+after. Every table stands on groups of customers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy  # its parts load when they are first used
+
+from analysis import buying, figures
+from analysis.customers import Purchases
+from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, in_brief
+from analysis.exhibits import Figure, Table, Text, say
+from analysis.retention import MIN_EVENTS, resamples
+from analysis.words import count
+
+FAMILIES: dict[str, Any] = {each.NAME: each for each in (buying.BGNBD, buying.MBGNBD, buying.ParetoNBD)}
+FEWEST, SHORTEST, FOLDS = 100, 0.25, 10  # customers; share of the log held out; parts of the cross-validation
+NEEDED = f"Needed: {FEWEST} customers, {MIN_EVENTS} back on the hold-out, {SHORTEST:.0%} of the log held out. Here:"
+COUNT, FULLER = "count of orders", "count, recency and time"
+SILENCE = {"to 4": 4, "4 to 13": 13, "13 to 26": 26, "over 26": np.inf}  # weeks
+LEAST = 1e-4  # a dispersion or a forecast below it counts as this: its logarithm would carry the whole loss
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What was known on a day, the models fitted to it, and their gains over the naive rule; the first model leads."""
+
+    bought: Purchases
+    until: date
+    share: float
+    weeks: float
+    rows: pd.DataFrame
+    fits: Mapping[str, buying.Fit]
+    gains: Mapping[str, Answer]
+
+    @property
+    def told(self) -> str:
+        """What each model gains, or why the leading one cannot be shown."""
+        lead, each = next(iter(self.gains.values())), [f"{name} {in_brief(gain)}" for name, gain in self.gains.items()]
+        gained = f"Share of the naive rule's squared error on the hold-out that each model removes: {'; '.join(each)}."
+        return lead.reason if isinstance(lead, NotTestable) else gained
+
+
+def look_ahead(bought: Purchases, *, families: Sequence[str], share: float, draws: int, seed: int) -> Outlook:
+    """Cut a log, fit the models to its first part, and measure their gains on the rest.
+
+    Args:
+        bought: the orders.
+        families: keys of `FAMILIES`; the first leads.
+        share: of the log's days that is held out, 0 to 1, to the nearest week, and at least one.
+        draws, seed: of the resamples of customers.
+
+    Returns:
+        With the models that could be fitted; the gains of the others say why they could not.
+    """
+    days = (bought.observed_until - bought.rows.ordered_on.min().to_pyarrow().as_py()).days
+    until = bought.observed_until - timedelta(weeks=max(1, round(share * days / buying.WEEK)))
+    rows = buying.summarise(bought, until=until)
+    gains: dict[str, Any] = {name: buying.fit_buying(rows, FAMILIES[name]) for name in families}
+    fits = {name: fit for name, fit in gains.items() if isinstance(fit, buying.Fit)}
+    gains |= {name: buying.gain(fit, rows, draws=draws, seed=seed) for name, fit in fits.items()}
+    return Outlook(bought, until, share, (bought.observed_until - until).days / buying.WEEK, rows, fits, gains)
+
+
+# --- Is the count of orders enough? -----------------------------------------------------------------------------
+
+
+def race(outlook: Outlook, *, draws: int, seed: int) -> dict[str, Answer]:
+    """How much better than by their count of orders alone customers are foretold who were not used to fit.
+
+    Each customer falls into one of ten parts and is foretold by negative binomial models of the other nine, with the
+    dispersion of the count-only model. Gains are in deviance, over that of one mean for all. In the other readings
+    the forecast of a buying model replaces the covariates; its level and slope are fitted to the other parts too.
+
+    Returns:
+        Readings of R07 by `FULLER` and each buying model, and under `COUNT` what the count explains; in unit gain.
+    """
+    from statsmodels.api import GLM, families
+
+    rows, weight = outlook.rows, outlook.rows["weight"].to_numpy(int)
+    people, back = int(weight.sum()), int(weight @ (rows["later"] > 0))
+    if people < FEWEST or back < MIN_EVENTS or outlook.share < SHORTEST:
+        return dict.fromkeys([FULLER, COUNT], NotTestable(f"{NEEDED} {people:,}, {back:,} and {outlook.share:.0%}."))
+    designs, later = _designs(outlook), rows["later"].to_numpy(float)
+    plain = GLM(later, designs[COUNT], family=families.Poisson(), freq_weights=weight).fit().fittedvalues
+    dispersion = max(weight @ ((later - plain) ** 2 - plain) / (weight @ plain**2), LEAST)
+    parts = np.random.default_rng(seed).multinomial(weight, np.full(FOLDS, 1 / FOLDS))
+    ruler, each = families.NegativeBinomial(alpha=dispersion), pd.DataFrame({"weight": parts[parts > 0]})
+    lost = np.array([_lost(later, design, ruler, parts) for design in designs.values()])
+    drawn = np.concatenate([lost @ block.T for block in resamples(each, draws=draws, seed=seed)], axis=-1)
+    both, answers = (lost @ each["weight"].to_numpy(), drawn), {}
+    for place, name in list(enumerate(designs))[1:]:
+        value, found = ((of[int(place > 1)] - of[place]) / of[0] for of in both)
+        answers[name] = bootstrapped(Estimate.from_draws, float(value), found, unit="gain", n=people, events=back)
+    return answers
+
+
+def _designs(outlook: Outlook) -> dict[str, np.ndarray]:
+    rows, ahead, mean = outlook.rows, outlook.weeks, np.ones(len(outlook.rows))
+    orders, silence = np.log1p(rows["repeats"]), np.log1p(rows["observed"] - rows["last"])
+    by = {"mean": [mean], COUNT: [mean, orders, orders**2]}
+    by[FULLER] = [*by[COUNT], silence, np.log1p(rows["observed"])]
+    by |= {name: [mean, np.log(fit.model.expected(rows, ahead).clip(LEAST))] for name, fit in outlook.fits.items()}
+    # The same span without what is said twice, such as the age of customers who all came on one day.
+    return {name: scipy.linalg.orth(np.column_stack(found)) for name, found in by.items()}
+
+
+def _lost(later: np.ndarray, design: np.ndarray, family: Any, parts: np.ndarray) -> np.ndarray:
+    """Deviance of each history in each part where it occurs, foretold by the customers of the other parts."""
+    from statsmodels.api import GLM
+
+    fits = (GLM(later, design, family=family, freq_weights=parts.sum(axis=1) - part).fit() for part in parts.T)
+    return np.column_stack([family.resid_dev(later, fit.predict(design)) ** 2 for fit in fits])[parts > 0]
+
+
+# --- What the models say, and what came -------------------------------------------------------------------------
+
+
+def shown(make: Callable[..., Any], outlook: Outlook, **telling: Any) -> Figure | Table | Text:
+    """A figure or table with what the leading model gains; without such a model, why there is none.
+
+    Args:
+        make: `tracking`, or a function of an outlook that returns the rows of a table.
+        outlook: from `look_ahead`.
+        telling: of the exhibit.
+    """
+    if isinstance(next(iter(outlook.gains.values())), NotTestable):
+        return say("{}", outlook.told)
+    telling["caption"] = outlook.told
+    return tracking(outlook, **telling) if make is tracking else Table(rows=make(outlook), **telling)
+
+
+def tracking(outlook: Outlook, *, min_cell: int, **telling: Any) -> Figure:
+    """Repeat orders of all customers week by week, as they came and as they were foretold."""
+    lead, fit = next(iter(outlook.fits.items()))
+    names = {"week": "x", "actual": "what came", "model": lead, "naive": "naive rule"}
+    table = buying.tracking(fit, outlook.bought, until=outlook.until).rename(columns=names)
+    came, model, naive = (count(end) for end in table.iloc[-1, 1:])
+    telling["title"] = f"{came} repeat orders had come at the end; {lead} foretold {model}, the naive rule {naive}"
+    lines = table[table["what came"] >= min_cell].melt("x", var_name="line", value_name="y").dropna()
+    return figures.sweep(lines, mark=float(table["x"].iloc[-1]) - outlook.weeks, **telling)
+
+
+def by_frequency(outlook: Outlook) -> pd.DataFrame:
+    """Orders a customer on the hold-out by repeat orders before it, as `buying.forecasts`; 7 stands for more too."""
+    return buying.forecasts(next(iter(outlook.fits.values())), outlook.rows)
+
+
+def in_total(outlook: Outlook) -> pd.DataFrame:
+    """All orders on the hold-out: what came, what each model expects, the naive rule; who, value, low, high."""
+    rows, weight = outlook.rows, outlook.rows["weight"].to_numpy(float)
+    lines: list[dict[str, Any]] = [{"who": "what came", "value": weight @ rows["later"]}]
+    for name, fit in outlook.fits.items():
+        total = fit.estimate(lambda model: weight @ model.expected(rows, outlook.weeks), unit="count")
+        lines.append({"who": name, **columns(total)})
+    lines.append({"who": "naive rule", "value": weight @ buying.own_pace(rows, outlook.weeks)})
+    return pd.DataFrame(lines, columns=["who", "value", "low", "high"])
+
+
+def alive(outlook: Outlook) -> pd.DataFrame:
+    """Chance that customers still are some, by history and model; repeats, weeks_of_silence, customers, the models."""
+    return _by_history(outlook.rows, {name: fit.model.alive(outlook.rows) for name, fit in outlook.fits.items()})
+
+
+def silent(outlook: Outlook) -> pd.DataFrame:
+    """Chance of no order on the hold-out, as `alive`, and had_none: the share of customers who had none."""
+    chances = {name: fit.model.silent(outlook.rows, outlook.weeks) for name, fit in outlook.fits.items()}
+    return _by_history(outlook.rows, {**chances, "had_none": outlook.rows["later"] == 0})
+
+
+def _by_history(rows: pd.DataFrame, chances: Mapping[str, Any]) -> pd.DataFrame:
+    repeats = rows["repeats"].clip(upper=3).map({0: "0", 1: "1", 2: "2", 3: "3 or more"}).rename("repeats")
+    silence = pd.cut(rows["observed"] - rows["last"], [-1, *SILENCE.values()], labels=list(SILENCE))
+    each = pd.DataFrame({"customers": 1.0, **chances}).mul(rows["weight"], axis=0)
+    sums = each.groupby([repeats, silence.rename("weeks_of_silence")], observed=True).sum()
+    return sums.div(sums["customers"], axis=0).assign(customers=sums["customers"]).reset_index()
+
+
+def parameters(outlook: Outlook) -> pd.DataFrame:
+    """Every model's parameters with standard errors and 95% intervals, as `Fit.table`."""
+    return pd.concat({name: fit.table for name, fit in outlook.fits.items()}, names=["model"]).reset_index("model")
+
+
+def spending(outlook: Outlook) -> Answer:
+    """What the spending an order is multiplied by for every doubling of a customer's repeat orders."""
+    fit = buying.fit_spend(buying.spend(outlook.bought, until=outlook.until), by_frequency=True)
+    return fit if isinstance(fit, NotTestable) else fit.estimate(lambda model: model.per_doubling, unit="ratio")
