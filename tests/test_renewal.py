@@ -134,10 +134,10 @@ def test_counts_drawn_from_the_model_fit_it_and_a_dip_does_not():
 @pytest.mark.parametrize(
     ("rows", "unit", "reason"),
     [
-        (cohort([1000, 1000, 1000]), "year", "0 customers left"),
+        (cohort([1000, 1000, 1000]), "year", "Nobody has left"),
         (cohort([40, 5, 2]), "year", "Fewer than 50"),
         (cohort([1000, 600]), "year", "two years"),
-        (cohort([1, 0]), "year", "1 customer left"),
+        (cohort([1, 0]), "year", "Only 1 customer has left"),
         (cohort([1000, 0]), "month", "Fewer than 50"),
     ],
 )

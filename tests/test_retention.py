@@ -117,8 +117,8 @@ def test_the_band_of_an_emptied_curve_stays_finite():
 @pytest.mark.parametrize(
     ("rows", "until", "reason"),
     [
-        (spells((5, False, 100)), 4, "0 customers left"),
-        (spells((5, True, 1)), 5, "1 customer left"),
+        (spells((5, False, 100)), 4, "Nobody has left"),
+        (spells((5, True, 1)), 5, "Only 1 customer has left"),
         (spells((5, True, 100)), 6, "not inside the 5 months"),
         (spells((5, True, 100)), 0, "not inside"),
         (spells((2, True, 40, 1), (9, True, 100, 5)), 8, "falls to zero before older customers enter"),

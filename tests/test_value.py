@@ -346,7 +346,7 @@ def test_a_curve_is_observed_then_foretold():
 
 @pytest.mark.parametrize(
     ("lost", "stay", "said"),
-    [([0, 0], 500, "0 customers left"), ([10, 5], 3, "at least 30"), ([40, 0], 0, "customers")],
+    [([0, 0], 500, "Nobody has left"), ([10, 5], 3, "at least 30"), ([40, 0], 0, "customers")],
 )
 def test_customers_that_show_no_curve_say_why_all_the_way(lost, stay, said):
     found = retention_curve(spells(lost, stay), unit="year", draws=20, seed=1)

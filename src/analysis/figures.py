@@ -384,7 +384,7 @@ def sweep(
     mark: float | None = None,
     mark_label: str = "",
     **telling: Unpack[Telling],
-) -> Figure:
+) -> Figure | Text:
     """How an answer moves with an assumption: one named line for each value of a second one.
 
     Args:
@@ -395,6 +395,8 @@ def sweep(
         mark, mark_label: where the study stands on x, and its words.
         telling: see the module.
     """
+    if lines["y"].notna().sum() == 0:
+        return say("There is nothing to draw here. {}", telling.get("caption", ""))
     groups = [(colour, line, rows.sort_values("x")) for colour, line, rows in _groups(lines, "line")]
     within = _limits(lines["x"], unit=x_unit, margin=0)
 

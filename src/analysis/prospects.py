@@ -139,7 +139,7 @@ def shown(make: Callable[..., Any], outlook: Outlook, **telling: Any) -> Figure 
     return tracking(outlook, **telling) if make is tracking else Table(rows=make(outlook), **telling)
 
 
-def tracking(outlook: Outlook, *, min_cell: int, **telling: Any) -> Figure:
+def tracking(outlook: Outlook, *, min_cell: int, **telling: Any) -> Figure | Text:
     """Repeat orders of all customers week by week, as they came and as they were foretold."""
     lead, fit = next(iter(outlook.fits.items()))
     names = {"week": "x", "actual": "what came", "model": lead, "naive": "naive rule"}

@@ -17,6 +17,7 @@ from analysis.retention import (
     average_yearly_rate,
     by_year,
     resamples,
+    too_few,
     yearly_retention,
 )
 from analysis.words import plural
@@ -227,7 +228,7 @@ def retention_curve(
         The curve, or the reason why these customers do not show one.
     """
     if (left := leavers(lifetimes)) < MIN_EVENTS:
-        return NotTestable(f"{plural(left, 'customer')} left; a retention curve needs at least {MIN_EVENTS} leavers.")
+        return NotTestable(too_few(left, "a retention curve"))
     counts, year = yearly_counts(lifetimes, unit=unit), np.arange(1, years + 1)
     if counts.empty:
         return NotTestable(f"Fewer than {MIN_AT_RISK} customers were watched for a whole year.")

@@ -65,6 +65,12 @@ class RiskTable:
         return areas[..., last] + survival[..., last] * (ages - times[last])
 
 
+def too_few(left: int, what: str) -> str:
+    """Why nothing can be said of so few departures."""
+    seen = f"Only {plural(left, 'customer')} {'has' if left == 1 else 'have'} left" if left else "Nobody has left"
+    return f"{seen}; {what} needs at least {MIN_EVENTS} leavers."
+
+
 def risk_table(lifetimes: pd.DataFrame, weights: np.ndarray | None = None) -> RiskTable:
     """Count who is at risk and who leaves at each distinct time.
 
@@ -246,7 +252,7 @@ def rmst(lifetimes: pd.DataFrame, *, until: float, unit: str) -> Answer:
     """
     left = leavers(lifetimes)
     if left < MIN_EVENTS:
-        return NotTestable(f"{plural(left, 'customer')} left; a mean needs at least {MIN_EVENTS} leavers.")
+        return NotTestable(too_few(left, "a mean"))
     table = risk_table(lifetimes)
     if until <= 0 or until > table.times[-1]:
         return NotTestable(f"The horizon of {until:g} {unit}s is not inside the {table.times[-1]:g} {unit}s observed.")
@@ -364,7 +370,7 @@ def tenure_from_rate(lifetimes: pd.DataFrame, *, unit: str, seed: int, draws: in
     rows, _ = _in_whole_periods(lifetimes, unit)
     until, left = follow_up(rows), leavers(rows)
     if left < MIN_EVENTS:
-        return NotTestable(f"{plural(left, 'customer')} left; at least {MIN_EVENTS} leavers are needed.")
+        return NotTestable(too_few(left, "this comparison"))
     if until <= 0:
         return NotTestable(f"There is no time at which {MIN_AT_RISK} customers were still at risk.")
     found = [_stay_ratio(rows, weights, until) for weights in resamples(rows, draws=draws, seed=seed)]
