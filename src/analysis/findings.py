@@ -279,7 +279,9 @@ def _capped(verdict: Verdict, entry: Mapping[str, Any]) -> Verdict:
     if entry["causal"] and entry["rung"] < "D":
         untested = "These data cannot test the cause."
     if limit and verdict.word in (SUPPORTED, CONTRADICTED):
-        return Verdict(INCONCLUSIVE, f"Taken at face value: {verdict.word}. {limit}", verdict.parts)
+        return Verdict(
+            INCONCLUSIVE, f"Taken at face value: {verdict.word}. {limit[:1].upper()}{limit[1:]}", verdict.parts
+        )
     if verdict.word == SUPPORTED and untested:
         return Verdict(ASSOCIATION, f"{verdict.reason} {untested}", verdict.parts)
     return verdict
