@@ -312,8 +312,10 @@ def test_the_page_for_the_public_holds_no_code(place):
 
 
 COMMAND = """
+import signal
 import sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
 from analysis import cli, notebooks
 notebooks.FOLDER = Path("books").resolve()
 sys.exit(cli.main(["report", "--jobs", "2"]))

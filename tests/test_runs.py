@@ -105,8 +105,10 @@ def test_a_notebook_that_takes_too_long_in_all_is_ended_with_its_kernel(tmp_path
 
 
 KILLED = """
+import signal
 import sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
 sys.path.insert(0, {tests!r})
 from books import make_book
 from analysis.runs import Job, Runner
