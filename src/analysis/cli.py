@@ -116,11 +116,12 @@ def _study(settings: Studies, name: str) -> Study:
 
 
 def _known(name: str, known: Any, what: str) -> str:
-    import difflib
+    from analysis.tables import nearest
 
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0)
-        raise WrongCommandError(f"there is no {what} {name!r}; the nearest is {near[0]!r}; all: {', '.join(known)}.")
+        raise WrongCommandError(
+            f"there is no {what} {name!r}; the nearest is {nearest(name, known)!r}; all: {', '.join(known)}."
+        )
     return name
 
 

@@ -7,7 +7,6 @@ without running it, and so that a default never depends on another parameter.
 from __future__ import annotations
 
 import ast
-import difflib
 import io
 import json
 import math
@@ -18,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from analysis.tables import SettingsError
+from analysis.tables import SettingsError, nearest
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 FINDINGS = "findings"  # what the last notebooks need: the findings of the others
@@ -91,8 +90,9 @@ class Notebook:
         """
         if name == "study" or name not in self.parameters:
             names = [n for n in self.parameters if n != "study"]
-            near = difflib.get_close_matches(name, names, n=1, cutoff=0)
-            hint = f" The nearest is {near[0]}; all are: {', '.join(names)}." if near else " It takes none."
+            hint = (
+                f" The nearest is {nearest(name, names)}; all are: {', '.join(names)}." if names else " It takes none."
+            )
             raise SettingsError(f"{where}: {self.name} has no parameter {name!r}.{hint}")
         return self.parameters[name]
 

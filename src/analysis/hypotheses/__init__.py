@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-
 from analysis.hypotheses import (
     engagement,
     expectations,
@@ -16,6 +14,7 @@ from analysis.hypotheses import (
     satisfaction,
 )
 from analysis.hypotheses.register import Hypothesis
+from analysis.tables import nearest
 
 FAMILIES = {
     "R": "Keeping customers, and what it is worth",
@@ -42,8 +41,9 @@ def get(hypothesis_id: str) -> Hypothesis:
         KeyError: there is none; the message names the nearest.
     """
     if hypothesis_id not in REGISTER:
-        near = difflib.get_close_matches(hypothesis_id, REGISTER, n=1, cutoff=0)
-        raise KeyError(f"no hypothesis {hypothesis_id!r} in the register; the nearest is {near[0]}")
+        raise KeyError(
+            f"no hypothesis {hypothesis_id!r} in the register; the nearest is {nearest(hypothesis_id, REGISTER)}"
+        )
     return REGISTER[hypothesis_id]
 
 
