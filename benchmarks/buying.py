@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import buying, customers, studies
+from analysis import buying, customers, fits, studies
 
 ROOT = Path(__file__).parents[1]
 THREADS = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -38,16 +38,16 @@ NEEDS = {
 }
 FIT = {
     "loyalty-lab": """
-from analysis import buying
+from analysis import buying, fits
 def fit(table):
-    return buying.fit_buying(table.assign(weight=1.0), buying.BGNBD).table["value"]
+    return fits.fit_buying(table.assign(weight=1.0), buying.BGNBD).table["value"]
 """,
     "loyalty-lab, rows counted": """
-from analysis import buying
+from analysis import buying, fits
 def prepare(table):
     return buying.recounted(table.assign(weight=1.0))
 def fit(table):
-    return buying.fit_buying(table, buying.BGNBD).table["value"]
+    return fits.fit_buying(table, buying.BGNBD).table["value"]
 """,
     "lifetimes": """
 from lifetimes import BetaGeoFitter
@@ -138,9 +138,9 @@ def compare(title: str, table: pd.DataFrame, names: list[str], *, runs: int, env
 
 def bootstrap(table: pd.DataFrame, *, draws: int) -> None:
     rows = buying.recounted(table.assign(weight=1.0))
-    fit = buying.fit_buying(rows, buying.BGNBD)
+    fit = fits.fit_buying(rows, buying.BGNBD)
     start = time.process_time()
-    drawn = buying.bootstrap(fit, rows, draws=draws, seed=1)
+    drawn = fits.bootstrap(fit, rows, draws=draws, seed=1)
     seconds = time.process_time() - start
     print(f"\nBootstrap of the master, {draws:,} refits: {seconds:.2f} CPU s")
     for kind, errors in {"resampled": drawn.std(axis=0), "curvature": fit.table["error"]}.items():

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from invented import orders
 
-from analysis import buying, customers
+from analysis import buying, customers, holdout, order_values, retention
 from analysis.buying import BGBB, BGNBD, MBGNBD, ParetoNBD
 from analysis.estimates import NotTestable
+from analysis.fits import bootstrap, fit_buying, likelihood
 from analysis.tables import TableError
 
 MODELS = {
@@ -95,7 +96,7 @@ def test_opportunities_hold_an_order_or_none(log):
 
 
 def test_spending_leaves_the_first_order_out(log):
-    assert buying.spend(log).to_numpy().tolist() == [[2, 45, 1]]
+    assert order_values.spend(log).to_numpy().tolist() == [[2, 45, 1]]
 
 
 # --- Likelihoods ------------------------------------------------------------------------------------------------
@@ -106,7 +107,7 @@ SEEN = histories((0, 0, 0, 1), (0, 0, 9, 5), (1, 1, 9, 2), (3, 5, 9, 2), (8, 9, 
 @pytest.mark.parametrize("family", MODELS)
 def test_slopes_are_those_of_the_likelihood(family):
     logs = np.log(list(vars(MODELS[family]).values()))
-    at = buying._likelihood(family, buying._history(SEEN), SEEN["weight"].to_numpy())
+    at = likelihood(family, buying.history(SEEN), SEEN["weight"].to_numpy())
     for place, step in enumerate(np.eye(4) * 1e-5):
         # Central differences are right to the square of the step.
         numeric = (at(logs + step)[0] - at(logs - step)[0]) / 2e-5
@@ -115,7 +116,7 @@ def test_slopes_are_those_of_the_likelihood(family):
 
 def test_slopes_of_spending():
     x, mean, weight = np.array([1.0, 2, 9]), np.array([3.0, 20, 35]), np.array([2.0, 1, 4])
-    at = buying._likelihood(buying.GammaGamma, (x, mean), weight)
+    at = likelihood(order_values.GammaGamma, (x, mean), weight)
     logs = np.log([6.0, 3.7, 15.0, 1.1])
     for place, step in enumerate(np.eye(4) * 1e-5):
         numeric = (at(logs + step)[0] - at(logs - step)[0]) / 2e-5
@@ -236,7 +237,7 @@ def test_gigantic_numbers_stay_numbers(family):
 @pytest.mark.parametrize("family", MODELS)
 def test_the_truth_of_a_simulated_shop_is_found(family):
     truth = np.array(list(vars(MODELS[family]).values()))
-    fit = buying.fit_buying(shop(MODELS[family], seed=11), family)
+    fit = fit_buying(shop(MODELS[family], seed=11), family)
     errors = np.sqrt(np.diag(fit.covariance))
     # Four parameters, one seed: 3.5 standard errors leave one seed in five hundred outside.
     assert (np.abs(np.log(fit.table["value"] / truth)) < 3.5 * errors).all()
@@ -246,9 +247,9 @@ def test_the_truth_of_a_simulated_shop_is_found(family):
 @pytest.mark.parametrize("family", MODELS)
 def test_splitting_rows_and_adding_weights_changes_nothing(family):
     rows = shop(MODELS[family], seed=3, size=1_500)
-    whole = buying.fit_buying(buying.recounted(rows), family)
+    whole = fit_buying(buying.recounted(rows), family)
     halves = pd.concat([rows.assign(weight=0.25), rows.assign(weight=0.75)]).sample(frac=1, random_state=1)
-    split = buying.fit_buying(halves, family)
+    split = fit_buying(halves, family)
     assert split.customers == whole.customers == 1_500
     assert split.log_likelihood == pytest.approx(whole.log_likelihood, rel=1e-12)
     assert list(split.table["value"]) == pytest.approx(list(whole.table["value"]), rel=1e-6)
@@ -257,18 +258,18 @@ def test_splitting_rows_and_adding_weights_changes_nothing(family):
 def test_weeks_and_days_give_the_same_customers():
     weeks = shop(MODELS[ParetoNBD], seed=5, size=1_500)
     days = weeks.assign(last=weeks["last"] * 7, observed=weeks["observed"] * 7)
-    slow, quick = (buying.fit_buying(rows, ParetoNBD).model for rows in (weeks, days))
+    slow, quick = (fit_buying(rows, ParetoNBD).model for rows in (weeks, days))
     assert (quick.r, quick.alpha / 7) == pytest.approx((slow.r, slow.alpha), rel=1e-5)
     assert quick.alive(days) == pytest.approx(slow.alive(weeks), abs=1e-6)
 
 
 def test_a_resample_is_a_fit_of_its_weights_and_errors_agree():
     rows = buying.recounted(shop(MODELS[MBGNBD], seed=8, size=3_000))
-    fit = buying.fit_buying(rows, MBGNBD)
-    drawn = buying.bootstrap(fit, rows, draws=200, seed=4)
-    assert np.array_equal(drawn[:5], buying.bootstrap(fit, rows, draws=200, seed=4)[:5])
-    counts = next(iter(buying.resamples(rows, draws=200, seed=4)))[0]
-    alone = buying.fit_buying(rows.assign(weight=counts).query("weight > 0"), MBGNBD)
+    fit = fit_buying(rows, MBGNBD)
+    drawn = bootstrap(fit, rows, draws=200, seed=4)
+    assert np.array_equal(drawn[:5], bootstrap(fit, rows, draws=200, seed=4)[:5])
+    counts = next(iter(retention.resamples(rows, draws=200, seed=4)))[0]
+    alone = fit_buying(rows.assign(weight=counts).query("weight > 0"), MBGNBD)
     assert drawn[0] == pytest.approx(alone.table["value"].to_numpy(), rel=1e-4)
     # 200 draws know a spread to 5%; the curvature is an approximation besides.
     assert np.log(drawn).std(axis=0) == pytest.approx(np.sqrt(np.diag(fit.covariance)), rel=0.25)
@@ -276,20 +277,20 @@ def test_a_resample_is_a_fit_of_its_weights_and_errors_agree():
 
 def test_an_interval_of_all_expected_orders_is_as_wide_as_resampled_ones():
     rows = buying.recounted(shop(MODELS[BGNBD], seed=2, size=3_000))
-    fit = buying.fit_buying(rows, BGNBD)
+    fit = fit_buying(rows, BGNBD)
     weight = rows["weight"].to_numpy()
     found = fit.estimate(lambda model: weight @ model.expected(rows, 26), unit="count")
-    drawn = [weight @ BGNBD(*line).expected(rows, 26) for line in buying.bootstrap(fit, rows, draws=200, seed=1)]
+    drawn = [weight @ BGNBD(*line).expected(rows, 26) for line in bootstrap(fit, rows, draws=200, seed=1)]
     assert found.low < found.value < found.high
     assert np.log(found.high / found.low) / (2 * 1.96) == pytest.approx(np.std(np.log(drawn)), rel=0.25)
 
 
 def test_on_the_hold_out_of_a_simulated_shop_the_true_model_foretells_and_beats_the_naive_rule():
     rows = shop(MODELS[ParetoNBD], seed=9, ahead=30.0)
-    fit = buying.fit_buying(rows, ParetoNBD)
-    table = buying.forecasts(fit, rows, most=4)
+    fit = fit_buying(rows, ParetoNBD)
+    table = holdout.forecasts(fit, rows, most=4)
     assert (np.abs(table["model"] - table["actual"]) < 3.5 * table["error"]).all()
-    assert buying.gain(fit, rows, draws=200, seed=1).low > 0
+    assert holdout.gain(fit, rows, draws=200, seed=1).low > 0
     assert table["naive"].iloc[0] == 0
 
 
@@ -302,19 +303,19 @@ def many(**columns) -> pd.DataFrame:
 
 @pytest.mark.parametrize("family", MODELS)
 def test_shops_that_determine_nothing_say_why(family):
-    nobody = buying.fit_buying(many(), family)
+    nobody = fit_buying(many(), family)
     assert nobody == NotTestable("0 customers bought again; at least 30 are needed.")
-    alike = buying.fit_buying(histories((2, 4, 9, 500)), family)
+    alike = fit_buying(histories((2, 4, 9, 500)), family)
     assert isinstance(alike, NotTestable)
     assert "alike" in alike.reason
-    assert isinstance(buying.fit_buying(histories((1, 1, 2, 1)), family), NotTestable)
+    assert isinstance(fit_buying(histories((1, 1, 2, 1)), family), NotTestable)
 
 
 @pytest.mark.parametrize("family", MODELS)
 def test_a_shop_whose_customers_all_buy_every_week_gives_numbers_or_a_reason(family):
     weeks = np.arange(10.0, 60)
     steady = pd.DataFrame({"repeats": weeks, "last": weeks, "observed": weeks, "weight": 10.0})
-    found = buying.fit_buying(steady, family)
+    found = fit_buying(steady, family)
     if isinstance(found, NotTestable):
         assert "alike" in found.reason
     else:
@@ -325,7 +326,7 @@ def test_a_shop_whose_customers_all_buy_every_week_gives_numbers_or_a_reason(fam
 def test_a_gigantic_time_is_fitted_or_refused():
     rows = many(repeats=np.tile([0.0, 2], 50), last=np.tile([0.0, 1], 50), observed=np.linspace(1e6, 1e9, 100))
     for family in (BGNBD, MBGNBD, ParetoNBD):
-        found = buying.fit_buying(rows, family)
+        found = fit_buying(rows, family)
         assert isinstance(found, NotTestable) or np.isfinite(found.log_likelihood)
 
 
@@ -341,12 +342,12 @@ def test_units_of_time_cannot_be_mixed():
     with pytest.raises(TableError, match="opportunities"):
         MODELS[BGBB].alive(histories((1, 1.5, 5, 1)))
     rows = shop(MODELS[BGNBD], seed=1, size=800, ahead=10.0)
-    fit = buying.fit_buying(rows, BGNBD)
+    fit = fit_buying(rows, BGNBD)
     rows.attrs["unit"] = "periods of 28 days"
     with pytest.raises(TableError, match="in weeks"):
-        buying.gain(fit, rows, draws=10, seed=1)
+        holdout.gain(fit, rows, draws=10, seed=1)
     with pytest.raises(TableError, match="hold-out"):
-        buying.forecasts(fit, rows.assign(ahead=0.0))
+        holdout.forecasts(fit, rows.assign(ahead=0.0))
 
 
 # --- Spending ---------------------------------------------------------------------------------------------------
@@ -361,7 +362,7 @@ def spenders(*, per_doubling: float, seed: int) -> pd.DataFrame:
 
 @pytest.mark.parametrize("truth", [1.0, 1.2])
 def test_spending_that_depends_on_frequency_is_seen(truth):
-    found = buying.fit_spend(spenders(per_doubling=truth, seed=6), by_frequency=True)
+    found = order_values.fit_spend(spenders(per_doubling=truth, seed=6), by_frequency=True)
     table = found.table.set_index("parameter")
     assert table.loc["per_doubling", "low"] < truth < table.loc["per_doubling", "high"]
     assert (table.loc["per_doubling", "low"] > 1) == (truth > 1)
@@ -369,18 +370,20 @@ def test_spending_that_depends_on_frequency_is_seen(truth):
 
 
 def test_independent_spending_holds_its_factor_at_one():
-    table = buying.fit_spend(spenders(per_doubling=1.0, seed=6)).table.set_index("parameter")
+    table = order_values.fit_spend(spenders(per_doubling=1.0, seed=6)).table.set_index("parameter")
     assert list(table.loc["per_doubling"]) == [1, 0, 1, 1]
 
 
 def test_spending_of_nobody_and_of_equals_is_refused():
     rows = spenders(per_doubling=1.0, seed=6)
-    assert "0 customers" in buying.fit_spend(rows.assign(mean=0.0)).reason
-    assert isinstance(buying.fit_spend(pd.DataFrame({"repeats": [2.0], "mean": [9.0], "weight": [90.0]})), NotTestable)
+    assert "0 customers" in order_values.fit_spend(rows.assign(mean=0.0)).reason
+    assert isinstance(
+        order_values.fit_spend(pd.DataFrame({"repeats": [2.0], "mean": [9.0], "weight": [90.0]})), NotTestable
+    )
 
 
 def test_an_endless_mean_is_said_to_be_endless():
-    model = buying.GammaGamma(2.0, 0.9, 10.0)
+    model = order_values.GammaGamma(2.0, 0.9, 10.0)
     found = model.mean_order(np.array([0, 1]), np.array([np.nan, 30.0]))
     assert found[0] == np.inf
     assert found[1] == pytest.approx(2 * (10 + 30) / (2 + 0.9 - 1))

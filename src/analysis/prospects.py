@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 import scipy  # its parts load when they are first used
 
-from analysis import buying, figures
+from analysis import buying, figures, holdout, order_values
 from analysis.customers import Purchases
 from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, in_brief
 from analysis.exhibits import Figure, Table, Text, say
+from analysis.fits import Fit, fit_buying
 from analysis.retention import MIN_EVENTS, resamples
 from analysis.words import count
 
@@ -39,7 +40,7 @@ class Outlook:
     share: float
     weeks: float
     rows: pd.DataFrame
-    fits: Mapping[str, buying.Fit]
+    fits: Mapping[str, Fit]
     gains: Mapping[str, Answer]
 
     @property
@@ -65,9 +66,9 @@ def look_ahead(bought: Purchases, *, families: Sequence[str], share: float, draw
     days = (bought.observed_until - bought.rows.ordered_on.min().to_pyarrow().as_py()).days
     until = bought.observed_until - timedelta(weeks=max(1, round(share * days / buying.WEEK)))
     rows = buying.summarise(bought, until=until)
-    gains: dict[str, Any] = {name: buying.fit_buying(rows, FAMILIES[name]) for name in families}
-    fits = {name: fit for name, fit in gains.items() if isinstance(fit, buying.Fit)}
-    gains |= {name: buying.gain(fit, rows, draws=draws, seed=seed) for name, fit in fits.items()}
+    gains: dict[str, Any] = {name: fit_buying(rows, FAMILIES[name]) for name in families}
+    fits = {name: fit for name, fit in gains.items() if isinstance(fit, Fit)}
+    gains |= {name: holdout.gain(fit, rows, draws=draws, seed=seed) for name, fit in fits.items()}
     return Outlook(bought, until, share, (bought.observed_until - until).days / buying.WEEK, rows, fits, gains)
 
 
@@ -143,7 +144,7 @@ def tracking(outlook: Outlook, *, min_cell: int, **telling: Any) -> Figure | Tex
     """Repeat orders of all customers week by week, as they came and as they were foretold."""
     lead, fit = next(iter(outlook.fits.items()))
     names = {"week": "x", "actual": "what came", "model": lead, "naive": "naive rule"}
-    table = buying.tracking(fit, outlook.bought, until=outlook.until).rename(columns=names)
+    table = holdout.tracking(fit, outlook.bought, until=outlook.until).rename(columns=names)
     came, model, naive = (count(end) for end in table.iloc[-1, 1:])
     telling["title"] = f"{came} repeat orders had come at the end; {lead} foretold {model}, the naive rule {naive}"
     lines = table[table["what came"] >= min_cell].melt("x", var_name="line", value_name="y").dropna()
@@ -151,8 +152,8 @@ def tracking(outlook: Outlook, *, min_cell: int, **telling: Any) -> Figure | Tex
 
 
 def by_frequency(outlook: Outlook) -> pd.DataFrame:
-    """Orders a customer on the hold-out by repeat orders before it, as `buying.forecasts`; 7 stands for more too."""
-    return buying.forecasts(next(iter(outlook.fits.values())), outlook.rows)
+    """Orders a customer on the hold-out by repeat orders before it, as `holdout.forecasts`; 7 stands for more too."""
+    return holdout.forecasts(next(iter(outlook.fits.values())), outlook.rows)
 
 
 def in_total(outlook: Outlook) -> pd.DataFrame:
@@ -162,7 +163,7 @@ def in_total(outlook: Outlook) -> pd.DataFrame:
     for name, fit in outlook.fits.items():
         total = fit.estimate(lambda model: weight @ model.expected(rows, outlook.weeks), unit="count")
         lines.append({"who": name, **columns(total)})
-    lines.append({"who": "naive rule", "value": weight @ buying.own_pace(rows, outlook.weeks)})
+    lines.append({"who": "naive rule", "value": weight @ holdout.own_pace(rows, outlook.weeks)})
     return pd.DataFrame(lines, columns=["who", "value", "low", "high"])
 
 
@@ -192,5 +193,5 @@ def parameters(outlook: Outlook) -> pd.DataFrame:
 
 def spending(outlook: Outlook) -> Answer:
     """What the spending an order is multiplied by for every doubling of a customer's repeat orders."""
-    fit = buying.fit_spend(buying.spend(outlook.bought, until=outlook.until), by_frequency=True)
+    fit = order_values.fit_spend(order_values.spend(outlook.bought, until=outlook.until), by_frequency=True)
     return fit if isinstance(fit, NotTestable) else fit.estimate(lambda model: model.per_doubling, unit="ratio")

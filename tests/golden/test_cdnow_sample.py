@@ -18,8 +18,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import buying, customers, studies
-from analysis.buying import BGNBD, MBGNBD, GammaGamma, ParetoNBD
+from analysis import buying, customers, holdout, order_values, studies
+from analysis.buying import BGNBD, MBGNBD, ParetoNBD
+from analysis.fits import fit_buying
+from analysis.order_values import GammaGamma
 
 HERE = Path(__file__).parent
 CALIBRATION = date(1997, 9, 30)
@@ -46,7 +48,7 @@ def rounded(rows):
 
 @pytest.fixture(scope="module")
 def fits(rows):
-    return {family: buying.fit_buying(rows, family) for family in (BGNBD, MBGNBD, ParetoNBD)}
+    return {family: fit_buying(rows, family) for family in (BGNBD, MBGNBD, ParetoNBD)}
 
 
 def history(x, last, observed):
@@ -91,7 +93,7 @@ def test_more_digits_by_another_program(fits):
 
 def test_likelihoods_on_weeks_of_two_decimals(rounded):
     """Independent code on the rounded table: half a unit of the last digit."""
-    found = {family: buying.fit_buying(rounded, family) for family in (BGNBD, MBGNBD, ParetoNBD)}
+    found = {family: fit_buying(rounded, family) for family in (BGNBD, MBGNBD, ParetoNBD)}
     assert found[BGNBD].log_likelihood == pytest.approx(-9582.4256, abs=5e-5)
     assert list(found[BGNBD].table["value"]) == pytest.approx([0.242593, 4.413532, 0.792886, 2.425753], rel=2e-6)
     assert found[MBGNBD].log_likelihood == pytest.approx(-9582.1327, abs=5e-5)
@@ -146,8 +148,8 @@ def test_discounted_orders_still_to_come():
 
 
 def test_gamma_gamma(bought):
-    table = buying.spend(bought, until=CALIBRATION)
-    fit = buying.fit_spend(table)
+    table = order_values.spend(bought, until=CALIBRATION)
+    fit = order_values.fit_spend(table)
     assert table["weight"].sum() == fit.customers == 946
     assert list(fit.table["value"][:3]) == pytest.approx([6.25, 3.74, 15.44], abs=5e-3)
     # Printed as -4055.92, with four decimals by another program.
@@ -158,8 +160,8 @@ def test_gamma_gamma(bought):
 
 def test_spending_depends_on_frequency_here(bought):
     """The published test looks at the correlation, .11 and called negligible; as a ratio its interval leaves out 1."""
-    table = buying.spend(bought, until=CALIBRATION)
-    free, tied = buying.fit_spend(table, by_frequency=True), buying.fit_spend(table)
+    table = order_values.spend(bought, until=CALIBRATION)
+    free, tied = order_values.fit_spend(table, by_frequency=True), order_values.fit_spend(table)
     per_doubling = free.table.set_index("parameter").loc["per_doubling"]
     assert per_doubling["low"] > 1
     # One parameter more: the 95th percentile of chi-squared with one degree of freedom is 3.84.
@@ -177,13 +179,13 @@ def test_gamma_gamma_of_single_customers():
 
 def test_the_second_half_beside_the_naive_rule(bought, rows, fits):
     """What came afterwards was counted by hand in the log; that the model wins is what the published charts show."""
-    table = buying.forecasts(fits[BGNBD], rows)
+    table = holdout.forecasts(fits[BGNBD], rows)
     assert list(table["customers"]) == [1411, 439, 214, 100, 62, 38, 29, 64]
     assert (table["actual"] * table["customers"]).sum() == pytest.approx(1882)
     assert (np.abs(table["model"] - table["actual"]) < np.abs(table["naive"] - table["actual"])).all()
-    better = buying.gain(fits[BGNBD], rows, seed=1)
+    better = holdout.gain(fits[BGNBD], rows, seed=1)
     assert 0 < better.low < better.value < better.high < 1
-    weeks = buying.tracking(fits[BGNBD], bought, until=CALIBRATION).set_index("week")
+    weeks = holdout.tracking(fits[BGNBD], bought, until=CALIBRATION).set_index("week")
     assert list(weeks.loc[[39, 78], "actual"]) == [2457, 2457 + 1882]
     assert abs(weeks.loc[78, "model"] - 4339) < abs(weeks.loc[78, "naive"] - 4339)
     # The model's own sum over newcomers at the end of the fit, worked out here customer by customer.

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import buying
 from analysis.buying import BGBB
+from analysis.fits import fit_buying
 
 # (repeats, opportunity of the last gift): donors.
 DONORS = {
@@ -25,7 +25,7 @@ PRINTED = BGBB(1.204, 0.750, 0.657, 2.783)
 
 @pytest.fixture(scope="module")
 def fit():
-    return buying.fit_buying(ROWS, BGBB)
+    return fit_buying(ROWS, BGBB)
 
 
 def of(numbers, *pairs):

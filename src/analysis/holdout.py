@@ -1,0 +1,101 @@
+"""Models of buying beside a naive rule, on what came after the day up to which they knew the log."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.buying import WEEK, WEEKS, summarise
+from analysis.customers import Purchases
+from analysis.estimates import Estimate, NotTestable
+from analysis.fits import Fit
+from analysis.retention import MIN_EVENTS, resamples
+from analysis.tables import TableError
+from analysis.words import plural
+
+
+def own_pace(rows: pd.DataFrame, t: Any) -> np.ndarray:
+    """The naive rule: every customer goes on buying at their own past rate; orders in the next t."""
+    return t * (rows["repeats"] / rows["observed"].clip(lower=1 / WEEK)).to_numpy(float)
+
+
+def forecasts(fit: Fit, rows: pd.DataFrame, *, most: int = 7) -> pd.DataFrame:
+    """Orders after `until` by repeat orders before it: what came, what the model expected, what the naive rule said.
+
+    Args:
+        fit: to the same rows, in weeks.
+        rows: as `summarise(..., until=...)` makes them.
+        most: from so many repeats on, customers stand in one row.
+
+    Returns:
+        One row a number of repeats: repeats, customers, actual, error (standard, of actual), model, naive; the last
+        four a customer.
+    """
+    later, weight, t = rows["later"], rows["weight"], _ahead(fit, rows)
+    rules = {"model": fit.model.expected(rows, t), "naive": own_pace(rows, t)}
+    columns = pd.DataFrame({"customers": 1.0, "actual": later, "error": later**2, **rules}).mul(weight, axis=0)
+    sums = columns.groupby(rows["repeats"].clip(upper=most)).sum()
+    table = sums.div(sums["customers"], axis=0).assign(customers=sums["customers"])
+    table["error"] = np.sqrt((table["error"] - table["actual"] ** 2).clip(lower=0) / table["customers"])
+    return table.reset_index()
+
+
+def _ahead(fit: Fit, rows: pd.DataFrame) -> float:
+    if rows.attrs.get("unit", WEEKS) != fit.unit or fit.unit != WEEKS or not rows["ahead"].iloc[0] > 0:
+        raise TableError("buying histories: a hold-out needs summarise(..., until=an earlier day), in weeks.")
+    return float(rows["ahead"].iloc[0])
+
+
+def gain(fit: Fit, rows: pd.DataFrame, *, draws: int = 1000, seed: int) -> Estimate | NotTestable:
+    """The share of the naive rule's squared error, customer by customer, that the model removes on the hold-out.
+
+    Squared error, because a mean is foretold: absolute error would favour foretelling nothing for everybody. The
+    interval is over which customers there were, with the fit as it is.
+
+    Args:
+        fit: to the same rows, in weeks.
+        rows: as `summarise(..., until=...)` makes them.
+        draws: of the bootstrap over customers.
+        seed: of the random numbers.
+    """
+    rules = fit.model.expected(rows, _ahead(fit, rows)), own_pace(rows, _ahead(fit, rows))
+    missed = np.array([(rows["later"].to_numpy(float) - rule) ** 2 for rule in rules])
+    weight = rows["weight"].to_numpy(float)
+    if (came := int(weight @ (rows["later"] > 0))) < MIN_EVENTS:
+        return NotTestable(f"{plural(came, 'customer')} came back on the hold-out; at least {MIN_EVENTS} are needed.")
+    drawn = np.concatenate([block @ missed.T for block in resamples(rows, draws=draws, seed=seed)])
+    value, *found = (1 - pair[..., 0] / pair[..., 1] for pair in (missed @ weight, drawn))
+    return Estimate.from_draws(float(value), *found, unit="gain", n=int(weight.sum()))
+
+
+def tracking(fit: Fit, bought: Purchases, *, until: date) -> pd.DataFrame:
+    """Repeat orders of all customers known on a day, added up week by week: actual, expected, and by the naive rule.
+
+    Args:
+        fit: to the histories on `until`, in weeks.
+        bought: the orders.
+        until: last day that the fit knew.
+
+    Returns:
+        One row a week since the first order of all: week, actual, model, naive (the customers' own pace from `until`
+        on; before it nothing is foretold, so it is missing).
+    """
+    known = summarise(bought, until=until)
+    rows = bought.rows.filter(bought.rows.opens == 1, bought.rows.first_on <= until)
+    days = rows.group_by(back=rows.followed_days - rows.age).agg(
+        orders=rows.count(), new=rows.customer_id.nunique(where=rows.age == 0)
+    )
+    table = days.to_pandas().astype("int64")
+    length, ahead = int(table["back"].max()) + 1, round(_ahead(fit, known) * WEEK)
+    orders, new = (np.bincount(length - 1 - table["back"], table[name], length) for name in ("orders", "new"))
+    actual = np.cumsum(orders - new)
+    model = np.convolve(new, fit.model.newcomer(np.arange(length) / WEEK))[:length]
+    pace = own_pace(known, np.arange(1, ahead + 1)[:, None] / WEEK) @ known["weight"]
+    naive = np.append(np.full(length - ahead, np.nan), actual[-ahead - 1] + pace)
+    ends = np.arange(WEEK - 1, length, WEEK)
+    return pd.DataFrame(
+        {"week": (ends + 1) // WEEK, "actual": actual[ends], "model": model[ends], "naive": naive[ends]}
+    )
