@@ -15,9 +15,10 @@ SOURCE = ROOT / "src/analysis"
 # In the order data flow; a package counts as one place.
 FLOW = [
     "words", "estimates", "tables", "sources", "readings", "checks", "datasets", "studies", "customers", "cohorts",
-    "lifetimes", "spending", "repeaters", "retention", "hazards", "renewal", "buying", "fits", "order_values", "holdout", "value", "steadiness",
-    "economics", "worth", "hypotheses", "exhibits", "findings", "figures", "prospects", "profiles", "stays", "boards",
-    "notebooks", "worker", "runs", "progress", "publishing", "pages", "report", "cli",
+    "lifetimes", "spending", "repeaters", "retention", "hazards", "renewal", "buying", "fits", "order_values",
+    "holdout", "value", "steadiness", "economics", "worth", "hypotheses", "exhibits", "findings", "figures",
+    "prospects", "profiles", "stays", "boards", "notebooks", "worker", "runs", "progress", "publishing", "pages",
+    "report", "cli",
 ]  # fmt: skip
 
 
