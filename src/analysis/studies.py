@@ -253,6 +253,11 @@ class Study:
         return dict(self.settings.constructs)
 
     @property
+    def pairs(self) -> tuple[PairSettings, ...]:
+        """The dimensions of service: items that ask for an expectation level, beside those for the perception."""
+        return tuple(self.settings.pairs)
+
+    @property
     def runs(self) -> tuple[RunSettings, ...]:
         """The runs the study asks for; empty means every notebook whose tables exist, once."""
         return tuple(self.settings.run)
