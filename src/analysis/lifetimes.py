@@ -49,12 +49,18 @@ def lifetimes(subscriptions: CheckedTable, *, by: Sequence[str] = (), min_cell: 
         raise TableError(f"subscriptions: a covariate cannot be called {listing(clash)}; rename it in studies.toml.")
     seen = rows.filter((rows.entered == 0) | (rows.time > rows.entered))  # else never under observation
     counted = seen.group_by(keys).agg(weight=seen.count()).order_by(keys).execute()
+    return recount(worded(counted, by, min_cell=min_cell), keys)
+
+
+def worded(counted: pd.DataFrame, by: Sequence[str], *, min_cell: int) -> pd.DataFrame:
+    """Distinct rows whose covariates are quantities or words that stand for enough customers."""
+    table = counted.copy()
     for column in by:
-        if not measured(counted[column]):
-            words = counted[column].astype(object).where(counted[column].notna(), UNKNOWN)
-            counted[column] = words.map(_word)
-            counted[column] = merge_small(counted, column, least=min_cell)
-    return recount(counted, keys)
+        if not measured(table[column]):
+            words = table[column].astype(object).where(table[column].notna(), UNKNOWN)
+            table[column] = words.map(_word)
+            table[column] = merge_small(table, column, least=min_cell)
+    return table
 
 
 def recount(counted: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
