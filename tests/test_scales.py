@@ -117,7 +117,7 @@ def test_resamples_spread_as_theory_says():
         (lambda t: t.assign(q1=3.0), "All 300 answers are the same in q1."),
         (
             lambda t: t.assign(q1=np.nan),
-            "0 questionnaires complete, and at least 100 are needed. Too few answers in: q1.",
+            "at least 100 are needed. Too few answers in: q1.",
         ),
         (lambda t: t.head(99), "99 questionnaires complete"),
     ],
