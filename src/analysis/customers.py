@@ -76,7 +76,7 @@ def purchases(orders: CheckedTable, *, returns: str = PURCHASES, order: str = DA
     """
     _refuse_unknown(orders, returns, order)
     until = orders.facts["observed_until"]
-    groups = _kept_in_engine(_placed(_grouped(orders, returns=returns, order=order), until=until))
+    groups = kept_in_engine(_placed(_grouped(orders, returns=returns, order=order), until=until))
     tally = {name: int(value or 0) for name, value in _tally(groups).to_pandas().iloc[0].items()}
     if not tally["orders"]:
         raise TableError(
@@ -160,7 +160,7 @@ def _placed(groups: Any, *, until: date) -> Any:
     )
 
 
-def _kept_in_engine(table: Any) -> Any:
+def kept_in_engine(table: Any) -> Any:
     """Worked out once, because every later question reads it. A temporary table goes with its connection."""
     from ibis.util import gen_name
 

@@ -31,16 +31,28 @@ def forecasts(fit: Fit, rows: pd.DataFrame, *, most: int = 7) -> pd.DataFrame:
         most: from so many repeats on, customers stand in one row.
 
     Returns:
+        As `by_repeats`.
+    """
+    return by_repeats(rows, *_rules(fit, rows), most=most)
+
+
+def by_repeats(rows: pd.DataFrame, model: np.ndarray, naive: np.ndarray, *, most: int = 7) -> pd.DataFrame:
+    """What came later beside what two rules foretold for each row.
+
+    Returns:
         One row a number of repeats: repeats, customers, actual, error (standard, of actual), model, naive; the last
         four a customer.
     """
-    later, weight, t = rows["later"], rows["weight"], _ahead(fit, rows)
-    rules = {"model": fit.model.expected(rows, t), "naive": own_pace(rows, t)}
-    columns = pd.DataFrame({"customers": 1.0, "actual": later, "error": later**2, **rules}).mul(weight, axis=0)
+    later, rules = rows["later"], {"model": model, "naive": naive}
+    columns = pd.DataFrame({"customers": 1.0, "actual": later, "error": later**2, **rules}).mul(rows["weight"], axis=0)
     sums = columns.groupby(rows["repeats"].clip(upper=most)).sum()
     table = sums.div(sums["customers"], axis=0).assign(customers=sums["customers"])
     table["error"] = np.sqrt((table["error"] - table["actual"] ** 2).clip(lower=0) / table["customers"])
     return table.reset_index()
+
+
+def _rules(fit: Fit, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    return fit.model.expected(rows, _ahead(fit, rows)), own_pace(rows, _ahead(fit, rows))
 
 
 def _ahead(fit: Fit, rows: pd.DataFrame) -> float:
@@ -50,19 +62,25 @@ def _ahead(fit: Fit, rows: pd.DataFrame) -> float:
 
 
 def gain(fit: Fit, rows: pd.DataFrame, *, draws: int = 1000, seed: int) -> Estimate | NotTestable:
+    """`gain_over` for orders: what a model fitted to the same rows, in weeks, gains over everybody's own pace."""
+    return gain_over(rows, *_rules(fit, rows), draws=draws, seed=seed)
+
+
+def gain_over(
+    rows: pd.DataFrame, model: np.ndarray, naive: np.ndarray, *, draws: int = 1000, seed: int
+) -> Estimate | NotTestable:
     """The share of the naive rule's squared error, customer by customer, that the model removes on the hold-out.
 
     Squared error, because a mean is foretold: absolute error would favour foretelling nothing for everybody. The
     interval is over which customers there were, with the fit as it is.
 
     Args:
-        fit: to the same rows, in weeks.
-        rows: as `summarise(..., until=...)` makes them.
+        rows: with what came later, and weight.
+        model, naive: what each rule foretold for each row.
         draws: of the bootstrap over customers.
         seed: of the random numbers.
     """
-    rules = fit.model.expected(rows, _ahead(fit, rows)), own_pace(rows, _ahead(fit, rows))
-    missed = np.array([(rows["later"].to_numpy(float) - rule) ** 2 for rule in rules])
+    missed = np.array([(rows["later"].to_numpy(float) - rule) ** 2 for rule in (model, naive)])
     weight = rows["weight"].to_numpy(float)
     if (came := int(weight @ (rows["later"] > 0))) < MIN_EVENTS:
         return NotTestable(f"{plural(came, 'customer')} came back on the hold-out; at least {MIN_EVENTS} are needed.")

@@ -5,34 +5,67 @@ from __future__ import annotations
 import math
 from dataclasses import astuple, dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy  # its parts load when they are first used
 
-from analysis.customers import DECIMALS, Purchases
+from analysis.customers import DECIMALS, Purchases, kept_in_engine
 from analysis.estimates import NotTestable
 from analysis.fits import Fit, maximise
 from analysis.retention import MIN_EVENTS
 from analysis.words import plural
 
+LEDGER = ["repeats", "last", "observed", "mean", "squares"]
+
+
+def ledger(bought: Purchases, *, until: date | None = None) -> Any:
+    """One row a customer known on a day, kept in the engine, so that a later question meets the same digits.
+
+    Returns:
+        An expression with customer_id; repeats, last and observed (both days), which make a buying history; first
+        (money of the first order), mean (money a repeat order; 0 without one) and squares (squared distances of the
+        repeat orders from their mean, added up); later (money that came after the day).
+    """
+    end = until or bought.observed_until
+    rows = bought.rows.filter(bought.rows.first_on <= end)
+    past, value = rows.ordered_on <= end, rows.value.cast("float64")
+    order = past & (rows.opens == 1)
+    people = rows.group_by("customer_id").agg(
+        repeats=rows.opens.sum(where=past) - 1,
+        last=rows.age.max(where=order),
+        observed=rows.followed_days.max() - (bought.observed_until - end).days,
+        # The first order is left out of the mean: what opens a history must not explain what follows.
+        first=value.argmin(rows.key, where=order & (rows["at"] == rows.first_at)),
+        spent=value.sum(where=past),
+        ordered=value.sum(where=order),
+        square=(value * value).sum(where=order),
+        later=value.sum(where=~past).fill_null(0.0).round(DECIMALS),
+    )
+    each = people.repeats.nullif(0)
+    people = people.mutate(
+        mean=((people.spent - people.first) / each).fill_null(0.0).round(DECIMALS),
+        squares=(people.square - people["first"] ** 2 - (people.ordered - people["first"]) ** 2 / each),
+    )
+    people = people.mutate(squares=people.squares.fill_null(0.0).clip(lower=0.0).round(DECIMALS))
+    return kept_in_engine(people.select("customer_id", *LEDGER, "first", "later"))
+
+
+def counted(people: Any) -> pd.DataFrame:
+    """The distinct rows of a `ledger` without names: its numbers but the first order, and weight (customers)."""
+    keys = [*LEDGER, "later"]
+    return people.group_by(keys).agg(weight=people.count()).order_by(keys).to_pandas().astype("float64")
+
 
 def spend(bought: Purchases, *, until: date | None = None) -> pd.DataFrame:
     """Count distinct pairs of repeat orders and what one of them brought in on average, as known on a day.
 
-    The first order is left out: what opens a history must not explain what follows.
-
     Returns:
         One row a pair: repeats (1 or more), mean (money a repeat order, to the cent's thousandth), weight (customers).
     """
-    rows = bought.rows.filter(bought.rows.ordered_on <= (until or bought.observed_until))
-    opening = (rows.opens == 1) & (rows["at"] == rows.first_at)
-    people = rows.group_by("customer_id").agg(
-        repeats=rows.opens.sum() - 1, later=rows.value.sum() - rows.value.argmin(rows.key, where=opening)
-    )
-    table = people.filter(people.repeats > 0).select("repeats", "later").to_pandas().astype("float64")
-    table["mean"] = (table["later"] / table["repeats"]).round(DECIMALS)
-    return table.groupby(["repeats", "mean"]).size().rename("weight").reset_index()
+    rows = counted(ledger(bought, until=until)).query("repeats > 0")
+    return rows.groupby(["repeats", "mean"])["weight"].sum().reset_index()
 
 
 @dataclass(frozen=True)
