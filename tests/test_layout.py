@@ -16,7 +16,7 @@ SOURCE = ROOT / "src/analysis"
 FLOW = [
     "words", "estimates", "tables", "sources", "readings", "checks", "datasets", "studies", "customers", "cohorts",
     "lifetimes", "spending", "repeaters", "retention", "hazards", "renewal", "buying", "fits", "order_values",
-    "holdout", "value", "steadiness", "economics", "worth", "worlds", "scales", "factors", "hypotheses", "exhibits",
+    "holdout", "value", "steadiness", "economics", "worth", "worlds", "scales", "factors", "regressions", "hypotheses", "exhibits",
     "findings", "figures", "prospects", "profiles", "stays", "boards", "notebooks", "worker", "runs", "progress",
     "publishing", "pages", "report", "cli",
 ]  # fmt: skip
