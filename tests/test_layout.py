@@ -16,9 +16,9 @@ SOURCE = ROOT / "src/analysis"
 FLOW = [
     "words", "estimates", "tables", "sources", "readings", "checks", "datasets", "studies", "customers", "cohorts",
     "lifetimes", "spending", "repeaters", "retention", "hazards", "renewal", "buying", "fits", "order_values",
-    "holdout", "value", "steadiness", "economics", "worth", "worlds", "scales", "factors", "regressions", "hypotheses", "exhibits",
-    "findings", "figures", "prospects", "profiles", "stays", "boards", "notebooks", "worker", "runs", "progress",
-    "publishing", "pages", "report", "cli",
+    "holdout", "value", "steadiness", "economics", "worth", "worlds", "scales", "factors", "regressions",
+    "hypotheses", "exhibits", "findings", "figures", "prospects", "profiles", "stays", "boards", "notebooks",
+    "worker", "runs", "progress", "publishing", "pages", "report", "cli",
 ]  # fmt: skip
 
 
