@@ -1,4 +1,4 @@
-# make report | test | lab | check | lock. The environment is set up when it is missing or the lock has changed.
+# make report | test | lab | check | coverage | lock. The environment is set up when missing or when the lock changed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,7 +16,7 @@ export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: report test lab check lock clean
+.PHONY: report test lab check coverage lock clean
 
 report: $(STAMP)
 	$(BIN)/loyalty report
@@ -32,6 +32,10 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# An hour of two cores; goes on where it was stopped.
+coverage: $(STAMP)
+	$(BIN)/python benchmarks/coverage.py
+
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else 'Loyalty Lab needs Python 3.11, 3.12 or 3.13, and this is %d.%d. Name another with: make PYTHON=python3.12' % v)"
 	@$(PYTHON) -c "import ensurepip" 2>/dev/null || { echo "This Python has no venv module. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
@@ -45,4 +49,4 @@ lock:
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q --upgrade -o requirements.lock
 
 clean:
-	rm -rf $(VENV) reports/site reports/.site.builds reports/runs
+	rm -rf $(VENV) reports/site reports/.site.builds reports/runs build

@@ -161,6 +161,13 @@ def test_a_spending_model_finds_its_parameters(per):
     assert (np.abs(away) < 3.5).all()
 
 
+def test_a_curve_of_customers_who_all_came_under_observation_late_begins_at_one():
+    rng = random(16)
+    late = worlds.contracts(worlds.wearing(rng, 200, scale=30), watched=40.0, entered=rng.uniform(1, 5, 200))
+    first = retention.survival_curve(late, unit="month").iloc[0]
+    assert first[["time", "survival", "low", "high", "at_risk"]].tolist() == [0, 1, 1, 1, 0]
+
+
 # --- Properties -------------------------------------------------------------------------------------------------
 
 

@@ -203,13 +203,15 @@ def _curve(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     fitted = KaplanMeierFitter().fit(rows["time"], rows["left"], entry=late, weights=rows["weight"])
     table = risk_table(rows)
     times = np.union1d([0.0], table.times)  # lifelines also lists the ages at which observation begins
-    ends = fitted.confidence_interval_survival_function_.loc[times].set_axis(["low", "high"], axis=1)
-    curve = pd.DataFrame({"group": name, "time": times, "survival": fitted.survival_function_.loc[times].iloc[:, 0]})
+    # Where all came under observation late, lifelines' tables do not begin at 0.
+    curve = fitted.survival_function_.join(fitted.confidence_interval_survival_function_).reindex(times, fill_value=1.0)
+    curve = curve.set_axis(["survival", "low", "high"], axis=1).rename_axis("time").reset_index()
+    curve.insert(0, "group", name)
     gone = curve["survival"] <= 0
-    low, high = ends["low"].mask(gone, 0.0), ends["high"].mask(gone).ffill().fillna(1.0)
+    low, high = curve["low"].mask(gone, 0.0), curve["high"].mask(gone).ffill().fillna(1.0)
     counts = pd.DataFrame({"at_risk": table.at_risk, "events": table.events}, index=table.times).reindex(times)
     counts = counts.fillna({"at_risk": rows.loc[rows["entered"] == 0, "weight"].sum(), "events": 0}).astype(int)
-    return curve.assign(low=low, high=high, **counts).reset_index(drop=True)
+    return curve.assign(low=low, high=high, **counts.reset_index(drop=True))
 
 
 def medians(curves: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,556 @@
+"""How often do our 95% intervals hold the truth? In simulated worlds, every kind of interval that a page shows.
+
+    make coverage                                       # all kinds
+    .venv/bin/python benchmarks/coverage.py cox growth  # some of them
+
+Each kind draws 500 worlds, in blocks of 25 with seeds of their own, on all cores. Finished blocks are kept in
+build/coverage.csv, so that a run goes on where it was stopped; --fresh begins again, as one should after a change of
+the code. A kind fails when the 99% Monte Carlo interval of its coverage lies wholly outside 93 to 97% (of a kind that
+promises 95% or more: below 93%). The table goes to benchmarks/coverage.csv and benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import re
+import sys
+import time
+import warnings
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from datetime import date
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+from scipy.special import betaln, gammainc
+from scipy.special import gamma as gamma_function
+from scipy.stats import norm
+
+from analysis import (
+    buying,
+    cohorts,
+    customers,
+    economics,
+    fits,
+    hazards,
+    holdout,
+    order_values,
+    prospects,
+    renewal,
+    repeaters,
+    retention,
+    spending,
+    steadiness,
+    value,
+    worlds,
+    worth,
+)
+from analysis.buying import BGBB, BGNBD, MBGNBD, ParetoNBD
+from analysis.checks import CheckedTable
+from analysis.estimates import Estimate, NotTestable
+from analysis.order_values import GammaGamma
+from analysis.worlds import COVERED
+
+ROOT = Path(__file__).parents[1]
+DONE, TABLE, PAGE = ROOT / "build/coverage.csv", ROOT / "benchmarks/coverage.csv", ROOT / "benchmarks/README.md"
+BLOCK, DRAWS = 25, 199
+AT_LEAST = (COVERED[0], 1.0)
+MARK = "<!-- coverage: {} -->"
+
+# What a world yields: which interval, the interval (an estimate, or its two ends), and the truth.
+World = Iterator[tuple[str, Any, Any]]
+KINDS: dict[str, SimpleNamespace] = {}
+
+
+def kind(sample: str, *, within: tuple[float, float] = COVERED, blocks: int = 20) -> Callable:
+    """Enter a kind of interval: what a world holds, between which bounds its coverage should lie."""
+
+    def enter(draw: Callable[[np.random.Generator], World]) -> Callable:
+        KINDS[draw.__name__] = SimpleNamespace(draw=draw, sample=sample, within=within, blocks=blocks)
+        return draw
+
+    return enter
+
+
+# --- Contracts --------------------------------------------------------------------------------------------------
+
+SCALE, SHAPE = 30.0, 0.8
+
+
+def left_at(age: float, hazard: float = 1.0) -> float:
+    return math.exp(-hazard * (age / SCALE) ** SHAPE)
+
+
+def mean_until(age: float, hazard: float = 1.0) -> float:
+    """The area under `left_at`: an incomplete gamma function."""
+    scale = SCALE * hazard ** (-1 / SHAPE)
+    return scale * gamma_function(1 + 1 / SHAPE) * gammainc(1 / SHAPE, (age / scale) ** SHAPE)
+
+
+def months(random: np.random.Generator, n: int, *, late: bool = False, hazard: Any = 1.0, **more: Any) -> pd.DataFrame:
+    lives = worlds.wearing(random, n, scale=SCALE, shape=SHAPE, hazard=hazard)
+    # Half of those who come late were there from the start: with nobody at young ages there would be no curve.
+    entered = random.uniform(0, 6, n) * random.integers(0, 2, n) * late
+    return worlds.contracts(lives, watched=random.uniform(12, 48, n), entered=entered, **more)
+
+
+@kind("300 contracts, Weibull, seen for 12 to 48 months")
+def kaplan_meier(random: np.random.Generator) -> World:
+    for late in (False, True):
+        curve, told = retention.survival_curve(months(random, 300, late=late), unit="month"), ", late entry" * late
+        yield f"survival at 12 months{told}", curve[curve["time"] <= 12].iloc[-1], left_at(12)
+    yield "median stay", retention.medians(curve).iloc[0], SCALE * math.log(2) ** (1 / SHAPE)
+
+
+@kind("300 contracts, two plans of hazard ratio 2, seen for 12 to 48 months")
+def restricted_mean(random: np.random.Generator) -> World:
+    yield "mean stay to 24 months", retention.rmst(months(random, 300), until=24, unit="month"), mean_until(24)
+    plan = np.where(np.arange(300) < 200, "a", "b")
+    rows = months(random, 300, late=True, hazard=np.where(plan == "b", 2.0, 1.0), plan=plan)
+    differences = retention.mean_differences(rows, by="plan", until=24, unit="month")
+    yield "difference of mean stays, late entry", differences.iloc[0], mean_until(24, 2.0) - mean_until(24)
+
+
+@kind("400 contracts, a plan (hazard ratio 2) and a quantity, seen for 12 to 48 months")
+def cox(random: np.random.Generator) -> World:
+    plan, size = np.where(random.random(400) < 0.4, "b", "a"), random.normal(50, 10, 400)
+    hazard = np.exp(math.log(2) * (plan == "b") - 0.03 * (size - 50))
+    rows = months(random, 400, late=True, hazard=hazard, plan=plan, size=size)
+    table = hazards.cox(rows, covariates=["plan", "size"]).table.set_index("covariate")
+    yield "hazard ratio of a word", table.loc["plan"], 2.0
+    yield "hazard ratio of a quantity", table.loc["size"], math.exp(-0.03 * table.loc["size", "step"])
+
+
+@kind("600 contracts of equal follow-up, 36 months, mixed chances")
+def stay_of_a_rate(random: np.random.Generator) -> World:
+    alpha, beta, t = 0.9, 20.0, np.arange(37)
+    left = np.exp(betaln(alpha, beta + t) - betaln(alpha, beta))
+    lived = left[:-1].sum()
+    truth = ((1 - (1 - left[-1]) / lived) ** t[:-1]).sum() / lived
+    rows = worlds.contracts(worlds.renewing(random, 600, alpha=alpha, beta=beta), watched=36.0)
+    seed = int(random.integers(2**31))
+    yield (
+        "stay told by an average rate (R09)",
+        retention.tenure_from_rate(rows, unit="month", seed=seed, draws=DRAWS),
+        truth,
+    )
+
+
+# --- Renewals, and what five per cent of them is worth -----------------------------------------------------------
+
+
+def renewed(random: np.random.Generator, n: int, model: Any, *, years: int) -> renewal.RetentionCurve:
+    rows = worlds.contracts(worlds.renewing(random, n, alpha=model.alpha, beta=model.beta), watched=float(years))
+    return renewal.retention_curve(rows, unit="year", years=10, draws=DRAWS, seed=int(random.integers(2**31)))
+
+
+@kind("1,000 contracts, shifted-beta-geometric, five years seen")
+def renewals(random: np.random.Generator) -> World:
+    model = renewal.RenewalModel(0.8, 3.2)
+    curve, rates = renewed(random, 1000, model, years=5), model.retention(np.arange(1, 11))
+    table = worth.retention_table(curve, years=10)
+    for line, year in (("observed", 2), ("projected", 9)):
+        row = table[(table["line"] == line) & (table["x"] == year)].iloc[0]
+        yield f"retention of year {year}, {line}", row, rates[year - 1]
+    yield "average retention, ten years", value.average(curve, years=10), value.average_retention(rates)
+    truth = value.duration(rates, convention="A", discount_rate=0.1)
+    yield "elasticity, ten years", value.elasticity_along(curve, years=10, discount_rate=0.1), truth
+
+
+@kind("1,000 contracts, shifted-beta-geometric with alpha + beta = 4, five years seen")
+def growth(random: np.random.Generator) -> World:
+    for first in (0.5, 0.7, 0.8, 0.9):
+        model = renewal.RenewalModel(4 * (1 - first), 4 * first)
+        curve, rates = renewed(random, 1000, model, years=5), model.retention(np.arange(1, 11))
+        for reading in value.readings(0.05):
+            better = value.improve(rates, reading, change=0.05)
+            truth = value.customer_years(better, convention="B") / value.customer_years(rates, convention="B") - 1
+            found = value.growth(curve, reading, change=0.05, years=10)
+            yield f"growth (R01), {reading}, first year {first:.0%}", found, truth
+
+
+# --- Shares and cohorts -----------------------------------------------------------------------------------------
+
+
+@kind("a share anywhere from 5 to 95%, of 100", blocks=80)
+def shares(random: np.random.Generator) -> World:
+    truth = random.uniform(0.05, 0.95)
+    seen = int(random.binomial(100, truth))
+    yield "share, Wilson", Estimate.proportion(seen, 100), truth
+    yield "cohort cell of customers, Jeffreys", [float(end) for end in cohorts.jeffreys(seen, 100)], truth
+
+
+def cells(active: np.ndarray, n: np.ndarray) -> pd.DataFrame:
+    """Cohorts (rows) at ages (columns) as `cohorts.follow` gives them, for customers alone."""
+    at, age = np.indices(active.shape)
+    n = np.broadcast_to(np.reshape(n, (-1, 1)), active.shape)
+    sums = {"base": n, "kept": active, "base_squares": n, "cross": active, "kept_squares": active}
+    columns = {"position": at, "age": age + 1, "customers": n, "active": active, **sums}
+    table = pd.DataFrame({name: values.ravel() for name, values in columns.items()})
+    return table.assign(definition=cohorts.N_DAY, counted=cohorts.CUSTOMERS, state=cohorts.SEEN, cohort="")
+
+
+@kind("five cohorts of 400 at 12 ages, customers of their own readiness", within=AT_LEAST)
+def pooled_band(random: np.random.Generator) -> World:
+    fade, ready = np.linspace(1, 0.5, 12), random.beta(2, 4, (5, 400, 1))
+    active = (random.random((5, 400, 12)) < ready * fade).sum(axis=1)
+    band = cohorts.pooled(cells(active, np.full(5, 400)), until=12).head(12)
+    yield "pooled curve, all ages at once", (band["low"].to_numpy(), band["high"].to_numpy()), fade / 3
+
+
+@kind("12 cohorts of 200 to 900; months differ by chance (3 points) or not at all")
+def cohort_trend(random: np.random.Generator) -> World:
+    n, rates = random.integers(200, 900, 12), 0.3 + 0.004 * np.arange(12)
+    for told, scatter in (("months alike", 0.0), ("months differ", 0.03)):
+        active = random.binomial(n, np.clip(rates + scatter * random.standard_normal(12), 0.01, 0.99))
+        yield f"trend of newer cohorts, {told}", cohorts.trends(cells(active[:, None], n)).iloc[0], 0.004
+
+
+@kind("20 cohorts of 400 a world, a third of whom come back and spend anew, log-normal", blocks=1)
+def cohort_money(random: np.random.Generator) -> World:
+    came = random.random((20, 400, 21)) < 1 / 3
+    came[..., 0] = True
+    cohort, who, age = np.nonzero(came & (np.arange(20)[:, None, None] + np.arange(21) <= 21))
+    log = pd.DataFrame({"customer_id": cohort * 1000 + who, "amount": random.lognormal(3, 0.8, len(who)).round(2)})
+    log["ordered_at"] = (np.datetime64("2020-01") + cohort + age).astype("M8[us]")
+    table = CheckedTable("orders", ibis.memtable(log), (), (), {"observed_until": date(2021, 10, 31)})
+    found = cohorts.follow(customers.purchases(table), ages=[1], grain="month", definitions=[cohorts.N_DAY])
+    # Of two alike log-normal amounts the smaller one is expected to be this share of either.
+    truths = {cohorts.GROSS: 2 * norm.cdf(-0.8 / 2**0.5) / 3, cohorts.NET_REVENUE: 1 / 3}
+    for counted, truth in truths.items():
+        for cell in found[found["counted"] == counted].itertuples():
+            yield f"cohort cell of {counted}", cell, truth
+
+
+# --- Free buying ------------------------------------------------------------------------------------------------
+
+MODELS = [
+    BGNBD(0.6, 6.0, 0.8, 2.5),
+    MBGNBD(0.6, 6.0, 0.8, 2.5),
+    ParetoNBD(0.6, 10.0, 0.7, 12.0),
+    BGBB(1.2, 0.75, 0.65, 2.8),
+]
+
+
+def shop(random: np.random.Generator, n: int, model: Any, *, ahead: float = 0.0) -> pd.DataFrame:
+    end = np.full(n, 8.0) if isinstance(model, BGBB) else np.round(random.uniform(30, 60, n))
+    return worlds.histories(worlds.orders(random, model, end + ahead), end, ahead=ahead)
+
+
+def buying_models(random: np.random.Generator, model: Any) -> World:
+    rows, t = shop(random, 2000, model), 4.0 if isinstance(model, BGBB) else 26.0
+    fit = fits.fit_buying(rows, type(model))
+    if isinstance(fit, NotTestable):
+        yield f"{model.NAME}: fit", fit, 0.0
+        return
+    for line, truth in zip(fit.table.itertuples(), vars(model).values(), strict=True):
+        yield f"{model.NAME}: {line.parameter}", line, truth
+    counted = buying.recounted(rows.round({"last": 1, "observed": 1}))
+    weight = counted["weight"].to_numpy()
+
+    def total(model: Any) -> float:
+        return float(weight @ model.expected(counted, t))
+
+    yield f"{model.NAME}: all orders expected", fit.estimate(total, unit="count"), total(model)
+    one = counted.iloc[[-1]]
+    chance = fit.estimate(lambda model: float(model.silent(one, t)[0]), unit="probability")
+    yield f"{model.NAME}: chance of silence, one customer", chance, float(model.silent(one, t)[0])
+
+
+for each in MODELS:
+
+    def draw(random: np.random.Generator, model: Any = each) -> World:
+        return buying_models(random, model)
+
+    draw.__name__ = re.sub(r"\W", "", each.NAME).lower()
+    kind("2,000 customers, " + ("8 opportunities" if isinstance(each, BGBB) else "30 to 60 weeks"))(draw)
+
+
+@kind(f"1,000 customers, 30 to 60 weeks, {DRAWS} resamples")
+def bootstrap(random: np.random.Generator) -> World:
+    for model in (MODELS[0], MODELS[3]):
+        rows = shop(random, 1000, model)
+        fit = fits.fit_buying(rows, type(model))
+        if isinstance(fit, NotTestable):
+            yield f"{model.NAME}, resampled: fit", fit, 0.0
+            continue
+        drawn = fits.bootstrap(fit, rows, draws=DRAWS, seed=int(random.integers(2**31)))
+        low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+        for place, (name, truth) in enumerate(vars(model).items()):
+            yield f"{model.NAME}, resampled: {name}", (low[place], high[place]), truth
+        t = np.array([4.0 if isinstance(model, BGBB) else 52.0])
+        expected = [float(type(model)(*line).newcomer(t)[0]) for line in drawn]
+        truth = float(model.newcomer(t)[0])
+        yield f"{model.NAME}, resampled: orders of a newcomer", np.quantile(expected, [0.025, 0.975]), truth
+
+
+@kind("about 600 customers with repeat orders")
+def order_value(random: np.random.Generator) -> World:
+    for model in (GammaGamma(6.0, 4.0, 15.0), GammaGamma(6.0, 4.0, 15.0, 1.2)):
+        bought = worlds.orders(random, MODELS[2], np.full(1000, 52.0))
+        bought["amount"] = worlds.amounts(random, model, bought)
+        fit = order_values.fit_spend(worlds.spending(bought), by_frequency=model.per_doubling != 1)
+        told = ", spending depends on frequency" * (model.per_doubling != 1)
+        mean = fit.estimate(lambda model: float(model.mean_order(0, 0)), unit="money")
+        yield f"mean value of an order{told}", mean, float(model.mean_order(0, 0))
+        for line in fit.table.itertuples():
+            if line.error:
+                yield f"gamma-gamma: {line.parameter}{told}", line, getattr(model, line.parameter)
+
+
+# --- Claims about orders ----------------------------------------------------------------------------------------
+
+
+def shoppers(random: np.random.Generator, n: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Customers as `customers.totals` and `customers.half_way` give them, all followed for 52 weeks."""
+    bought = worlds.orders(random, MODELS[2], np.full(n, 52.0))
+    bought["amount"] = worlds.amounts(random, GammaGamma(2.0, 4.0, 60.0), bought)
+
+    def sums(rows: pd.DataFrame, name: str) -> pd.Series:
+        return rows.groupby("customer")["amount"].agg(name).reindex(range(n), fill_value=0.0).astype(float)
+
+    early, late = bought[bought["age"] <= 26], bought[bought["age"] > 26]
+    first, value_ = sums(bought, "first"), sums(bought, "sum")
+    whole = {"orders": sums(bought, "size"), "revenue": value_, "value": value_}
+    half = {
+        "orders": sums(early, "size"),
+        "revenue": sums(early, "sum"),
+        "value": value_,
+        "later_value": sums(late, "sum"),
+    }
+    told = pd.DataFrame({"first_amount": first, "followed_days": 364.0})
+    return told.assign(**whole), told.assign(**half)
+
+
+def repeat_answers(random: np.random.Generator, n: int, draws: int) -> dict[str, Any]:
+    whole, half = shoppers(random, n)
+    found = spending.compare(whole, draws=draws, seed=int(random.integers(2**31)))
+    later = repeaters.later_value(half, draws=draws, seed=int(random.integers(2**31)))
+    named = {f"ratio (R05), {part}": answer for part, answer in found.ratio.items()}
+    named |= {f"chance (R05), {part}": answer for part, answer in found.chance.items()}
+    return named | {f"{part} (R06)": answer for part, answer in later.items()}
+
+
+@cache
+def truth_of(ask: Callable[..., dict[str, Any]], n: int) -> dict[str, float]:
+    """The answers in a world so large that their own error hardly counts."""
+    return {name: answer.value for name, answer in ask(np.random.default_rng(1), n, 3).items()}
+
+
+@kind(f"1,000 customers, 52 weeks, {DRAWS} resamples")
+def repeat_buyers(random: np.random.Generator) -> World:
+    for name, answer in repeat_answers(random, 1000, DRAWS).items():
+        yield name, answer, truth_of(repeat_answers, 500_000)[name]
+
+
+def steady_answers(random: np.random.Generator, n: int, draws: int) -> dict[str, Any]:
+    """Customers who came at some time in the first of three periods of 52 weeks."""
+    end = random.uniform(104, 156, n)
+    bought = worlds.orders(random, MODELS[2], end)
+    bought["amount"] = worlds.amounts(random, GammaGamma(2.0, 4.0, 60.0), bought)
+    period = ((156 - end)[bought["customer"]] + bought["age"]) // 52
+    sums = [bought[period == at].groupby("customer")["amount"].agg(["size", "sum"]) for at in range(3)]
+    people = pd.concat(sums, axis=1, keys=["before", "following", "later"]).reindex(range(n)).fillna(0.0)
+    table = people.xs("sum", axis=1, level=1).assign(loyal=people["before", "size"] >= 2)
+    found = steadiness.compare(table, draws=draws, seed=int(random.integers(2**31)))
+    return {f"{part} (R15), {name}": answer for name, parts in found.items() for part, answer in parts.items()}
+
+
+@kind(f"2,000 customers, three periods, {DRAWS} resamples")
+def steady(random: np.random.Generator) -> World:
+    for name, answer in steady_answers(random, 2000, DRAWS).items():
+        yield name, answer, truth_of(steady_answers, 500_000)[name]
+
+
+def gain_answers(random: np.random.Generator, n: int, draws: int) -> dict[str, Any]:
+    rows, seed = shop(random, n, MODELS[2], ahead=26.0), int(random.integers(2**31))
+    fit = fits.fit_buying(rows, ParetoNBD)
+    outlook = prospects.Outlook(None, None, 0.4, 26.0, rows.astype({"weight": int}), {fit.model.NAME: fit}, {})
+    race = prospects.race(outlook, draws=draws, seed=seed)
+    named = {f"gain in deviance (R07), {name}": answer for name, answer in race.items()}
+    return named | {"gain over the naive rule": holdout.gain(fit, rows, draws=draws, seed=seed)}
+
+
+@kind(f"1,500 customers, 26 weeks held out, {DRAWS} resamples")
+def gains(random: np.random.Generator) -> World:
+    for name, answer in gain_answers(random, 1500, DRAWS).items():
+        yield name, answer, truth_of(gain_answers, 100_000)[name]
+
+
+# --- Claims about costs, churn and branches -----------------------------------------------------------------------
+
+
+def study(**tables: pd.DataFrame) -> Any:
+    checked = {name: CheckedTable(name, ibis.memtable(rows), (), (), {}) for name, rows in tables.items()}
+    return SimpleNamespace(has=checked.__contains__, table=checked.get)
+
+
+@kind("two trials with 2,000 in each arm")
+def cost_ratio(random: np.random.Generator) -> World:
+    def moved(treated: float, control: float) -> Estimate:
+        shares = np.array([random.binomial(2000, chance) for chance in (treated, control)]) / 2000
+        error = math.sqrt((shares * (1 - shares) / 2000).sum())
+        return Estimate.normal(2000 * (shares[0] - shares[1]), 2000 * error, unit="count", n=4000)
+
+    yield "cost of winning over keeping (R03), Fieller", economics.fieller(moved(0.6, 0.5), moved(0.3, 0.25)), 2.0
+
+
+@kind("300 customers, quarterly costs over four years")
+def cost_slope(random: np.random.Generator) -> World:
+    n, quarters = 300, np.arange(16) / 4
+    level, begins, stays = random.normal(0, 0.2, n), random.uniform(0, 3.5, n), random.exponential(1.5, n)
+    there = (begins[:, None] - 0.25 < quarters) & (quarters < (begins + stays)[:, None])
+    who, period = np.nonzero(there)
+    tenure = quarters[period] - begins[who]
+    cost = level[who] + 0.08 * quarters[period] - 0.1 * tenure + random.normal(0, 0.15, len(who))
+    panel = pd.DataFrame({"customer": who, "period": period, "tenure": tenure, "log_cost": cost})
+    slopes, truths = economics.tenure_slopes(panel), (-0.1, -0.02)
+    for (name, answer), truth in zip(slopes.items(), truths, strict=True):
+        yield f"cost for a year of tenure (R08), {name}", answer, math.expm1(truth)
+
+
+@kind("48 months")
+def churn(random: np.random.Generator) -> World:
+    lost, money = 0.05 + 0.015 * random.normal(size=48).clip(-3, 3), [math.log(1000)]
+    for share in lost[:-1]:
+        money.append(3.5 + 0.5 * money[-1] - (share - 0.05) + random.normal(0, 0.004))
+    table = {"period": pd.date_range("2020-01-01", periods=48, freq="MS"), "revenue": np.exp(money), "n_active": 1e4}
+    table |= {"n_lost": 1e4 * lost, "n_new": 1e4 * random.uniform(0.04, 0.06, 48), "acquisition_spend": 0.0}
+    found = economics.churn_slope(study(finances=pd.DataFrame(table)))
+    yield "revenue for a point of churn (R11), Newey-West", found, math.expm1(-0.01)
+
+
+@kind(f"40 branches, one period, {DRAWS} resamples")
+def branches(random: np.random.Generator) -> World:
+    shape = np.full((3, 3), 0.5) + 0.5 * np.eye(3)
+    rows = pd.DataFrame(
+        random.multivariate_normal(np.zeros(3), shape, 40), columns=["satisfaction", "retention", "profit"]
+    )
+    table = rows.assign(unit=np.arange(40), period=pd.Timestamp("2024-01-01"))
+    found = economics.correlations(study(units=table), draws=DRAWS, seed=int(random.integers(2**31)))
+    # Spearman's correlation of normal variables; the population's, which a sample of 40 misses by less than .01.
+    for part, answer in found.items():
+        yield f"rank correlation (R13), {part.replace('_', ' and ')}", answer, 6 / math.pi * math.asin(0.25)
+
+
+# --- Running ----------------------------------------------------------------------------------------------------
+
+COUNTS = ["n", "hits", "truth_below", "truth_above", "refused"]
+
+
+def ends(answer: Any) -> tuple[Any, Any]:
+    return (answer.low, answer.high) if hasattr(answer, "low") else tuple(answer)
+
+
+def block(name: str, number: int) -> pd.DataFrame:
+    """Counts over the worlds of a block: which, n (with an interval), hits, and on which side the others missed."""
+    counts: dict[str, np.ndarray] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for place in range(BLOCK):
+            random = np.random.default_rng([zlib.crc32(name.encode()), number, place])
+            for which, answer, truth in KINDS[name].draw(random):
+                if isinstance(answer, NotTestable):
+                    found = np.array([0, 0, 0, 0, 1])
+                else:
+                    low, high = ends(answer)
+                    below, above = bool(np.any(truth < low)), bool(np.any(truth > high))
+                    found = np.array([1, not (below or above), below, above, 0])
+                counts[which] = counts.get(which, 0) + found
+    table = pd.DataFrame(counts.values(), columns=COUNTS)
+    return pd.concat([pd.DataFrame({"kind": name, "block": number, "which": [*counts]}), table], axis=1)
+
+
+def finished() -> pd.DataFrame:
+    return pd.read_csv(DONE) if DONE.exists() else pd.DataFrame(columns=["kind", "block", "which", *COUNTS])
+
+
+def run(names: Sequence[str], *, jobs: int, blocks: int) -> None:
+    """All blocks of these kinds that are not done yet; each is kept as soon as it is."""
+    done = finished()
+    before = set(zip(done["kind"], done["block"], strict=True))
+    wanted = ((name, number) for name in names for number in range(blocks or KINDS[name].blocks))
+    todo = [task for task in wanted if task not in before]
+    DONE.parent.mkdir(exist_ok=True)
+    started = time.monotonic()
+    with ProcessPoolExecutor(jobs) as pool:
+        tasks = {pool.submit(block, *task): task for task in todo}
+        for place, task in enumerate(as_completed(tasks), 1):
+            task.result().to_csv(DONE, mode="a", header=not DONE.exists(), index=False)
+            print(f"{place} of {len(todo)} blocks, {time.monotonic() - started:.0f} s: {tasks[task]}", file=sys.stderr)
+
+
+def verdict(found: worlds.Judged, within: tuple[float, float]) -> str:
+    if found.holds:
+        return "holds"
+    return "too narrow" if found.high < within[0] else "too wide"
+
+
+def coverage() -> pd.DataFrame:
+    """One row an interval: what it is of, the worlds, the share that held the truth, its interval, and the verdict."""
+    sums = finished().groupby(["kind", "which"], sort=False)[COUNTS].sum().reset_index()
+    rows = []
+    for name, one in KINDS.items():
+        for line in sums[sums["kind"] == name].itertuples():
+            found = worlds.judged(line.hits, line.n, within=one.within)
+            told = (found.share, found.low, found.high, line.truth_below, line.truth_above, line.refused)
+            rows.append((name, line.which, one.sample, line.n, *told, verdict(found, one.within)))
+    heads = ["kind", "interval", "a_world", "worlds", "covered", "low99", "high99"]
+    return pd.DataFrame(rows, columns=[*heads, "truth_below", "truth_above", "refused", "verdict"])
+
+
+def written(table: pd.DataFrame) -> str:
+    """The table as a section of the README."""
+    packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "pandas", "lifelines"))
+    failed = int((table["verdict"] != "holds").sum())
+    lines = [
+        f"{len(table)} intervals, {len(table) - failed} hold, {failed} fail. Made on {time.strftime('%d %B %Y')} with "
+        f"Python {sys.version.split()[0]}, {packages}.",
+        "",
+        "| interval | a world | worlds | covered | 99% Monte Carlo interval | truth below, above | verdict |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in table.itertuples():
+        worlds_ = f"{row.worlds:,}" + f" ({row.refused} refused)" * bool(row.refused)
+        said = row.verdict if row.verdict == "holds" else f"**{row.verdict}**"
+        rates = f"{row.covered:.1%} | {row.low99:.1%} to {row.high99:.1%}"
+        lines.append(
+            f"| {row.interval} | {row.a_world} | {worlds_} | {rates} | {row.truth_below}, {row.truth_above} | {said} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("kinds", nargs="*", help=f"of {', '.join(KINDS)}; all without")
+    options.add_argument("--jobs", type=int, default=os.cpu_count())
+    options.add_argument("--blocks", type=int, default=0, help=f"of {BLOCK} worlds; for trying out")
+    options.add_argument("--fresh", action="store_true", help="forget the finished blocks of these kinds")
+    given = options.parse_args()
+    if unknown := [name for name in given.kinds if name not in KINDS]:
+        options.error(f"no kind {unknown[0]}")
+    names = given.kinds or list(KINDS)
+    if given.fresh and DONE.exists():
+        done = finished()
+        done[~done["kind"].isin(names)].to_csv(DONE, index=False)
+    run(names, jobs=given.jobs, blocks=given.blocks)
+    table = coverage()
+    print(written(table[table["kind"].isin(names)]))
+    if not given.blocks:
+        table.to_csv(TABLE, index=False, float_format="%.4f")
+        begin, end = MARK.format("begin"), MARK.format("end")
+        before, rest = PAGE.read_text("utf-8").split(begin)
+        PAGE.write_text(f"{before}{begin}\n{written(table)}\n{end}{rest.split(end)[1]}", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
