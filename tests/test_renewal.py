@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import renewal
+from analysis import hypotheses, renewal
 from analysis.estimates import NotTestable
 from analysis.lifetimes import SPELL, recount
 from analysis.renewal import RenewalModel
@@ -22,6 +22,7 @@ def years(survivors) -> pd.DataFrame:
     return pd.DataFrame({"at_risk": survivors[:-1], "lost": -np.diff(survivors)})
 
 
+BEHAVIOUR = hypotheses.get("G05").rule.parts["behaviour"].rule
 REGULAR = [1000, 631, 468, 382, 326, 289, 262, 241]
 
 
@@ -145,3 +146,100 @@ def test_a_curve_that_cannot_be_drawn_says_why(rows, unit, reason):
     found = curve(rows, unit=unit)
     assert isinstance(found, NotTestable)
     assert reason in found.reason
+
+
+# --- do customers change, or only differ? -----------------------------------------------------------------------------
+
+
+def world(c, *, customers=4000, renewals=8, seed=0, alpha=0.8, beta=2.4, entered=0):
+    """Yearly counts of simulated customers with their own risk, falling (c below 1) or rising (above) as they stay."""
+    rng = np.random.default_rng(seed)
+    risk = rng.beta(alpha, beta, customers)
+    life = np.maximum(np.ceil((np.log(rng.uniform(size=customers)) / np.log1p(-risk)) ** (1 / c)), 1)
+    watched = rng.integers(0, entered + 1, customers).astype(float)  # whole years before watching began
+    table = pd.DataFrame({"time": np.minimum(life, renewals), "left": life <= renewals, "entered": watched})
+    seen = recount(table[table["time"] > table["entered"]].assign(weight=1), SPELL)
+    return renewal.yearly_counts(seen, unit="year")
+
+
+@pytest.mark.parametrize(
+    ("c", "right", "wrong"), [(0.7, "supported", "contradicted"), (1.4, "contradicted", "supported")]
+)
+def test_a_risk_that_changes_is_found(c, right, wrong):
+    words = [BEHAVIOUR.judge(renewal.deepening([world(c, seed=seed)]).exponent).word for seed in range(8)]
+    # About three standard errors from 1: nearly always right, never wrong.
+    assert words.count(right) >= 6
+    assert wrong not in words
+
+
+def test_a_world_that_only_sorts_is_not_taken_for_deepening():
+    found = [renewal.deepening([world(1.0, seed=seed)]) for seed in range(24)]
+    words = [BEHAVIOUR.judge(one.exponent).word for one in found]
+    # Each side at 2.5%: more than three of 24 have less than 1 chance in 300 on either.
+    assert words.count("supported") <= 3
+    assert words.count("contradicted") <= 3
+    # The interval is the likelihood-ratio test turned round.
+    assert [one.p < 0.05 for one in found] == [not one.exponent.low < 1 < one.exponent.high for one in found]
+    assert np.mean([one.exponent.value for one in found]) == pytest.approx(1, abs=0.06)
+
+
+@pytest.mark.parametrize("c", [0.7, 1.4])
+def test_parameters_are_found_again_also_among_customers_seen_late(c):
+    found = renewal.deepening([world(c, customers=200_000, seed=3, entered=2)])
+    assert found.exponent.low < c < found.exponent.high
+    (model,) = found.models
+    # Standard errors at this size are about 3%.
+    assert (model.alpha, model.beta) == pytest.approx((0.8, 2.4), rel=0.12)
+
+
+def test_an_exponent_of_one_is_the_older_model():
+    ages = np.arange(1, 30)
+    assert RenewalModel(0.7, 1.2).retention(ages) == pytest.approx((1.2 + ages - 1) / (1.9 + ages - 1), rel=1e-12)
+    assert RenewalModel(0.7, 1.2) == RenewalModel(0.7, 1.2, 1.0)
+    mean, spread = renewal.fit_hazards(
+        *(np.array([years(REGULAR)[name]], float) for name in ("lost", "at_risk")), c=1.0
+    )
+    assert mean / spread == pytest.approx(renewal.fit_renewals(years(REGULAR)).alpha, rel=1e-8)
+
+
+def test_months_and_years_tell_the_same_exponent():
+    """A year is twelve months to the same power; only the spread of the risks is told in other terms."""
+    rng = np.random.default_rng(8)
+    life = np.ceil(12 * rng.weibull(0.7, 20_000) * 4)
+    table = pd.DataFrame({"time": np.minimum(life, 96), "left": life <= 96, "entered": 0.0, "weight": 1})
+    monthly = renewal.deepening([renewal.yearly_counts(recount(table, SPELL), unit="year")])
+    yearly = renewal.deepening([renewal.yearly_counts(recount(table, SPELL), unit="month")])
+    assert monthly.exponent.value == pytest.approx(0.7, abs=0.03)
+    assert yearly.exponent.value == pytest.approx(monthly.exponent.value, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    "survivors",
+    [
+        [1000] * 6,
+        [1000, 0],
+        [1000, 0, 0, 0, 0],
+        [1000, 700, 500],
+        [1, 0],
+        [40, 30, 25, 20, 18],
+        [1000, 995, 990, 985, 980],
+    ],
+)
+def test_counts_that_do_not_tell_change_from_difference(survivors):
+    assert "renewals" in renewal.deepening([years(survivors).astype(float)]).reason
+
+
+def test_everybody_leaving_in_the_end_is_no_obstacle():
+    found = renewal.deepening([years([1000, 600, 350, 150, 0]).astype(float)])
+    assert 1 < found.exponent.value < 5
+    assert np.isfinite(found.exponent.interval()).all()
+
+
+def test_risks_that_jump_beyond_any_power_of_time_are_refused():
+    assert "do not tell" in renewal.deepening([years([1000, 999, 998, 997, 1]).astype(float)]).reason
+
+
+def test_a_stay_without_end_is_known():
+    assert RenewalModel(0.7, 1.2).endless
+    assert not RenewalModel(0.7, 1.2, 1.5).endless
+    assert not RenewalModel(1.1, 1.2).endless

@@ -1,15 +1,16 @@
-"""Yearly renewals beyond what was observed: a model of customers who differ in their readiness to leave."""
+"""Renewals beyond what was observed: a model of customers who differ in their readiness to leave, and may change."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from analysis.estimates import NotTestable
+from analysis.estimates import NORMAL, Estimate, NotTestable
 from analysis.lifetimes import customers, leavers
 from analysis.retention import (
     MIN_AT_RISK,
@@ -29,25 +30,39 @@ ALIKE = 1e6
 LEAST = -math.log(ALIKE)
 STEPS, LONGEST_STEP = 100, 2.0
 MISFIT = 0.05  # p of `goodness` below which the model does not describe the years observed
+# Exponents of time among which the likelihood is searched, and the fewest renewals that tell one: three fit anything.
+EXPONENTS = np.geomspace(0.1, 5, 161)
+FEWEST_RENEWALS = 4
+TINY = 1e-15
 
 
 @dataclass(frozen=True)
 class RenewalModel:
-    """Shifted-beta-geometric: everyone has their own, constant chance of leaving at each renewal.
+    """Beta-discrete-Weibull: everyone has their own chance of leaving, which may fall or rise as they stay.
 
-    The chances differ between customers as Beta(alpha, beta), so a cohort's retention rate rises with age though no
-    single customer grows more loyal. A renewal period is a year throughout the project. alpha + beta is at most 1e6,
-    which stands for customers who are all alike (a constant rate).
+    A customer whose chance at the first renewal is p is still there after t renewals with chance (1 - p)^(t^c), and p
+    differs between customers as Beta(alpha, beta). With c = 1, the shifted-beta-geometric model, nobody ever changes,
+    and yet a cohort's retention rate rises with age, because those who are ready to leave go first. Below 1 each
+    customer's own risk falls, above 1 it rises. alpha + beta is at most 1e6, which stands for customers who are all
+    alike.
 
-    Source: Fader & Hardie (2007), Journal of Interactive Marketing 21(1).
+    Source: Fader & Hardie (2007), Journal of Interactive Marketing 21(1); for c, Fader, Hardie, Liu, Davin &
+    Steenburgh (2018), Journal of Interactive Marketing 43.
     """
 
     alpha: float
     beta: float
+    c: float = 1.0
 
     def retention(self, year: np.ndarray | float) -> np.ndarray:
-        """Share of those who began a year (1 is the first) that renew at its end."""
-        return (self.beta + np.asarray(year) - 1) / (self.alpha + self.beta + np.asarray(year) - 1)
+        """Share of those who began a period (1 is the first, a year in this project) that renew at its end."""
+        end = np.asarray(year, dtype=float)
+        return _staying(self.alpha, self.beta, end**self.c, (end - 1) ** self.c)
+
+    @property
+    def endless(self) -> bool:
+        """Whether the expected stay has no end: undiscounted, its sum then grows without limit."""
+        return self.alpha * self.c <= 1
 
     def log_likelihood(self, years: pd.DataFrame) -> float:
         """Of yearly counts at_risk and lost (year 1 first)."""
@@ -56,11 +71,19 @@ class RenewalModel:
         return float(lost @ np.log1p(-renewed) + (at_risk - lost) @ np.log(renewed))
 
 
+def _staying(alpha: np.ndarray | float, beta: np.ndarray | float, end: np.ndarray, begin: np.ndarray) -> np.ndarray:
+    """Share that stays while renewals^c goes from `begin` to `end`; never quite 0 or 1, where logarithms end."""
+    from scipy.special import betaln
+
+    return np.clip(np.exp(betaln(alpha, beta + end) - betaln(alpha, beta + begin)), TINY, 1 - TINY)
+
+
 def yearly_counts(lifetimes: pd.DataFrame, *, unit: str) -> pd.DataFrame:
     """Spells as whole years: how many faced each renewal, and how many were lost at it.
 
     A customer whose observation begins or ends inside a year counts half in it, and the loss is read from the
-    Kaplan–Meier curve; without such customers both are plain counts.
+    Kaplan–Meier curve; without such customers both are plain counts. Another billing period than the year is counted
+    by giving times in it, and "year" as their unit.
 
     Returns:
         One row an observed year: year, at_risk, lost (both may be fractions).
@@ -92,35 +115,37 @@ def fit_renewals(years: pd.DataFrame) -> RenewalModel | NotTestable:
     return RenewalModel(float(mean / spread), float((1 - mean) / spread))
 
 
-def fit_hazards(lost: np.ndarray, at_risk: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Maximum likelihood for many sets of yearly counts at once, by damped Fisher scoring.
+def fit_hazards(lost: np.ndarray, at_risk: np.ndarray, *, c: np.ndarray | float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Maximum likelihood for many sets of counts at once, by damped Fisher scoring.
 
-    In year k a share mean / (1 + spread (k-1)) is lost; mean = alpha / (alpha + beta) and spread = 1 / (alpha + beta),
-    so that spread 0, a constant rate, is an ordinary point and not at infinity.
+    The model is told by mean = alpha / (alpha + beta), the share lost at the first renewal, and spread =
+    1 / (alpha + beta), so that customers who are all alike are an ordinary point and not at infinity.
 
     Args:
-        lost: shape (..., years); sets in which nobody leaves give a mean near 0.
+        lost: shape (..., periods); sets in which nobody leaves give a mean near 0.
         at_risk: the same shape.
+        c: exponent of time, given; shape (...) or one for all.
 
     Returns:
         mean and spread, each of shape (...).
     """
-    age = np.arange(lost.shape[-1])
+    end = np.arange(1.0, lost.shape[-1] + 1)
+    times = end ** np.asarray(c)[..., None], (end - 1) ** np.asarray(c)[..., None]
     first = np.clip(lost.sum(-1) / at_risk.sum(-1), 1e-9, 1 - 1e-9)
     # Logits and logs keep the share inside 0 and 1 and the spread above 0.
     place = np.stack([np.log(first / (1 - first)), np.full_like(first, np.log(0.3))], axis=-1)
     damping = np.full(first.shape, 1e-3)
-    value, score, information = _likelihood(place, age, lost, at_risk)
+    value, score, information = _likelihood(place, times, lost, at_risk)
     for _ in range(STEPS):
         # Where the likelihood pulls the spread below its least value, only the mean is still free.
         stuck = (place[..., 1] <= LEAST) & (score[..., 1] < 0)
         score[stuck, 1] = information[stuck, 0, 1] = information[stuck, 1, 0] = 0
         diagonal = np.einsum("...ii->...i", information)
         damped = information + np.eye(2) * (damping[..., None] * diagonal + 1e-12)[..., None]
-        step = np.linalg.solve(damped, score[..., None])[..., 0]
-        step /= np.maximum(1, np.abs(step).max(-1, keepdims=True) / LONGEST_STEP)
+        # Each by itself: near its least value the spread may ask for a huge step, which must not hold up the mean.
+        step = np.clip(np.linalg.solve(damped, score[..., None])[..., 0], -LONGEST_STEP, LONGEST_STEP)
         tried = np.clip(place + step, [-25, LEAST], [25, -LEAST])
-        new = _likelihood(tried, age, lost, at_risk)
+        new = _likelihood(tried, times, lost, at_risk)
         better = new[0] >= value
         moved = np.abs(tried - place).max(-1) * better
         place = np.where(better[..., None], tried, place)
@@ -134,17 +159,97 @@ def fit_hazards(lost: np.ndarray, at_risk: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _likelihood(
-    place: np.ndarray, age: np.ndarray, lost: np.ndarray, at_risk: np.ndarray
+    place: np.ndarray, times: tuple[np.ndarray, np.ndarray], lost: np.ndarray, at_risk: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Log-likelihood, its gradient and expected information in (logit of mean, log of spread)."""
+    from scipy.special import digamma
+
     mean, spread = 1 / (1 + np.exp(-place[..., :1])), np.exp(place[..., 1:])
-    grown = 1 + spread * age
-    leave, stay = mean / grown, (1 - mean + spread * age) / grown
-    slopes = np.stack([leave * (1 - mean), -leave * spread * age / grown], axis=-2)
-    value = (lost * np.log(leave) + (at_risk - lost) * np.log(stay)).sum(-1)
-    score = (slopes * ((lost - at_risk * leave) / (leave * stay))[..., None, :]).sum(-1)
-    information = np.einsum("...ik,...jk,...k->...ij", slopes, slopes, at_risk / (leave * stay))
+    alpha, beta, (end, begin) = mean / spread, (1 - mean) / spread, times
+    stay = _staying(alpha, beta, end, begin)
+    of_beta = digamma(beta + end) - digamma(beta + begin)
+    of_both = digamma(alpha + beta + end) - digamma(alpha + beta + begin)
+    slopes = stay[..., None, :] * np.stack(
+        [alpha * (1 - mean) * of_beta, beta * of_beta - (alpha + beta) * of_both], axis=-2
+    )
+    value = (lost * np.log1p(-stay) + (at_risk - lost) * np.log(stay)).sum(-1)
+    weight = 1 / (stay * (1 - stay))
+    score = (slopes * ((lost - at_risk * (1 - stay)) * weight)[..., None, :]).sum(-1)
+    information = np.einsum("...ik,...jk,...k->...ij", slopes, slopes, at_risk * weight)
     return value, score, information
+
+
+@dataclass(frozen=True)
+class Deepening:
+    """Whether customers change as they stay: the exponent c of time, one for all cohorts, against c = 1.
+
+    Attributes:
+        exponent: c, with the interval of its profile likelihood.
+        models: of each cohort, at that exponent.
+        statistic: twice the log-likelihood gained over c = 1; chi-squared on one degree of freedom where c is 1.
+        p: its probability.
+    """
+
+    exponent: Estimate
+    models: tuple[RenewalModel, ...]
+    statistic: float
+    p: float
+
+
+def deepening(cohorts: Sequence[pd.DataFrame]) -> Deepening | NotTestable:
+    """Tell customers who change from customers who only differ, by the beta-discrete-Weibull model.
+
+    Each cohort has an alpha and a beta of its own, and all have the same c.
+
+    Args:
+        cohorts: each as `yearly_counts` makes them, for one billing period; an exponent outside 0.1 to 5 is given as
+            the nearer of the two.
+
+    Returns:
+        The exponent below 1 where each customer's own risk falls; or why the counts do not tell.
+    """
+    from scipy.optimize import minimize_scalar
+    from scipy.stats import chi2
+
+    usable = [
+        years for years in cohorts if len(years) >= FEWEST_RENEWALS and isinstance(fit_renewals(years), RenewalModel)
+    ]
+    left = round(sum(float(years["lost"].sum()) for years in usable))
+    if left < MIN_EVENTS:
+        return NotTestable(
+            f"To tell whether customers change or only differ takes {FEWEST_RENEWALS} renewals, each faced by at least "
+            f"{MIN_AT_RISK} customers, and {MIN_EVENTS} leavers; cohorts with so many renewals hold {left:,} leavers."
+        )
+
+    def profile(c: np.ndarray) -> np.ndarray:
+        each = [[model.log_likelihood(years) for model in _models(years, c)] for years in usable]
+        return np.sum(each, axis=0)
+
+    heights = profile(EXPONENTS)
+    peak = int(np.argmax(heights))
+    if peak in (0, len(EXPONENTS) - 1):
+        return NotTestable("A risk that jumps fits best: these counts do not tell customers who change from others.")
+    around = np.log(EXPONENTS[[peak - 1, peak + 1]])
+    found = minimize_scalar(lambda log: -profile(np.exp([log]))[0], bounds=around, options={"xatol": 1e-9})
+    best, gained = float(np.exp(found.x)), float(2 * max(-found.fun - profile(np.ones(1))[0], 0))
+    # The square root of what is lost by moving away from the best one, which errs as a normal number does.
+    logs, drop = np.log(EXPONENTS), np.sqrt(2 * np.maximum(-found.fun - heights, 0))
+    roots = np.maximum.accumulate(np.where(logs < found.x, -drop, drop))
+
+    def quantile(p: float) -> float:
+        return float(np.exp(np.interp(NORMAL.inv_cdf(p), roots, logs)))
+
+    faced = round(sum(float(years["at_risk"].iloc[0]) for years in usable))
+    exponent = Estimate(best, "elasticity", faced, quantile, "profile likelihood", left)
+    models = tuple(_models(years, np.array([best]))[0] for years in usable)
+    return Deepening(exponent, models, gained, float(chi2.sf(gained, 1)))
+
+
+def _models(years: pd.DataFrame, c: np.ndarray) -> list[RenewalModel]:
+    """The best model for each given exponent."""
+    lost, at_risk = (np.tile(years[name].to_numpy(float), (len(c), 1)) for name in ("lost", "at_risk"))
+    mean, spread = fit_hazards(lost, at_risk, c=c)
+    return [RenewalModel(*found) for found in np.column_stack([mean / spread, (1 - mean) / spread, c]).tolist()]
 
 
 class Fit(NamedTuple):

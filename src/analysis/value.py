@@ -124,6 +124,23 @@ def duration(rates: np.ndarray, *, convention: str, discount_rate: float = 0.0) 
     return ahead / customer_years(rates, convention=convention, discount_rate=discount_rate)
 
 
+def residual_years(rates: np.ndarray, *, year: int, discount_rate: float) -> np.ndarray:
+    """Discounted margins still to come from a customer in a year of their life, whose renewal is near (DERL).
+
+    The present year is paid and not counted; the next one, if they renew, counts in full, and later ones less. A
+    customer in year n has renewed n - 1 times; some programs count those renewals instead, a shift of one.
+
+    Args:
+        rates: yearly retention on the last axis.
+        year: n, from 1.
+        discount_rate: a year.
+
+    Source: Fader & Hardie (2010), Marketing Science 29(1).
+    """
+    later = rates[..., year - 1 :]
+    return (1 + discount_rate) * customer_years(later, convention="A", discount_rate=discount_rate)
+
+
 def average_retention(rates: np.ndarray) -> np.ndarray:
     """The one yearly rate that loses as many of the customer-years lived: 1 - departures per customer-year."""
     survival = np.cumprod(rates, axis=-1)
@@ -315,10 +332,7 @@ def growth(
     if isinstance(burden, NotTestable):
         return burden
     if endless and not _settles(improve(curve.rates, reading, change=change), discount_rate):
-        return NotTestable(
-            f"Without end the sum does not settle within {len(curve.rates)} years at {100 * discount_rate:g}% "
-            "discount: where retention keeps rising with age it may not be finite at all."
-        )
+        return NotTestable(_unsettled(curve, discount_rate))
 
     def grown(rates: np.ndarray) -> np.ndarray:
         better = improve(rates, reading, change=change)
@@ -328,6 +342,13 @@ def growth(
     if not np.isfinite(grown(curve.rates[:years])):
         return NotTestable("The costs exceed what customers bring to begin with, and a loss has no growth rate.")
     return _along(curve, grown, "growth", years)
+
+
+def _unsettled(curve: RetentionCurve, discount_rate: float) -> str:
+    return (
+        f"Without end the sum does not settle within {len(curve.rates)} years at {100 * discount_rate:g}% "
+        "discount: where retention keeps rising with age it may not be finite at all."
+    )
 
 
 def _settles(rates: np.ndarray, discount_rate: float) -> bool:
@@ -363,6 +384,14 @@ def departures_avoided(curve: RetentionCurve | NotTestable, reading: str, *, cha
             return (present * gained).sum(axis=-1) / (present * (1 - rates)).sum(axis=-1)
 
     return _along(curve, avoided, "share", years - 1)
+
+
+def still_to_come(curve: RetentionCurve | NotTestable, *, year: int, discount_rate: float) -> Answer:
+    """`residual_years` without end along a curve, as an estimate."""
+    if not isinstance(curve, NotTestable) and not _settles(curve.rates, discount_rate):
+        return NotTestable(_unsettled(curve, discount_rate))
+    years = 0 if isinstance(curve, NotTestable) else len(curve.rates)
+    return _along(curve, lambda r: residual_years(r, year=year, discount_rate=discount_rate), "years", years)
 
 
 def average(curve: RetentionCurve | NotTestable, *, years: int) -> Answer:

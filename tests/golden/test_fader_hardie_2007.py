@@ -1,4 +1,4 @@
-"""Fader & Hardie (2007), Journal of Interactive Marketing 21(1)."""
+"""Fader & Hardie (2007), Journal of Interactive Marketing 21(1): the shifted-beta-geometric model."""
 
 import numpy as np
 import pandas as pd
