@@ -15,10 +15,11 @@ SOURCE = ROOT / "src/analysis"
 # In the order data flow; a package counts as one place.
 FLOW = [
     "words", "estimates", "tables", "sources", "readings", "checks", "datasets", "studies", "customers", "cohorts",
-    "lifetimes", "spending", "repeaters", "retention", "hazards", "renewal", "buying", "fits", "order_values",
-    "holdout", "value", "steadiness", "economics", "worth", "worlds", "scales", "factors", "regressions",
-    "hypotheses", "exhibits", "findings", "figures", "prospects", "profiles", "stays", "boards", "notebooks",
-    "worker", "runs", "progress", "publishing", "pages", "report", "cli",
+    "clocks", "lifetimes", "spending", "repeaters", "retention", "hazards", "renewal", "buying", "fits",
+    "order_values", "holdout", "regularity", "traits", "foresight", "value", "steadiness", "economics", "worth",
+    "worlds", "opinions", "scales", "factors", "regressions", "hypotheses", "exhibits", "findings", "figures",
+    "prospects", "profiles", "stays", "sorting", "boards", "notebooks", "worker", "runs", "progress", "publishing", "pages",
+    "report", "cli",
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import date
 from typing import Any, ClassVar
@@ -20,13 +20,13 @@ import scipy  # its parts load when they are first used
 
 from analysis.customers import Purchases
 from analysis.tables import TableError
-from analysis.words import plural
+from analysis.words import listing, plural
 
 WEEK, WEEKS = 7, "weeks"
 HISTORY = ["repeats", "last", "observed"]
-TINY = 1e-300
+TINY, RARE = 1e-300, 1e-15
 # So many places give nine digits; the tests compare with other formulas.
-NODES, BETA_NODES, COUNT_NODES, TIME_NODES = 24, 200, 120, 48
+NODES, BETA_NODES, COUNT_NODES, TIME_NODES = 24, 200, 120, 36
 FAR = 40  # later orders count less than e^-40
 Parts = tuple[np.ndarray, np.ndarray, list[np.ndarray]]
 
@@ -34,7 +34,9 @@ Parts = tuple[np.ndarray, np.ndarray, list[np.ndarray]]
 # --- From orders to distinct histories --------------------------------------------------------------------------
 
 
-def summarise(bought: Purchases, *, until: date | None = None, every: int = 0) -> pd.DataFrame:
+def summarise(
+    bought: Purchases, *, until: date | None = None, every: int = 0, described: Any = None, by: Sequence[str] = ()
+) -> pd.DataFrame:
     """Count the distinct buying histories, as known on a day, with what the same customers bought afterwards.
 
     Args:
@@ -42,35 +44,49 @@ def summarise(bought: Purchases, *, until: date | None = None, every: int = 0) -
         until: last day of the histories; customers who first ordered later are left out. None is the last day seen.
         every: days of a buying opportunity, for BG/BB: time is then counted in whole periods from a customer's first
             order, and a period holds an order or none. 0 keeps time in weeks and counts every order.
+        described: the checked table of customers, whose columns `by` are kept: rows are distinct in them as well.
+        by: names of such columns.
 
     Returns:
         One row a distinct history: repeats (orders after the first, or periods with one), last (first to last order,
         weeks or periods), observed (first order to `until`, weeks or periods), later (orders after `until`), ahead
-        (weeks seen after `until`), weight (customers). attrs["unit"] names the unit of time.
+        (weeks seen after `until`), weight (customers), and `by`. attrs["unit"] names the unit of time.
+
+    Raises:
+        TableError: the table of customers has no such column, or its name is used here.
     """
+    people, keys = histories(bought, until=until, every=every), [*HISTORY, "later"]
+    if by:
+        if wrong := [name for name in by if name not in described.rows.columns or name in (*keys, "ahead", "weight")]:
+            raise TableError(f"customers: {listing(wrong)} cannot be used: not a column, or a name that is taken.")
+        people = people.left_join(described.rows.select("customer_id", *by), "customer_id")
+    keys = [*keys, *by]
+    table = people.group_by(keys).agg(weight=people.count()).order_by(keys).to_pandas()
+    table[[*HISTORY, "later", "weight"]] = table[[*HISTORY, "later", "weight"]].astype(float)
+    table.insert(4, "ahead", (bought.observed_until - (until or bought.observed_until)).days / WEEK)
+    table.attrs["unit"] = f"periods of {plural(every, 'day')}" if every else WEEKS
+    return table
+
+
+def histories(bought: Purchases, *, until: date | None = None, every: int = 0) -> Any:
+    """In the engine, one row a customer: customer_id and repeats, last, observed and later, as in `summarise`."""
     end, length = until or bought.observed_until, every or 1
     ahead = (bought.observed_until - end).days
     rows = bought.rows.filter(bought.rows.opens == 1, bought.rows.first_on <= end)
     past, days = rows.ordered_on <= end, rows.followed_days - ahead
     period = (rows.age + length - 1) // length
     whole = past & (period * length <= days)
-    people = rows.group_by("customer_id").agg(
+    return rows.group_by("customer_id").agg(
         repeats=(period.nunique(where=whole) if every else rows.opens.sum(where=past)) - 1,
-        last=period.max(where=whole),
-        observed=days.max() // length,
+        last=period.max(where=whole) / (1 if every else WEEK),
+        observed=days.max() // length / (1 if every else WEEK),
         later=rows.opens.sum(where=~past).fill_null(0),
     )
-    keys = [*HISTORY, "later"]
-    table = people.group_by(keys).agg(weight=people.count()).order_by(keys).to_pandas().astype("float64")
-    table[["last", "observed"]] /= 1 if every else WEEK
-    table.insert(4, "ahead", ahead / WEEK)
-    table.attrs["unit"] = f"periods of {plural(every, 'day')}" if every else WEEKS
-    return table
 
 
-def recounted(rows: pd.DataFrame) -> pd.DataFrame:
-    """Put rows with the same history together and add up their weights."""
-    table = rows.groupby(HISTORY, sort=False)["weight"].sum().reset_index()
+def recounted(rows: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Put rows with the same history, and the same in `by`, together and add up their weights."""
+    table = rows.groupby([*HISTORY, *by], sort=False)["weight"].sum().reset_index()
     table.attrs["unit"] = rows.attrs.get("unit", WEEKS)
     return table
 
@@ -101,37 +117,60 @@ class BuyingModel(ABC):
 
     NAME: ClassVar[str]
     TIMED: ClassVar[tuple[int, ...]]
+    # Parameters that covariates may move, with the sign of more buying or more leaving, and the covariates' columns.
+    MOVED: ClassVar[Mapping[str, int]] = {}
+    TERMS: ClassVar[tuple[str, ...]] = ()
+    # An order is every so manieth step of an even clock; above 1 customers buy at more regular times than by chance.
+    STEPS: ClassVar[int] = 1
 
     @abstractmethod
-    def parts(self, x: np.ndarray, last: np.ndarray, end: np.ndarray) -> Parts:
+    def parts(self, x: np.ndarray, last: np.ndarray, end: np.ndarray, *terms: np.ndarray) -> Parts:
         """Log-likelihood, log odds of gone against there, and the slopes of the first in each parameter."""
 
     @abstractmethod
-    def _if_there(self, x: np.ndarray, end: np.ndarray, t: Any) -> np.ndarray:
+    def _if_there(self, x: np.ndarray, last: np.ndarray, end: np.ndarray, t: Any) -> np.ndarray:
         """Expected orders in the next t of a customer who is still there."""
+
+    @abstractmethod
+    def _drawn(self, x: np.ndarray, last: np.ndarray, end: np.ndarray, t: float, random: Any) -> np.ndarray:
+        """Orders in the next t of a customer who is still there, as chance has it."""
+
+    @classmethod
+    def columns(cls, rows: pd.DataFrame) -> list[np.ndarray]:
+        """What `parts` takes."""
+        return [*history(rows), *(rows[name].to_numpy(float) for name in cls.TERMS)]
+
+    def at(self, *terms: np.ndarray) -> BuyingModel:
+        """The model of customers with these covariates, whose parameters differ from row to row; itself without."""
+        return self
 
     def log_likelihood(self, rows: pd.DataFrame) -> float:
         """Of distinct histories with their weights."""
-        return float(rows["weight"].to_numpy(float) @ self.parts(*history(rows))[0])
+        return float(rows["weight"].to_numpy(float) @ self.parts(*self.columns(rows))[0])
 
     def alive(self, rows: pd.DataFrame) -> np.ndarray:
         """Chance, 0 to 1, that a customer with each history is still a customer."""
-        return scipy.special.expit(-self.parts(*history(rows))[1])
+        return scipy.special.expit(-self.parts(*self.columns(rows))[1])
 
     def silent(self, rows: pd.DataFrame, t: float) -> np.ndarray:
         """Chance, 0 to 1, of no order in the next t, for each history."""
-        x, last, end = history(rows)
-        return np.minimum(np.exp(self.parts(x, last, end + t)[0] - self.parts(x, last, end)[0]), 1)
+        x, last, end, *terms = self.columns(rows)
+        return np.minimum(np.exp(self.parts(x, last, end + t, *terms)[0] - self.parts(x, last, end, *terms)[0]), 1)
 
     def expected(self, rows: pd.DataFrame, t: float) -> np.ndarray:
         """Expected orders in the next t, for each history."""
-        x, _, end = history(rows)
-        return self.alive(rows) * self._if_there(x, end, t)
+        x, last, end, *terms = self.columns(rows)
+        return self.alive(rows) * self.at(*terms)._if_there(x, last, end, t)
+
+    def drawn(self, rows: pd.DataFrame, t: float, random: np.random.Generator) -> np.ndarray:
+        """Orders in the next t of one customer with each history, as chance has it when the parameters are known."""
+        x, last, end, *terms = self.columns(rows)
+        return (random.random(len(x)) < self.alive(rows)) * self.at(*terms)._drawn(x, last, end, t, random)
 
     def newcomer(self, t: np.ndarray) -> np.ndarray:
         """Expected repeat orders within each t of the first order, for customers of whom nothing is known."""
         new = np.zeros_like(t, dtype=float)
-        return scipy.special.expit(-self.parts(new, new, new)[1]) * self._if_there(new, new, t)
+        return scipy.special.expit(-self.parts(new, new, new)[1]) * self._if_there(new, new, new, t)
 
     def counts(self, t: float, most: int) -> np.ndarray:
         """Chance of 0, 1, … `most` repeat orders within t of the first one; not for BG/BB.
@@ -140,7 +179,8 @@ class BuyingModel(ABC):
         """
         places, shares = _between_0_and_1(COUNT_NODES)
         n, last = (grid.ravel() for grid in np.meshgrid(np.arange(1.0, most + 1), t * places, indexing="ij"))
-        earlier = (n - 1) * np.log(last) - scipy.special.gammaln(n)
+        steps = n * self.STEPS
+        earlier = (steps - 1) * np.log(last) - scipy.special.gammaln(steps)
         some = np.exp(self.parts(n, last, np.full(len(n), t))[0] + earlier).reshape(most, -1) @ (t * shares)
         return np.append(np.exp(self.parts(*np.array([[0.0], [0.0], [t]]))[0]), some)
 
@@ -156,14 +196,14 @@ class BuyingModel(ABC):
             until: from the end of the history.
         """
         far = min(until, FAR / rate) if rate else until
-        x, _, end = history(rows)
-        pairs, place = np.unique(x + 1j * end, return_inverse=True)
-        x, end = pairs.real, pairs.imag
-        total = self._if_there(x, end, far) * math.exp(-rate * far)
+        x, last, end, *terms = self.columns(rows)
+        alike, place = np.unique([x, last * (self.STEPS > 1), end, *terms], axis=1, return_inverse=True)
+        (x, last, end), model = alike[:3], self.at(*alike[3:])
+        total = model._if_there(x, last, end, far) * math.exp(-rate * far)
         for part, share in zip(*_between_0_and_1(TIME_NODES), strict=True) if rate else ():
             # Places crowd near 0, where the number of orders bends most.
             t = far * part**4
-            total += self._if_there(x, end, t) * math.exp(-rate * t) * rate * 4 * far * part**3 * share
+            total += model._if_there(x, last, end, t) * math.exp(-rate * t) * rate * 4 * far * part**3 * share
         return self.alive(rows) * total[place]
 
 
@@ -198,47 +238,83 @@ class BGNBD(BuyingModel):
 
     NAME = "BG/NBD"
     TIMED = (0, 1, 0, 0)
+    MOVED: ClassVar[Mapping[str, int]] = {"alpha": -1, "a": 1, "b": -1}
     FIRST_MAY_BE_LAST: ClassVar[int] = 0
     r: float
     alpha: float
     a: float
     b: float
 
-    def parts(self, x: np.ndarray, last: np.ndarray, end: np.ndarray) -> Parts:
+    def parts(self, x: np.ndarray, last: np.ndarray, end: np.ndarray, *_: np.ndarray) -> Parts:
         """See `BuyingModel`."""
-        # Two paths only, and gamma functions once for each number of orders: this is what a bootstrap repeats.
         (r, alpha, a, b), digamma, gammaln = vars(self).values(), scipy.special.digamma, scipy.special.gammaln
-        each, place = np.arange(x.max() + 1), x.astype(int)
-        k = each + self.FIRST_MAY_BE_LAST
+        # Two paths only, and gamma functions once for each number of orders: this is what a bootstrap repeats.
+        place: Any = ... if np.ndim(alpha) else x.astype(int)
+        each = x if np.ndim(alpha) else np.arange(x.max() + 1)
+        k, steps = each + self.FIRST_MAY_BE_LAST, each * self.STEPS
         before, together = np.maximum(b + k - 1, TINY), digamma(a + b) - digamma(a + b + k)
-        known = gammaln(r + each) - gammaln(r) + scipy.special.betaln(a, b + k) - scipy.special.betaln(a, b)
-        leaving = np.where(k > 0, math.log(a) - np.log(before), -np.inf)
-        buys, to_end, to_last = r + x, np.log(alpha + end), np.log(alpha + last)
-        odds = leaving[place] + buys * (to_end - to_last)
+        known = gammaln(r + steps) - gammaln(r) + scipy.special.betaln(a, b + k) - scipy.special.betaln(a, b)
+        leaving = np.where(k > 0, np.log(a) - np.log(before), -np.inf)
+        buys, to_end, to_last = r + x * self.STEPS, np.log(alpha + end), np.log(alpha + last)
+        waiting = self._waiting(x, last, end)
+        wait = np.log(waiting.sum(axis=0)) if self.STEPS > 1 else 0.0
+        odds = leaving[place] + buys * (to_end - to_last) - wait
         small = np.exp(-np.abs(odds))
         gone = np.where(odds > 0, 1, small) / (1 + small)
-        value = (known + r * math.log(alpha))[place] - buys * to_end + np.maximum(odds, 0) + np.log(1 + small)
+        value = (known + r * np.log(alpha))[place] - buys * to_end + wait + np.maximum(odds, 0) + np.log(1 + small)
         slopes = [
-            (digamma(r + each) - digamma(r) + math.log(alpha))[place] - to_end + gone * (to_end - to_last),
+            (digamma(r + steps) - digamma(r) + np.log(alpha))[place] - to_end + gone * (to_end - to_last),
             r / alpha - buys * ((1 - gone) / (alpha + end) + gone / (alpha + last)),
             together[place] + gone / a,
             (together + digamma(b + k) - digamma(b))[place] - gone * ((k > 0) / before)[place],
         ]
+        if self.STEPS > 1:
+            step, still = np.arange(self.STEPS)[:, None], (1 - gone) / np.exp(wait)
+            later = np.cumsum(1 / (buys + step), axis=0)[:-1]
+            slopes[0] += still * (waiting[1:] * later).sum(axis=0)
+            slopes[1] -= still * (waiting * step).sum(axis=0) / (alpha + end)
         return value, odds, slopes
 
-    def _if_there(self, x: np.ndarray, end: np.ndarray, t: Any) -> np.ndarray:
+    def _waiting(self, x: np.ndarray, last: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """How likely each number of steps since the last order is, up to one short of the next, against none."""
+        step, since = np.arange(1, self.STEPS)[:, None], (end - last) / (self.alpha + end)
+        ratios = (self.r + x * self.STEPS + step - 1) * since / step
+        return np.cumprod(np.vstack([np.ones_like(x), ratios]), axis=0)
+
+    def _if_there(self, x: np.ndarray, last: np.ndarray, end: np.ndarray, t: Any) -> np.ndarray:
         """The mean, over who is left, of (1 - e^(-rate p t)) / p, where p is the chance of leaving.
 
         Printed with 2F1, which loses its digits near a = 1 and for many orders.
         """
         reach, stayed = t / (self.alpha + end), self.b + x + self.FIRST_MAY_BE_LAST
-        return _beta_mean(self.a, stayed, lambda p: -np.expm1(-(self.r + x) * np.log1p(p * reach)) / p)
+        if self.STEPS == 1:
+            return _beta_mean(self.a, stayed, lambda p: -np.expm1(-(self.r + x) * np.log1p(p * reach)) / p)
+        waiting, step = self._waiting(x, last, end), np.arange(self.STEPS)[:, None]
+        roots, taken = np.exp(2j * np.pi * step / self.STEPS), waiting / waiting.sum(axis=0)
+
+        def orders(p: np.ndarray) -> np.ndarray:
+            # Only every so manieth step is an order: those are picked out by roots of unity.
+            p = np.clip(p, 1e-8, 1 - 1e-6)
+            root = (1 - p) ** (1 / self.STEPS) * roots
+            slower = 1 + (1 - root) * reach
+            picked = (1 / root[None] ** step[:, None]).mean(axis=0) * slower ** -(self.r + x * self.STEPS)
+            begun = (taken[:, None] * (root / slower)[None] ** step[:, None]).sum(axis=0)
+            return (1 - (picked * begun).sum(axis=0).real) / p
+
+        return _beta_mean(self.a, stayed, orders)
+
+    def _drawn(self, x: np.ndarray, last: np.ndarray, end: np.ndarray, t: float, random: Any) -> np.ndarray:
+        waiting = np.cumsum(self._waiting(x, last, end), axis=0)
+        begun = (random.random(len(x)) * waiting[-1] > waiting[:-1]).sum(axis=0)
+        rate = random.gamma(self.r + x * self.STEPS + begun) / (self.alpha + end)
+        last_one = random.geometric(np.maximum(random.beta(self.a, self.b + x + self.FIRST_MAY_BE_LAST), RARE))
+        return np.minimum((random.poisson(rate * t) + begun) // self.STEPS, last_one)
 
 
 def _beta_mean(a: float, b: np.ndarray, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Mean of a smooth function of p ~ Beta(a, b), for each b: equal steps on a stretched scale of log odds."""
     middle, width = np.log(a / b), np.sqrt((a + b) / (a * b))
-    reach = math.asinh(max(10, 45 / (min(a, b.min()) * width.min())))
+    reach = math.asinh(max(10, 45 / (min(np.min(a), b.min()) * width.min())))
     total, weight = np.zeros_like(b), np.zeros_like(b)
     highest = a * middle - (a + b) * np.logaddexp(0, middle)
     for step in np.linspace(-reach, reach, BETA_NODES):
@@ -271,15 +347,16 @@ class ParetoNBD(BuyingModel):
 
     NAME = "Pareto/NBD"
     TIMED = (0, 1, 0, 1)
+    MOVED: ClassVar[Mapping[str, int]] = {"alpha": -1, "beta": -1}
     r: float
     alpha: float
     s: float
     beta: float
 
-    def parts(self, x: np.ndarray, last: np.ndarray, end: np.ndarray) -> Parts:
+    def parts(self, x: np.ndarray, last: np.ndarray, end: np.ndarray, *_: np.ndarray) -> Parts:
         """The moment of leaving is integrated out, on a log scale: the printed 2F1 has no closed slopes."""
-        (r, alpha, s, beta), digamma, gammaln = astuple(self), scipy.special.digamma, scipy.special.gammaln
-        buys, least = r + x, min(alpha, beta)
+        (r, alpha, s, beta), digamma, gammaln = vars(self).values(), scipy.special.digamma, scipy.special.gammaln
+        buys, least = r + x, np.minimum(alpha, beta)
         # The chance of the same history falls at least this fast from the last order on, so it may be over early.
         fall = np.maximum((buys / (alpha + last) + (s + 1) / (beta + last)) * (least + last) - 1, 1e-9)
         width = np.minimum(np.log((least + end) / (least + last)), 40 / fall)
@@ -288,17 +365,22 @@ class ParetoNBD(BuyingModel):
         gone, moment = np.arange(NODES + 1)[:, None] > 0, np.vstack([end, left - least])
         weight = np.vstack([np.zeros_like(x), np.log(s * shares * width * left + TINY)])
         to_a, to_b = np.log(alpha + moment), np.log(beta + moment)
-        known = gammaln(buys) - gammaln(r) + r * math.log(alpha) + s * math.log(beta)
+        known = gammaln(buys) - gammaln(r) + r * np.log(alpha) + s * np.log(beta)
         return _settled(
             known - buys * to_a - (s + gone) * to_b + weight,
             [-to_a, -buys / (alpha + moment), gone / s - to_b, -(s + gone) / (beta + moment)],
-            [digamma(buys) - digamma(r) + math.log(alpha), r / alpha, math.log(beta), s / beta],
+            [digamma(buys) - digamma(r) + np.log(alpha), r / alpha, np.log(beta), s / beta],
         )
 
-    def _if_there(self, x: np.ndarray, end: np.ndarray, t: Any) -> np.ndarray:
+    def _if_there(self, x: np.ndarray, last: np.ndarray, end: np.ndarray, t: Any) -> np.ndarray:
         longer = np.log1p(t / (self.beta + end))
         left = (self.beta + end) * longer * scipy.special.exprel((1 - self.s) * longer)
         return (self.r + x) / (self.alpha + end) * left
+
+    def _drawn(self, x: np.ndarray, last: np.ndarray, end: np.ndarray, t: float, random: Any) -> np.ndarray:
+        rate, leaving = random.gamma(self.r + x) / (self.alpha + end), random.gamma(self.s, size=len(x))
+        stay = random.exponential(self.beta + end) / np.maximum(leaving, TINY)
+        return random.poisson(rate * np.minimum(stay, t))
 
 
 @dataclass(frozen=True)
@@ -318,7 +400,7 @@ class BGBB(BuyingModel):
     gamma: float
     delta: float
 
-    def parts(self, x: np.ndarray, last: np.ndarray, end: np.ndarray) -> Parts:
+    def parts(self, x: np.ndarray, last: np.ndarray, end: np.ndarray, *_: np.ndarray) -> Parts:
         """See `BuyingModel`."""
         (alpha, beta, gamma, delta), digamma, betaln = astuple(self), scipy.special.digamma, scipy.special.betaln
         if np.any(last % 1) or np.any(end % 1) or np.any(x > last):
@@ -338,8 +420,12 @@ class BGBB(BuyingModel):
             [digamma(alpha + x) - digamma(alpha) + buys, buys - digamma(beta), leaves, leaves - digamma(delta)],
         )
 
-    def _if_there(self, x: np.ndarray, end: np.ndarray, t: Any) -> np.ndarray:
+    def _if_there(self, x: np.ndarray, last: np.ndarray, end: np.ndarray, t: Any) -> np.ndarray:
         ahead, stays = np.arange(np.max(t))[:, None], self.delta + end + 1
         still = np.exp(scipy.special.betaln(self.gamma, stays + ahead) - scipy.special.betaln(self.gamma, stays))
         # Of an opportunity that t ends in, its part counts.
         return (self.alpha + x) / (self.alpha + self.beta + end) * (still * np.clip(t - ahead, 0, 1)).sum(axis=0)
+
+    def _drawn(self, x: np.ndarray, last: np.ndarray, end: np.ndarray, t: float, random: Any) -> np.ndarray:
+        buys, leaves = random.beta(self.alpha + x, self.beta + end - x), random.beta(self.gamma, self.delta + end + 1)
+        return random.binomial(np.minimum(random.geometric(np.maximum(leaves, RARE)), int(t)), buys)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import scipy  # its parts load when they are first used
 
-from analysis.buying import history, recounted
+from analysis.buying import recounted
 from analysis.estimates import Estimate, NotTestable
 from analysis.retention import MIN_EVENTS, resamples
 from analysis.words import plural
@@ -67,6 +67,19 @@ class Fit:
         variance = np.einsum("i...,ij,j...->...", slopes, self.covariance, slopes)
         return np.asarray(of(self.model)), np.sqrt(np.maximum(variance, 0))
 
+    def influence(self, *columns: np.ndarray) -> np.ndarray:
+        """How far one more customer like each row moves the logarithms of the parameters; shape (parameters, rows)."""
+        return self.covariance @ (np.array(self.model.parts(*columns)[2]) * np.array(astuple(self.model))[:, None])
+
+    def moved(self, by: np.ndarray) -> Any:
+        """The model with the logarithms of its parameters moved."""
+        return type(self.model)(*(np.array(astuple(self.model)) * np.exp(by)))
+
+    def drawn(self, draws: int, random: np.random.Generator) -> np.ndarray:
+        """Parameters as unsure as the data leave them, shape (draws, parameters), from the curvature."""
+        moves = random.standard_normal((draws, len(self.covariance))) @ spread(self.covariance).T
+        return np.exp(np.log(astuple(self.model)) + np.clip(moves, -LIMIT, LIMIT))
+
     def estimate(self, of: Callable[[Any], float], *, unit: str) -> Estimate:
         """A positive quantity of the model, such as all orders expected, as an estimate."""
         value, error = (float(part) for part in self.errors(of))
@@ -92,14 +105,14 @@ def fit_buying(rows: pd.DataFrame, family: Any, *, min_repeaters: int = MIN_EVEN
     Raises:
         TableError: a history that cannot be.
     """
-    table = recounted(rows)
-    x, last, end = history(table)
+    table = recounted(rows, family.TERMS)
+    columns = x, _, end, *_ = family.columns(table)
     weight = table["weight"].to_numpy(float)
     repeaters = int(weight @ (x > 0))
     if repeaters < max(1, min_repeaters):
         return NotTestable(f"{plural(repeaters, 'customer')} bought again; at least {min_repeaters} are needed.")
     start = np.log((weight @ end) / (weight @ x)) * np.array(family.TIMED)
-    return maximise(family, start, np.eye(4), (x, last, end), weight, table.attrs["unit"])
+    return maximise(family, start, np.eye(len(start)), columns, weight, table.attrs["unit"])
 
 
 def likelihood(family: Any, columns: Sequence[np.ndarray], weight: np.ndarray) -> Callable[[np.ndarray], tuple]:
@@ -134,7 +147,7 @@ def maximise(
             logs, directions = start, basis
             continue
         covariance[np.ix_(free, free)] = np.linalg.inv(curvature) / n
-        directions = _spread(covariance * n)
+        directions = spread(covariance * n)
     if flat:
         return NotTestable("Customers are too few or too much alike: very different models fit them equally well.")
     model = family(*(float(value) for value in np.exp(logs)))
@@ -147,7 +160,8 @@ def _curvature(at: Callable[[np.ndarray], tuple], logs: np.ndarray) -> np.ndarra
     return (found + found.T) / 2
 
 
-def _spread(covariance: np.ndarray) -> np.ndarray:
+def spread(covariance: np.ndarray) -> np.ndarray:
+    """Independent moves, one a column, that together vary as a covariance says."""
     values, vectors = np.linalg.eigh(covariance)
     return vectors * np.sqrt(np.maximum(values, 0))
 
@@ -177,7 +191,8 @@ def bootstrap(fit: Fit, rows: pd.DataFrame, *, draws: int = 1000, seed: int) -> 
     Returns:
         Shape (draws, parameters); `type(fit.model)(*line)` is the model of a draw.
     """
-    table, family, centre = recounted(rows), type(fit.model), np.log(astuple(fit.model))
-    columns, basis = history(table), _spread(fit.covariance * fit.customers)
+    family, centre = type(fit.model), np.log(astuple(fit.model))
+    table = recounted(rows, family.TERMS)
+    columns, basis = family.columns(table), spread(fit.covariance * fit.customers)
     blocks = resamples(table, draws=draws, seed=seed)
     return np.exp([_climb(likelihood(family, columns, weight), centre, basis) for block in blocks for weight in block])
