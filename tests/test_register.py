@@ -71,6 +71,7 @@ NOTEBOOKS = {
     "R13": "26_what_keeping_and_winning_cost",
     "R14": "26_what_keeping_and_winning_cost",
     "R15": "26_what_keeping_and_winning_cost",
+    "G05": "20_how_long_customers_stay",
 }
 
 # Names of constructs that tests look for, and the levels that a pair of items may ask for.

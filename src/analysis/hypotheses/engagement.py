@@ -132,6 +132,7 @@ ROWS = (
         pitfalls=(SORTING + ": retention of a cohort rises by itself",),
         origin="Literature on attachment; sorting is the rival account of Fader & Hardie 2010",
         article=("A4",),
+        notebook="20_how_long_customers_stay",
     ),
     Hypothesis(
         id="G06",

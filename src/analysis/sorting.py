@@ -1,0 +1,101 @@
+"""Do customers grow attached, or do the unattached leave? The behaviour behind claim G05, as readings and exhibits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from analysis import figures
+from analysis.estimates import Answer, NotTestable, columns, told
+from analysis.exhibits import Figure, Text, say
+from analysis.lifetimes import groups_of
+from analysis.renewal import FEWEST_RENEWALS, Deepening, deepening, yearly_counts
+from analysis.words import count
+
+ATTACHMENT = NotTestable(
+    "Attachment itself is asked of people: it takes a survey that asks the same customers about their bond three times."
+)
+
+
+def changes(spells: pd.DataFrame, *, by: str | None, unit: str) -> dict[str, Deepening | NotTestable]:
+    """Whether customers change as they stay, by reading.
+
+    Years are the periods; where fewer than four were watched, the table's own unit is, unless it is a day.
+
+    Args:
+        spells: distinct rows, with the column `by`.
+        by: tells groups apart; None for one group of all.
+        unit: of time.
+
+    Returns:
+        First one exponent for all, each group with its own spread of risks; where there are several groups, then each
+        by itself, and all as if they were one.
+    """
+    groups = {f"{by}: {name}" if by else name: _counts(rows, unit) for name, rows in groups_of(spells, by)}
+    found = {"all, each group with its own risks" if len(groups) > 1 else "all": deepening([*groups.values()])}
+    if len(groups) > 1:
+        found |= {name: deepening([counts]) for name, counts in groups.items()}
+        found["all as if they were one group"] = deepening([_counts(spells, unit)])
+    return found
+
+
+def _counts(spells: pd.DataFrame, unit: str) -> pd.DataFrame:
+    years = yearly_counts(spells, unit=unit)
+    return years if len(years) >= FEWEST_RENEWALS or unit == "day" else yearly_counts(spells, unit="year")
+
+
+def readings(found: Mapping[str, Deepening | NotTestable]) -> dict[str, dict[str, Answer]]:
+    """Readings of G05 by name: attachment, which contracts cannot show, and behaviour, the exponent of time."""
+    return {name: {"attachment": ATTACHMENT, "behaviour": _exponent(one)} for name, one in found.items()}
+
+
+def _exponent(one: Deepening | NotTestable) -> Answer:
+    return one if isinstance(one, NotTestable) else one.exponent
+
+
+def told_changes(found: Mapping[str, Deepening | NotTestable]) -> Text:
+    """What the first reading says, with its test against customers who never change."""
+    one = next(iter(found.values()))
+    if isinstance(one, NotTestable):
+        return say("{}", one.reason)
+    p = "below 0.001" if one.p < 0.001 else f"{one.p:.3f}"
+    return say(
+        "{}. The exponent is {}; against customers who never change, chi-squared {} on 1 degree of freedom, p {}.",
+        _finding(one),
+        told(one.exponent),
+        f"{one.statistic:,.2f}",
+        p,
+    )
+
+
+def _finding(one: Deepening) -> str:
+    if one.exponent.low > 1:
+        return (
+            "As customers stay, each one's own risk of leaving rises; where the rate rises too, sorting alone lifts it"
+        )
+    if one.exponent.high < 1:
+        return "As customers stay, each one's own risk of leaving falls: more than sorting lifts the rate"
+    return "Whether a customer's own risk of leaving changes as they stay cannot be told"
+
+
+def exponents(found: Mapping[str, Deepening | NotTestable]) -> Figure | Text:
+    """The exponent of time in every reading."""
+    rows = [{"label": name} | columns(_exponent(one)) for name, one in found.items()]
+    one = next(iter(found.values()))
+    if isinstance(one, NotTestable):
+        return say("There is no exponent to draw. {}", one.reason)
+    n, left = count(one.exponent.n), count(one.exponent.events or 0)
+    return figures.dots(
+        pd.DataFrame(rows).assign(
+            note=["" if isinstance(each, Deepening) else "cannot be told" for each in found.values()]
+        ),
+        name="exponents",
+        title=_finding(one),
+        unit="elasticity",
+        x_label="Exponent of time: below 1 a customer's own risk falls, above 1 it rises",
+        reference=1.0,
+        reference_label="nobody changes",
+        caption=f"{n} contracts at their first renewal, {left} ended. Beta-discrete-Weibull model; 95% intervals by "
+        "profile likelihood.",
+    )
