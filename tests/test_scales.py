@@ -85,6 +85,18 @@ def test_a_survey_without_any_answer_is_refused(make_study):
         survey(make_study, rows="wave,w,q1,q2,q3\na,1,,,\nb,0,1,2,3\n")
 
 
+def test_each_customer_counts_once(make_study):
+    rows = "customer_id,answered_at,w,wave,q1,q2,q3\n" + "".join(
+        f"{who},2024-0{month}-01,1,{month},{month},4,4\n" for month in (3, 1, 2) for who in ("a", "b")
+    )
+    settings = SURVEY.replace("{{ ", '{{ customer_id = "customer_id", answered_at = "answered_at", ')
+    found = survey(make_study, rows=rows, settings=settings).latest()
+    assert list(found.who["customer_id"]) == ["a", "b"]
+    assert list(found.items["q1"]) == [3, 3]
+    assert found.notes == ("Of 6 questionnaires the last of each of 2 customers is used.",)
+    assert found.latest() is found
+
+
 # --- Moments ----------------------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,6 +56,19 @@ class Answers:
         if ends is None:
             raise TableError(f"surveys: {construct} has no scale; state scale = [low, high] in studies.toml.")
         return ends
+
+    def latest(self) -> Answers:
+        """One questionnaire a customer, the last one: rows that do not depend on each other."""
+        if "customer_id" not in self.who:
+            return self
+        order = self.who.sort_values([name for name in ("answered_at", "wave") if name in self.who], kind="stable")
+        keep = np.sort(order["customer_id"].drop_duplicates(keep="last").index)
+        if len(keep) == len(self.who):
+            return self
+        told = f"Of {plural(len(self.who), 'questionnaire')} the last of each of {len(keep):,} customers is used."
+        rows = {name: getattr(self, name).loc[keep].reset_index(drop=True) for name in ("items", "who")}
+        weight = self.weight[keep] / self.weight[keep].mean()
+        return replace(self, **rows, weight=weight, notes=(*self.notes, told))
 
     def score(self, items: Sequence[str], *, answered: float = HALF) -> pd.Series:
         """Mean of the answered items; NaN where less than the share `answered` of them is there."""
