@@ -17,7 +17,7 @@ FLOW = [
     "words", "estimates", "tables", "sources", "readings", "checks", "datasets", "studies", "customers", "cohorts",
     "clocks", "lifetimes", "spending", "repeaters", "retention", "hazards", "reasons", "changes", "durations", "periods", "renewal", "buying", "habits", "fits",
     "order_values", "holdout", "regularity", "traits", "foresight", "value", "steadiness", "economics", "worth",
-    "worlds", "opinions", "scales", "factors", "regressions", "hypotheses", "exhibits", "findings", "figures",
+    "worlds", "opinions", "scales", "factors", "regressions", "surfaces", "hypotheses", "exhibits", "findings", "figures",
     "prospects", "profiles", "stays", "sorting", "boards", "notebooks", "worker", "runs", "progress", "publishing", "pages",
     "report", "cli",
 ]  # fmt: skip

@@ -1,0 +1,581 @@
+"""Expectation against experience: a surface over both instead of their difference (S04, S05, E05, E06, E09, V06).
+
+The outcome is Z = b0 + b1 P + b2 E + b3 P² + b4 PE + b5 E², P what was perceived and E what was expected. Both are
+centred at the middle of their answer scale and divided by one common standard deviation, Z by its own, and these are
+taken as known: slopes read as standard deviations of the outcome. A difference P - E is the special case b1 = -b2 with
+no curve, which is thus tested instead of assumed.
+
+Answers that agree in everything are counted and fitted once, so a million of them cost little more than a thousand.
+
+Sources: Edwards & Parry (1993), Academy of Management Journal 36; Edwards (2002), in Drasgow & Schmitt, Measuring and
+Analyzing Behavior in Organizations; Shanock and others (2010), Journal of Business and Psychology 25.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NotRequired, TypedDict, Unpack
+
+import numpy as np
+import pandas as pd
+
+from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns
+from analysis.lifetimes import recount
+from analysis.regressions import gains
+from analysis.retention import resamples
+from analysis.tables import TableError
+from analysis.words import count, plural
+
+FEWEST, LEVELS, OUTSIDE = 100, 11, 30  # answers in all; different answers of an ordered outcome; in a part of a zone
+MATCHED = 0.5  # standard deviations by which experience and expectation may differ and still agree
+NAMES = {"p": "perception", "e": "expectation", "z": "outcome", "a": "adequate level", "d": "desired level"}
+
+# a1 to a5: slope and curve where experience equals expectation, the same where it replaces it, and the ridge's turn.
+ALONG = np.array(
+    [[0, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1], [0, 1, -1, 0, 0, 0], [0, 0, 0, 1, -1, 1], [0, 0, 0, 1, 0, -1]]
+)
+
+SURFACE, PLANES, DIFFERENCE = "full surface", "two planes", "signed difference"
+STRAIGHT, CUBIC, ZONES = "one straight line", "cubic", "three slopes"
+
+
+class Settings(TypedDict):
+    """How answers are read: ends of the answer scale; columns of survey weights, and of groups whose answers hang
+    together (errors and resamples are then by group); answers below which nothing is said.
+    """
+
+    scale: tuple[float, float]
+    weight: NotRequired[str | None]
+    cluster: NotRequired[str | None]
+    at_least: NotRequired[int]
+
+
+# --- Answers --------------------------------------------------------------------------------------------------------
+
+
+def _distinct(
+    table: pd.DataFrame, scores: Mapping[str, str], **settings: Unpack[Settings]
+) -> pd.DataFrame | NotTestable:
+    """Distinct answers: a column a score, each (survey weight, 1 on average), weight (answers) and, if any, cluster."""
+    (low, high), weight, cluster = settings["scale"], settings.get("weight"), settings.get("cluster")
+    rows = pd.DataFrame({name: _numbers(table, column) for name, column in scores.items()})
+    for name in rows.columns.drop("z"):
+        _refuse(~rows[name].between(low, high), scores[name], f"outside {low:g} to {high:g}")
+    rows["each"] = _numbers(table, weight) if weight else 1.0
+    _refuse(rows["each"] <= 0, str(weight), "not above 0, as a survey weight must be")
+    rows["each"] /= rows["each"].mean()
+    if cluster:
+        rows["cluster"] = pd.factorize(table[cluster])[0]
+    if len(rows) < (least := settings.get("at_least", FEWEST)):
+        return NotTestable(f"{plural(len(rows), 'customer')} answered all of it; at least {least} are needed.")
+    for name in scores:
+        if rows[name].nunique() < 2:
+            said = f"Everybody's {NAMES[name]} is {rows[name].iloc[0]:g}"
+            return NotTestable(f"{said}: what does not vary explains nothing and cannot be explained.")
+    return recount(rows.assign(weight=1), rows.columns.tolist())
+
+
+def _numbers(table: pd.DataFrame, column: str) -> np.ndarray:
+    values = pd.to_numeric(table[column], errors="coerce").to_numpy(float)
+    _refuse(pd.Series(~np.isfinite(values)), column, "without a number")
+    return values
+
+
+def _refuse(wrong: pd.Series, column: str, what: str) -> None:
+    if wrong.any():
+        said = f"answers, column {column!r}: {plural(int(wrong.sum()), 'row')} of {count(len(wrong))} {what}. "
+        raise TableError(f"{said}First: row {int(np.argmax(wrong)) + 1}. Correct them, or leave them out and say so.")
+
+
+def _share(cells: pd.DataFrame) -> np.ndarray:
+    return (cells["each"] * cells["weight"]).to_numpy(float)
+
+
+# --- Fits -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Slopes with their robust covariance (HC3, or by clusters).
+
+    Attributes:
+        slopes, covariance: one a column of the design.
+        explained: share of the variance (of the deviance, for a latent outcome) that the fit accounts for.
+        aic: Akaike's criterion, up to a constant that all models of one outcome share.
+        n, df: answers, and degrees of freedom of the errors.
+    """
+
+    slopes: np.ndarray
+    covariance: np.ndarray
+    explained: float
+    aic: float
+    n: int
+    df: int
+
+    def mix(self, weights: Sequence[float] | np.ndarray, unit: str = "slope") -> Estimate:
+        """A sum of slopes, each times its weight."""
+        value, error = float(np.dot(weights, self.slopes)), math.sqrt(weights @ self.covariance @ np.array(weights))
+        return _student(value, error, self.df, unit=unit, n=self.n, method="robust standard errors")
+
+    def moved(self, by: np.ndarray) -> Fit:
+        """The fit whose slopes are a linear map of these."""
+        return replace(self, slopes=by @ self.slopes, covariance=by @ self.covariance @ by.T)
+
+
+def _student(value: float, error: float, df: int, **telling: Any) -> Estimate:
+    from scipy.special import stdtrit
+
+    return Estimate(value, quantile=lambda p: value + float(stdtrit(df, p)) * error, **telling)
+
+
+def _fit(x: np.ndarray, cells: pd.DataFrame, kind: str = "mean") -> Fit | NotTestable:
+    if np.linalg.matrix_rank(x) < x.shape[1]:
+        return NotTestable(f"The answers differ too little to tell {x.shape[1]} numbers from them.")
+    return _least_squares(x, cells) if kind == "mean" else _proportional_odds(x, cells)
+
+
+def _least_squares(x: np.ndarray, cells: pd.DataFrame) -> Fit:
+    share, each, z = _share(cells), cells["each"].to_numpy(), cells["z"].to_numpy(float)
+    bread = np.linalg.inv((x.T * share) @ x)
+    slopes = bread @ ((x.T * share) @ z)
+    missed, leverage = z - x @ slopes, each * np.einsum("ci,ij,cj->c", x, bread, x)
+    explained = 1 - float(share @ missed**2 / (share @ (z - np.average(z, weights=share)) ** 2))
+    if "cluster" not in cells:
+        missed = missed / np.maximum(1 - leverage, 1e-9)  # HC3; a leverage of 1 goes with nothing missed
+    aic = cells["weight"].sum() * math.log(max(1 - explained, 1e-300)) + 2 * len(slopes)
+    return _robust(slopes, bread, x * (each * missed)[:, None], cells, (explained, aic))
+
+
+def _robust(
+    slopes: np.ndarray, bread: np.ndarray, scores: np.ndarray, cells: pd.DataFrame, quality: tuple[float, float]
+) -> Fit:
+    """The sandwich over answers; clusters are added up first and get the usual factor for being few."""
+    weight, n = cells["weight"].to_numpy(float), int(cells["weight"].sum())
+    df, factor = n - len(slopes), 1.0
+    if "cluster" in cells:
+        scores = _summed(scores, cells)
+        weight, df, factor = np.ones(len(scores)), len(scores) - 1, len(scores) / (len(scores) - 1) * (n - 1) / df
+    return Fit(slopes, factor * bread @ (scores.T * weight) @ scores @ bread, *quality, n, df)
+
+
+def _summed(values: np.ndarray, cells: pd.DataFrame) -> np.ndarray:
+    """Sums over the answers of each cluster."""
+    return pd.DataFrame(values * cells[["weight"]].to_numpy()).groupby(cells["cluster"].to_numpy()).sum().to_numpy()
+
+
+def _proportional_odds(x: np.ndarray, cells: pd.DataFrame) -> Fit | NotTestable:
+    """Cumulative logit by Newton's method; of two levels it is logistic regression. The middle cut gives b0."""
+    levels, level = np.unique(cells["z"], return_inverse=True)
+    cuts, step, share = len(levels) - 1, np.eye(len(levels))[level], _share(cells)
+    if cuts >= LEVELS:
+        return NotTestable(f"The outcome has {cuts + 1} different values; an ordered one may have {LEVELS}.")
+    sides = np.hstack([step[:, :-1], -x[:, 1:]]), np.hstack([step[:, 1:], -x[:, 1:]])
+
+    def at(place: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        upper, lower = (1 / (1 + np.exp(-np.clip(side @ place, -700, 700))) for side in sides)
+        ends = np.where(level == cuts, 1.0, upper), np.where(level == 0, 0.0, lower)
+        chance = np.maximum(ends[0] - ends[1], 1e-300)
+        turns = [sign * end * (1 - end) / chance for sign, end in zip((1, -1), ends, strict=True)]
+        scores = sum(side * turn[:, None] for side, turn in zip(sides, turns, strict=True))
+        bends = [turn * (1 - 2 * end) * share for turn, end in zip(turns, ends, strict=True)]
+        curve = sum((side.T * bend) @ side for side, bend in zip(sides, bends, strict=True))
+        return float(share @ np.log(chance)), scores, (scores.T * share) @ scores - curve
+
+    reached = np.bincount(level, share).cumsum()[:-1] / share.sum()
+    place = np.append(np.log(reached / (1 - reached)), np.zeros(x.shape[1] - 1))
+    empty = value = at(place)[0]
+    for _ in range(50):
+        _, scores, curve = at(place)
+        move = np.linalg.solve(curve, scores.T @ share)
+        while at(place + move)[0] < value - 1e-9 * abs(value):
+            move = move / 2
+        place, value = place + move, at(place + move)[0]
+        if np.abs(place).max() > 30:
+            break
+        if np.abs(move).max() < 1e-9:
+            quality = 1 - value / empty, 2 * len(place) - 2 * value
+            fit = _robust(place, np.linalg.inv(curve), scores * cells[["each"]].to_numpy(), cells, quality)
+            kept = np.eye(len(place))[[(cuts - 1) // 2, *range(cuts, len(place))]]
+            return fit.moved(kept * np.where(np.arange(x.shape[1]) == 0, -1, 1)[:, None])
+    return NotTestable("Some answers can be foretold without fail, so the slopes have no end.")
+
+
+# --- The surface ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A fitted surface.
+
+    Attributes:
+        cells: distinct answers, p, e and (unless latent) z as in the module's formula.
+        kind: mean, ordered or binary; slopes of the last two are log-odds of a higher answer.
+        scale, spread: ends of the answer scale of perception and expectation, one standard deviation in its points.
+        outcome: mean and standard deviation of the outcome in its own points (0 and 1 for a latent one).
+        full, plane: fits of b0 to b5, and of b0 to b2 without curves, from which claims about slopes are read.
+        moved: what a correction for unreliability did to b0 to b5; the identity if none was made.
+    """
+
+    cells: pd.DataFrame
+    kind: str
+    scale: tuple[float, float]
+    spread: float
+    outcome: tuple[float, float]
+    full: Fit
+    plane: Fit
+    moved: np.ndarray
+
+    @property
+    def along(self) -> dict[str, Estimate]:
+        """a1 and a2 (slope and curve where experience equals expectation), a3 and a4 (where it replaces it), a5."""
+        return {f"a{place}": self.full.mix(weights) for place, weights in enumerate(ALONG, 1)}
+
+    @property
+    def straight(self) -> dict[str, Estimate]:
+        """Slopes on perception and on expectation, the other held fixed, and their sum (0 if equal and opposite)."""
+        ways = {"perception": [0, 1, 0], "expectation": [0, 0, 1], "opposite": [0, 1, 1]}
+        return {name: self.plane.mix(weights) for name, weights in ways.items()}
+
+    @property
+    def middle(self) -> float:
+        """The middle of the answer scale, in its points."""
+        return sum(self.scale) / 2
+
+    def grid(self, steps: int = 41) -> pd.DataFrame:
+        """The fitted outcome over the scale: perception, expectation, value (points, a share, or log-odds)."""
+        axis = np.linspace(*self.scale, steps)
+        p, e = (side.ravel() for side in np.meshgrid(axis, axis))
+        value = _terms((p - self.middle) / self.spread, (e - self.middle) / self.spread) @ self.full.slopes
+        value = 1 / (1 + np.exp(-value)) if self.kind == "binary" else self.outcome[0] + self.outcome[1] * value
+        return pd.DataFrame({"perception": p, "expectation": e, "value": value})
+
+    def pairs(self) -> pd.DataFrame:
+        """The pairs that were answered: perception, expectation (points of the scale), n (answers)."""
+        found = self.cells.groupby(["p", "e"], as_index=False)["weight"].sum()
+        points = (found[["p", "e"]] * self.spread + self.middle).round(6)
+        return points.set_axis(["perception", "expectation"], axis=1).assign(n=found["weight"])
+
+
+def _terms(p: Any, e: Any) -> np.ndarray:
+    return np.stack([np.ones_like(p), p, e, p * p, p * e, e * e], axis=-1)
+
+
+def fit_surface(
+    table: pd.DataFrame,
+    *,
+    outcome: str,
+    expectation: str,
+    perception: str,
+    kind: str = "mean",
+    sides: float = 0.10,
+    **settings: Unpack[Settings],
+) -> Surface | NotTestable:
+    """Fit the surface of an outcome over perception and expectation.
+
+    Args:
+        table: one row an answer; no answer may be missing.
+        outcome, expectation, perception: columns with the scores, the last two on the same scale.
+        kind: "mean" (least squares), "ordered" (proportional odds, at most 11 answers) or "binary" (logistic).
+        sides: share of the answers needed on either side of expectation; 0 where no claim about both is made.
+        settings: scale of perception and expectation, weight, cluster, at_least.
+
+    Returns:
+        The surface, or why there is none.
+
+    Raises:
+        TableError: an answer is missing, no number or outside the scale.
+    """
+    cells = _distinct(table, {"p": perception, "e": expectation, "z": outcome}, **settings)
+    if isinstance(cells, NotTestable):
+        return cells
+    if kind == "binary" and (different := cells["z"].nunique()) > 2:
+        return NotTestable(f"The outcome has {different} different values; a yes or no has two.")
+    share = _share(cells)
+    for told, side in {"above": cells["p"] > cells["e"], "below": cells["p"] < cells["e"]}.items():
+        if (held := np.average(side, weights=share)) < sides:
+            said = f"Perception lies {told} expectation in {held:.1%} of the answers"
+            return NotTestable(f"{said}; to tell what either side does, {sides:.0%} must lie on each.")
+    spread, scale = math.sqrt(np.mean([_spread(cells[name], share)[1] ** 2 for name in "pe"])), settings["scale"]
+    outcome_points = _spread(cells["z"], share) if kind == "mean" else (0.0, 1.0)
+    cells = cells.assign(**{name: (cells[name] - sum(scale) / 2) / spread for name in "pe"})
+    cells["z"] = (cells["z"] - outcome_points[0]) / outcome_points[1]
+    x = _terms(*cells[["p", "e"]].to_numpy().T)
+    full, plane = _fit(x, cells, kind), _fit(x[:, :3], cells, kind)
+    if isinstance(full, NotTestable):
+        return full
+    assert isinstance(plane, Fit)  # a model inside one that could be fitted
+    return Surface(cells, kind, scale, spread, outcome_points, full, plane, np.eye(6))
+
+
+def _spread(values: pd.Series, share: np.ndarray) -> tuple[float, float]:
+    """Weighted mean and standard deviation."""
+    middle = np.average(values, weights=share)
+    return float(middle), math.sqrt(np.average((values - middle) ** 2, weights=share))
+
+
+def discrepancies(surface: Surface) -> dict[str, Estimate]:
+    """Shares of answers above expectation, below it, and about equal to it (within half a standard deviation)."""
+    gap, one = surface.cells["p"] - surface.cells["e"], np.ones((len(surface.cells), 1))
+    sides = {"exceeded": gap > MATCHED, "missed": gap < -MATCHED, "matched": gap.abs() <= MATCHED}
+    return {
+        name: _least_squares(one, surface.cells.assign(z=side.astype(float))).mix([1], "share")
+        for name, side in sides.items()
+    }
+
+
+def asymmetry(surface: Surface) -> dict[str, Answer]:
+    """Slopes on the surplus over and the shortfall below expectation, at an equal level of the two taken together.
+
+    Returns:
+        exceeded, missed, and asymmetry: how much more a shortfall takes away than a surplus adds. The curvature a4 of
+        the surface is the primary reading: this kink gives experience and expectation equal weights.
+    """
+    p, e = (surface.cells[name].to_numpy() for name in "pe")
+    x = np.column_stack([np.ones_like(p), p + e, np.maximum(p - e, 0), np.maximum(e - p, 0)])
+    fit = _fit(x, surface.cells, surface.kind)
+    ways = {"exceeded": [0, 0, 1, 0], "missed": [0, 0, 0, 1], "asymmetry": [0, 0, -1, -1]}
+    return {name: fit if isinstance(fit, NotTestable) else fit.mix(weights) for name, weights in ways.items()}
+
+
+def corrected(surface: Surface, *, perception: float, expectation: float) -> Surface | NotTestable:
+    """The surface over true scores, where the answers measure them with known reliability.
+
+    Regression calibration: with normal scores and independent errors the outcome's mean given the answers is a surface
+    too, and the slopes of the two are tied by a linear map, here taken as known. Slopes stay for one standard
+    deviation of the answers, not of the true scores.
+
+    Args:
+        surface: fitted to the answers as they are.
+        perception, expectation: reliability of either score: the share of its variance that is no error.
+
+    Source: Carroll, Ruppert, Stefanski & Crainiceanu (2006), Measurement Error in Nonlinear Models, chapter 4.
+    """
+    scores, share = surface.cells[["p", "e"]].to_numpy(), _share(surface.cells)
+    middle, seen = np.average(scores, axis=0, weights=share), np.cov(scores.T, aweights=share, bias=True)
+    true = seen - np.diag((1 - np.array([perception, expectation])) * np.diag(seen))
+    if max(perception, expectation) > 1 or np.linalg.eigvalsh(true).min() <= 0:
+        said = f"Reliabilities of {perception:.2f} and {expectation:.2f} cannot be: the answers correlate at"
+        return NotTestable(
+            f"{said} {seen[0, 1] / math.sqrt(seen[0, 0] * seen[1, 1]):.2f}, more than true scores could."
+        )
+    pull = np.linalg.solve(seen, true)
+    expected = _terms(*(middle + (scores - middle) @ pull).T)
+    left = true - true @ pull
+    expected[:, 3:] += [left[0, 0], left[0, 1], left[1, 1]]
+    back = np.linalg.inv(np.linalg.lstsq(_terms(*scores.T), expected)[0])
+    full, plane = surface.full.moved(back), surface.plane.moved(back[:3, :3])
+    return replace(surface, full=full, plane=plane, moved=back @ surface.moved)
+
+
+# --- Resampling -----------------------------------------------------------------------------------------------------
+
+
+def shape(slopes: Any) -> dict[str, np.ndarray]:
+    """a1 to a5, the stationary point (x0, y0) and the principal axes (slopes p11, p21; intercepts p10, p20).
+
+    Args:
+        slopes: b0 to b5 on the last axis.
+    """
+    _, p, e, pp, pe, ee = np.moveaxis(np.asarray(slopes, float), -1, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bend, turn = 4 * pp * ee - pe**2, np.hypot(pp - ee, pe)
+        x0, y0 = (e * pe - 2 * p * ee) / bend, (p * pe - 2 * e * pp) / bend
+        first, second = (ee - pp + turn) / pe, (ee - pp - turn) / pe
+        points = {"x0": x0, "y0": y0, "p11": first, "p10": y0 - first * x0, "p21": second, "p20": y0 - second * x0}
+    return {f"a{place}": np.asarray(slopes) @ weights for place, weights in enumerate(ALONG, 1)} | points
+
+
+def _products(design: np.ndarray, cells: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
+    """What an answer of each cell (or a cluster) adds to all sums of products, the outcome last; and how many."""
+    v = np.column_stack([design, cells["z"]])
+    products = np.einsum("ci,cj,c->cij", v, v, cells["each"].to_numpy()).reshape(len(v), -1)
+    if "cluster" not in cells:
+        return products, cells[["weight"]]
+    return (summed := _summed(products, cells)), pd.DataFrame({"weight": np.ones(len(summed), int)})
+
+
+def _sums(design: np.ndarray, cells: pd.DataFrame, *, draws: int, seed: int) -> np.ndarray:
+    """Sums of products over all answers, and then in resamples of them (or of clusters)."""
+    (products, counted), side = _products(design, cells), design.shape[1] + 1
+    drawn = [block @ products for block in resamples(counted, draws=draws, seed=seed)]
+    return np.concatenate([counted["weight"].to_numpy()[None] @ products, *drawn]).reshape(-1, side, side)
+
+
+def _solved(sums: np.ndarray) -> np.ndarray:
+    """Slopes from sums of products, many at once; missing where they cannot be had."""
+    left, right = sums[..., :-1, :-1], sums[..., :-1, -1:]
+    dull = (np.linalg.matrix_rank(left, hermitian=True) < left.shape[-1])[..., None, None]
+    return np.where(dull, np.nan, np.linalg.solve(np.where(dull, np.eye(left.shape[-1]), left), right))[..., 0]
+
+
+def resampled(surface: Surface, *, draws: int = 1000, seed: int) -> np.ndarray:
+    """b0 to b5 in resamples of the answers, shape (draws, 6); of a latent outcome, from their normal law."""
+    if surface.kind != "mean":
+        law = surface.full.slopes, surface.full.covariance
+        return np.random.default_rng(seed).multivariate_normal(*law, size=draws)
+    design = _terms(*surface.cells[["p", "e"]].to_numpy().T)
+    return _solved(_sums(design, surface.cells, draws=draws, seed=seed)[1:]) @ surface.moved.T
+
+
+def turning_points(surface: Surface, *, draws: int = 1000, seed: int) -> dict[str, Answer]:
+    """Stationary point and principal axes with bootstrap intervals, in standard deviations from mid-scale.
+
+    They are ratios: where the surface hardly bends, their intervals are as wide as they should be.
+    """
+    value, drawn = shape(surface.full.slopes), shape(resampled(surface, draws=draws, seed=seed))
+    return {
+        name: bootstrapped(Estimate.from_draws, float(value[name]), drawn[name], unit="slope", n=surface.full.n)
+        for name in ("x0", "y0", "p11", "p10", "p21", "p20")
+    }
+
+
+# --- Simpler models -------------------------------------------------------------------------------------------------
+
+
+def models(surface: Surface) -> dict[str, np.ndarray]:
+    """Name -> design of the surface and its special cases; the ratio only where the scale begins above 0."""
+    p, e = surface.cells[["p", "e"]].to_numpy().T
+    gap, short, middle = p - e, (p < e).astype(float), sum(surface.scale) / 2 / surface.spread
+    found = {
+        "perception": [p, p * p],
+        "perception, straight": [p],
+        "both, straight": [p, e],
+        DIFFERENCE: [gap],
+        "squared difference": [gap**2],
+        "rising ridge": [p + e, gap**2],
+        SURFACE: [p, e, p * p, p * e, e * e],
+        "absolute difference": [np.abs(gap)],
+        PLANES: [p, e, short, short * p, short * e],
+    } | ({"ratio": [(p + middle) / (e + middle)]} if surface.scale[0] > 0 else {})
+    return {name: np.column_stack([np.ones_like(p), *terms]) for name, terms in found.items()}
+
+
+def _gains(cells: pd.DataFrame, designs: Mapping[str, np.ndarray], kind: str, seed: int) -> dict[str, Answer]:
+    """R squared (or share of the deviance) on answers left out, of the first design, and what each other one adds."""
+    if kind == "ordered":
+        return dict.fromkeys(designs, NotTestable("Forecasts of an ordered outcome are not compared."))
+    many = cells["weight"].to_numpy()
+    outcome, each = (np.repeat(cells[name].to_numpy(float), many) for name in ("z", "each"))
+    told = {name: np.repeat(x[:, 1:], many, axis=0) for name, x in designs.items()}
+    return gains(outcome, told, weight=each, chance=kind == "binary", seed=seed)
+
+
+def gain(surface: Surface, *, of: str, over: str, seed: int) -> Answer:
+    """How much better one of `models` foretells the outcome of answers left out than another: gain in R squared."""
+    designs = models(surface)
+    if missing := {of, over} - set(designs):
+        return NotTestable(f"The {missing.pop()} needs a scale that begins above 0.")
+    return _gains(surface.cells, {over: designs[over], of: designs[of]}, surface.kind, seed)[of]
+
+
+def lost(surface: Surface, *, draws: int = 1000, seed: int) -> Answer:
+    """R squared that the surface loses when it is forced to be the signed difference alone.
+
+    Losses in the sample lie above the truth by chance, and those in resamples once more; the basic bootstrap undoes it.
+    """
+    if surface.kind != "mean":
+        return NotTestable("An ordered or binary outcome has no variance that could be lost.")
+    designs = models(surface)
+    forced, free = (_sums(designs[n], surface.cells, draws=draws, seed=seed) for n in (DIFFERENCE, SURFACE))
+    total = free[:, -1, -1] - free[:, 0, -1] ** 2 / free[:, 0, 0]
+    losses = (_explained(free) - _explained(forced)) / total
+    return bootstrapped(Estimate.reflected, float(losses[0]), losses[1:], unit="gain", n=surface.full.n)
+
+
+def _explained(sums: np.ndarray) -> np.ndarray:
+    return np.einsum("dk,dk->d", _solved(sums), sums[:, :-1, -1])
+
+
+def compare(surface: Surface, *, seed: int) -> pd.DataFrame:
+    """The surface and its special cases side by side.
+
+    Returns:
+        One row a model that these answers can tell: model, slopes (how many), r_squared (or share of the deviance), aic
+        (difference from the best), gain with low and high (R squared on answers left out, beyond that of the first
+        model, whose own stands there), and for a special case within (of which model), f, df and p: whether what it
+        forces can be (Wald, robust).
+    """
+    from scipy.special import fdtrc
+
+    tried = {name: (x, _fit(x, surface.cells, surface.kind)) for name, x in models(surface).items()}
+    fits = {name: (x, fit) for name, (x, fit) in tried.items() if isinstance(fit, Fit)}
+    added = _gains(surface.cells, {name: x for name, (x, _) in fits.items()}, surface.kind, seed)
+    rows, best = [], min(fit.aic for _, fit in fits.values())
+    for name, (x, fit) in fits.items():
+        row = {"model": name, "slopes": len(fit.slopes) - 1, "r_squared": fit.explained, "aic": fit.aic - best}
+        row |= {"gain" if part == "value" else part: columns(added[name])[part] for part in ("value", "low", "high")}
+        for wider in (PLANES, SURFACE):
+            within = np.linalg.lstsq(fits[wider][0], x)[0] if wider in fits and wider != name else None
+            if within is not None and np.allclose(fits[wider][0] @ within, x):
+                free = np.linalg.svd(within)[0][:, len(fit.slopes) :].T
+                forced = fits[wider][1].moved(free)
+                f = forced.slopes @ np.linalg.solve(forced.covariance, forced.slopes) / len(free)
+                row |= {"within": wider, "f": f, "df": len(free), "p": fdtrc(len(free), forced.df, f)}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+# --- The zone of tolerance ------------------------------------------------------------------------------------------
+
+
+def zones(
+    table: pd.DataFrame,
+    *,
+    outcome: str,
+    perception: str,
+    adequate: str,
+    desired: str,
+    seed: int,
+    **settings: Unpack[Settings],
+) -> dict[str, Answer] | NotTestable:
+    """Slopes of an outcome on perception below, inside and above each customer's own zone of tolerance.
+
+    The kinks are measured, never searched for; both levels are held fixed. Customers whose desired level lies below
+    their adequate one have no zone and are left out.
+
+    Args:
+        table, outcome, perception, settings: as in `fit_surface`.
+        adequate, desired: columns with the two levels, on the scale of perception.
+        seed: of the cross-validation.
+
+    Returns:
+        below, inside, above: slopes, standard deviations of the outcome for one of perception; outside: the steeper of
+        the outer two, its interval adjusted for the choice; kinks and cubic: gain of three slopes, and of a cubic
+        curve, over one straight line, on answers left out.
+
+    Raises:
+        TableError: as `fit_surface`.
+    """
+    turned = table[adequate] > table[desired]
+    cells = _distinct(table[~turned], {"p": perception, "a": adequate, "d": desired, "z": outcome}, **settings)
+    if isinstance(cells, NotTestable):
+        return cells
+    (mean, deviation), (_, spread) = (_spread(cells[name], _share(cells)) for name in "zp")
+    p, a, d = ((cells[name].to_numpy() - sum(settings["scale"]) / 2) / spread for name in "pad")
+    cells["z"] = (cells["z"] - mean) / deviation
+    shared = [np.ones_like(p), a, d]
+    parts = {"below": np.minimum(p - a, 0), "inside": np.clip(p - a, 0, d - a), "above": np.maximum(p - d, 0)}
+    lines = {ZONES: [*parts.values()], STRAIGHT: [p], CUBIC: [p, p**2, p**3]}
+    designs = {name: np.column_stack(shared + line) for name, line in lines.items()}
+    fit, found = _fit(designs[ZONES], cells), dict[str, Answer]()
+    there = {"below": p < a, "inside": (a <= p) & (p <= d) & (a < d), "above": p > d}
+    for place, (name, side) in enumerate(there.items(), len(shared)):
+        few = f"{plural(n := int(cells['weight'] @ side), 'customer')} with perception {name} the zone"
+        enough = fit if isinstance(fit, NotTestable) else fit.mix(np.eye(6)[place])
+        found[name] = enough if n >= OUTSIDE else NotTestable(f"{few}; at least {OUTSIDE} are needed.")
+    outer = [slope for name in ("below", "above") if isinstance(slope := found[name], Estimate)]
+    added = _gains(cells, {name: designs[name] for name in (STRAIGHT, ZONES, CUBIC)}, "mean", seed)
+    found |= {"outside": _steeper(outer) if outer else found["below"]}
+    return found | {"kinks": added[ZONES], "cubic": added[CUBIC]}
+
+
+def _steeper(slopes: Sequence[Estimate]) -> Estimate:
+    """The largest of several slopes, its lower ends at Bonferroni's level: the best of several looks good by chance."""
+    best, many = max(slopes, key=lambda slope: slope.value), len(slopes)
+    return replace(
+        best,
+        quantile=lambda p: max(slope.quantile(p / many if p < 0.5 else p) for slope in slopes),
+        method="Bonferroni",
+    )
