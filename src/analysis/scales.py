@@ -66,9 +66,18 @@ class Answers:
         if len(keep) == len(self.who):
             return self
         told = f"Of {plural(len(self.who), 'questionnaire')} the last of each of {len(keep):,} customers is used."
-        rows = {name: getattr(self, name).loc[keep].reset_index(drop=True) for name in ("items", "who")}
-        weight = self.weight[keep] / self.weight[keep].mean()
-        return replace(self, **rows, weight=weight, notes=(*self.notes, told))
+        return replace(self.only(self.items.index.isin(keep)), notes=(*self.notes, told))
+
+    def only(self, keep: Any) -> Answers:
+        """Some of the questionnaires, by a truth value each."""
+        chosen = np.asarray(keep, bool)
+        weight = self.weight[chosen]
+        return replace(
+            self,
+            items=self.items[chosen].reset_index(drop=True),
+            who=self.who[chosen].reset_index(drop=True),
+            weight=weight / weight.mean() if len(weight) else weight,
+        )
 
     def score(self, items: Sequence[str], *, answered: float = HALF) -> pd.Series:
         """Mean of the answered items; NaN where less than the share `answered` of them is there."""
