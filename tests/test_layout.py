@@ -15,11 +15,12 @@ SOURCE = ROOT / "src/analysis"
 # In the order data flow; a package counts as one place.
 FLOW = [
     "words", "estimates", "tables", "sources", "readings", "checks", "datasets", "studies", "customers", "cohorts",
-    "clocks", "lifetimes", "spending", "repeaters", "retention", "hazards", "reasons", "changes", "durations",
-    "periods", "renewal", "buying", "habits", "fits", "order_values", "holdout", "customer_value", "regularity", "traits", "foresight",
-    "value", "steadiness", "economics", "worth", "worlds", "opinions", "scales", "factors", "regressions",
-    "afterwards", "surfaces", "hypotheses", "exhibits", "findings", "figures", "scores", "prospects", "equity", "profiles", "stays",
-    "sorting", "boards", "notebooks", "worker", "runs", "progress", "publishing", "pages", "report", "cli",
+    "clocks", "lifetimes", "spending", "repeaters", "retention", "hazards", "reasons", "milestones", "durations",
+    "periods", "renewal", "buying", "habits", "fits", "order_values", "holdout", "customer_value", "regularity",
+    "traits", "foresight", "value", "steadiness", "economics", "worth", "worlds", "opinions", "scales", "factors",
+    "regressions", "afterwards", "indicators", "surfaces", "hypotheses", "exhibits", "findings", "figures", "scores",
+    "prospects", "equity", "profiles", "stays", "sorting", "boards", "notebooks", "worker", "runs", "progress",
+    "publishing", "pages", "report", "cli",
 ]  # fmt: skip
 
 
