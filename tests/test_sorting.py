@@ -29,11 +29,13 @@ def test_groups_are_read_together_apart_and_as_one(segments):
 
 def test_the_first_reading_is_told_and_drawn(segments):
     said = sorting.told_changes(segments).text
-    assert said.startswith("As customers stay, each one's own risk of leaving rises")
-    assert "The exponent is 1.58 (95% interval 1.21 to 2.17)" in said
+    assert said.startswith("A customer's own risk of leaving rises as they stay")
+    assert said.endswith("The exponent of time is 1.58 (95% interval 1.21 to 2.17).")
     figure = sorting.exponents(segments)
     assert isinstance(figure, Figure)
+    assert figure.title in said
     assert figure.caption.startswith("2,000 contracts at their first renewal, 1,268 ended.")
+    assert "chi-squared 12.06, 1 degree of freedom, p below 0.001" in figure.caption
 
 
 def test_behaviour_alone_refutes_but_does_not_support(segments):

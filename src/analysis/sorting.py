@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from analysis import figures
@@ -55,47 +56,34 @@ def _exponent(one: Deepening | NotTestable) -> Answer:
 
 
 def told_changes(found: Mapping[str, Deepening | NotTestable]) -> Text:
-    """What the first reading says, with its test against customers who never change."""
+    """What the first reading says, as a sentence."""
     one = next(iter(found.values()))
     if isinstance(one, NotTestable):
         return say("{}", one.reason)
-    p = "below 0.001" if one.p < 0.001 else f"{one.p:.3f}"
-    return say(
-        "{}. The exponent is {}; against customers who never change, chi-squared {} on 1 degree of freedom, p {}.",
-        _finding(one),
-        told(one.exponent),
-        f"{one.statistic:,.2f}",
-        p,
-    )
-
-
-def _finding(one: Deepening) -> str:
+    finding = "Whether a customer's own risk of leaving changes as they stay cannot be told"
     if one.exponent.low > 1:
-        return (
-            "As customers stay, each one's own risk of leaving rises; where the rate rises too, sorting alone lifts it"
-        )
-    if one.exponent.high < 1:
-        return "As customers stay, each one's own risk of leaving falls: more than sorting lifts the rate"
-    return "Whether a customer's own risk of leaving changes as they stay cannot be told"
+        finding = "A customer's own risk of leaving rises as they stay, and where the rate rises too, sorting lifts it"
+    elif one.exponent.high < 1:
+        finding = "A customer's own risk of leaving falls as they stay: more than sorting lifts the rate"
+    return say("{}. The exponent of time is {}.", finding, told(one.exponent))
 
 
 def exponents(found: Mapping[str, Deepening | NotTestable]) -> Figure | Text:
     """The exponent of time in every reading."""
-    rows = [{"label": name} | columns(_exponent(one)) for name, one in found.items()]
-    one = next(iter(found.values()))
+    one, title = next(iter(found.values())), told_changes(found).text.split(". ")[0]
     if isinstance(one, NotTestable):
-        return say("There is no exponent to draw. {}", one.reason)
-    n, left = count(one.exponent.n), count(one.exponent.events or 0)
+        return say("There is no exponent to draw.")
+    rows = [{"label": name} | columns(_exponent(each)) for name, each in found.items()]
+    p = "below 0.001" if one.p < 0.001 else f"{one.p:.3f}"
     return figures.dots(
-        pd.DataFrame(rows).assign(
-            note=["" if isinstance(each, Deepening) else "cannot be told" for each in found.values()]
-        ),
+        pd.DataFrame(rows).assign(note=lambda t: np.where(t["value"].isna(), "cannot be told", "")),
         name="exponents",
-        title=_finding(one),
+        title=title,
         unit="elasticity",
         x_label="Exponent of time: below 1 a customer's own risk falls, above 1 it rises",
         reference=1.0,
         reference_label="nobody changes",
-        caption=f"{n} contracts at their first renewal, {left} ended. Beta-discrete-Weibull model; 95% intervals by "
-        "profile likelihood.",
+        caption=f"{count(one.exponent.n)} contracts at their first renewal, {count(one.exponent.events or 0)} ended. "
+        f"First row against customers who never change: chi-squared {one.statistic:,.2f}, 1 degree of freedom, p {p}. "
+        "Beta-discrete-Weibull model; 95% intervals by profile likelihood.",
     )
