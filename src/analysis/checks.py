@@ -448,7 +448,8 @@ def _finish_subscriptions(matched: Matched, kept: Any, tally: dict[str, Any]) ->
     spell = _tenure_spell(rows) if by_tenure else _dated_spell(rows, matched.reading.observed_until)
     described = [name for name in rows.columns if name in ("plan", "price", "end_reason") or name in matched.own]
     unit, cohort = (matched.reading.tenure_unit, "observed_from" in rows.columns) if by_tenure else ("day", True)
-    return rows.select("customer_id", **spell, **{n: rows[n] for n in described}), facts | {
+    begun = {} if by_tenure else {"started_at": rows.started_at.date()}
+    return rows.select("customer_id", **begun, **spell, **{n: rows[n] for n in described}), facts | {
         "unit": unit,
         "cohort": cohort,
     }

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import erfc
 
-from analysis.estimates import NotTestable
+from analysis.estimates import NORMAL, NotTestable
 from analysis.lifetimes import SPELL, customers, in_words, leavers, measured, recount
 from analysis.retention import MIN_EVENTS, risk_table
 from analysis.words import listing, plural
 
 LEAVERS_A_TERM = 10
+MOST_ROWS = 100_000  # given to lifelines; of more customers a sample is taken
 LEVEL = 0.05
 
 
@@ -29,7 +31,7 @@ class CoxModel:
             (95%), p.
         assumption: one row a covariate: covariate, statistic, df, p (of a ratio that changes with age), holds (p is at
             least 0.05 divided by the number of covariates).
-        concordance: of two customers, how often the one who left sooner had the higher predicted hazard.
+        concordance: when somebody left, how often they had a higher predicted hazard than another who stayed.
         log_likelihood: partial, with Efron's ties.
         customers: behind the fit.
         leavers: behind the fit.
@@ -54,8 +56,15 @@ class CoxModel:
 
 
 @dataclass(frozen=True)
-class _Design:
-    """Distinct rows with a number for every term; leavers stand alone so that ties are counted as they are."""
+class Design:
+    """Distinct rows with a number for every term.
+
+    Attributes:
+        rows: time, left, entered, weight, a column for each term and one for each stratum.
+        terms: one row a term, by its column: covariate, term (its words), step.
+        strata: covariates whose groups have a baseline of their own.
+        notes: what was left out, as sentences.
+    """
 
     rows: pd.DataFrame
     terms: pd.DataFrame
@@ -64,12 +73,33 @@ class _Design:
 
     @property
     def columns(self) -> list[str]:
+        """The terms' columns in `rows`."""
         return list(self.terms.index)
 
     def by_stratum(self) -> Iterator[pd.DataFrame]:
+        """The rows of each stratum; all where there are none."""
         if not self.strata:
             return iter([self.rows])
         return (rows for _, rows in self.rows.groupby(_stratum_columns(self.strata)))
+
+    def told(self, coefficient: Any, error: Any, *, ratio: str) -> pd.DataFrame:
+        """The terms with their coefficients, standard errors, ratios under that name, 95% intervals and p."""
+        slope, spread = np.asarray(coefficient, float), np.asarray(error, float)
+        reach = NORMAL.inv_cdf(0.975) * spread
+        ends = {ratio: np.exp(slope), "low": np.exp(slope - reach), "high": np.exp(slope + reach)}
+        p = erfc(np.abs(slope / spread) / np.sqrt(2))
+        return self.terms.reset_index(drop=True).assign(coefficient=slope, error=spread, **ends, p=p)
+
+    def refusal(self, min_events: int = MIN_EVENTS) -> str:
+        """Why no model can be fitted to these rows; empty where one can."""
+        left, needed = leavers(self.rows), max(min_events, LEAVERS_A_TERM * len(self.terms))
+        if not len(self.terms):
+            return " ".join(["There is no covariate by which customers could be compared.", *self.notes])
+        if left < needed:
+            return f"{plural(left, 'customer')} left; a model of {len(self.terms)} terms needs {needed}."
+        if self.rows.loc[self.rows["left"], "time"].min() >= self.rows["time"].max():
+            return "Nobody was seen to stay longer than a customer who left, so there is no order to explain."
+        return ""
 
 
 def _stratum_columns(strata: Sequence[str]) -> list[str]:
@@ -87,28 +117,22 @@ def cox(
         strata: covariates that get a baseline of their own instead of a ratio; quantities in quarters.
         min_events: leavers that a word must have, or it is merged into "other"; 10 for each term are needed in all.
     """
-    design = _design(lifetimes, [name for name in covariates if name not in strata], strata, min_events)
-    left, needed = leavers(design.rows), max(min_events, LEAVERS_A_TERM * len(design.terms))
-    if not len(design.terms):
-        return NotTestable(" ".join(["There is no covariate by which customers could be compared.", *design.notes]))
-    if left < needed:
-        return NotTestable(f"{plural(left, 'customer')} left; a model of {len(design.terms)} terms needs {needed}.")
-    if design.rows.loc[design.rows["left"], "time"].min() >= design.rows["time"].max():
-        return NotTestable("Nobody was seen to stay longer than a customer who left, so there is no order to explain.")
+    drawn, notes = _drawn(lifetimes)
+    design = designed(drawn, covariates, strata=strata, min_events=min_events, notes=notes)
+    if reason := design.refusal(min_events):
+        return NotTestable(reason)
     try:
         fitted = _fit(design)
-    except ValueError as reason:
-        return NotTestable(f"The model has no finite answer: {reason}")
-    found = fitted.summary.rename(columns={"coef": "coefficient", "se(coef)": "error", "exp(coef)": "hazard_ratio"})
-    found = found.rename(columns={"exp(coef) lower 95%": "low", "exp(coef) upper 95%": "high"})
-    table = design.terms.join(found[["coefficient", "error", "hazard_ratio", "low", "high", "p"]])
+    except ValueError as problem:
+        return NotTestable(f"The model has no finite answer: {problem}")
+    found = fitted.params_[design.columns].to_numpy()
     return CoxModel(
-        table=table.reset_index(drop=True),
-        assumption=_assumption(design, found["coefficient"].to_numpy()),
-        concordance=_concordance(design, found["coefficient"].to_numpy()),
+        table=design.told(found, fitted.standard_errors_[design.columns], ratio="hazard_ratio"),
+        assumption=_assumption(design, found),
+        concordance=_concordance(design, found),
         log_likelihood=float(fitted.log_likelihood_),
         customers=customers(design.rows),
-        leavers=left,
+        leavers=leavers(design.rows),
         strata=design.strata,
         notes=design.notes,
     )
@@ -134,10 +158,30 @@ def stratified(
     return cox(lifetimes, covariates=covariates, strata=model.offenders[:most])
 
 
-def _design(lifetimes: pd.DataFrame, covariates: Sequence[str], strata: Sequence[str], min_events: int) -> _Design:
+def _drawn(lifetimes: pd.DataFrame) -> tuple[pd.DataFrame, Sequence[str]]:
+    """The rows, or a sample of the customers where lifelines would get more rows than it takes in good time."""
+    everyone, singly = customers(lifetimes), leavers(lifetimes) + int((~lifetimes["left"]).sum())
+    if singly <= MOST_ROWS:
+        return lifetimes, ()
+    weight = lifetimes["weight"].to_numpy(int)
+    sample = np.random.default_rng(MOST_ROWS).multivariate_hypergeometric(weight, MOST_ROWS, method="marginals")
+    note = f"Fitted to {MOST_ROWS:,} of {everyone:,} customers, drawn at random."
+    return lifetimes.assign(weight=sample)[sample > 0], [note]
+
+
+def designed(
+    lifetimes: pd.DataFrame,
+    covariates: Sequence[str],
+    *,
+    strata: Sequence[str] = (),
+    min_events: int = MIN_EVENTS,
+    notes: Sequence[str] = (),
+) -> Design:
+    """Distinct rows as a model reads them; arguments as of `cox`, and notes to begin with."""
+    covariates = [name for name in covariates if name not in strata]
     quantities = [name for name in covariates if measured(lifetimes[name])]
     rows = lifetimes[lifetimes[quantities].notna().all(axis=1)]
-    missing, notes = customers(lifetimes) - customers(rows), []
+    missing, notes = customers(lifetimes) - customers(rows), list(notes)
     if missing:
         notes.append(f"{plural(missing, 'customer')} without a value of {listing(quantities, 'or')}: left out.")
     numbers, terms = [], []
@@ -154,7 +198,8 @@ def _design(lifetimes: pd.DataFrame, covariates: Sequence[str], strata: Sequence
         **{name: numbers[place] for name, place in zip(names, kept, strict=True)},
         **{f"stratum {name}": in_words(rows, name, min_events=min_events) for name in strata},
     )
-    return _Design(_leavers_alone(data), table, tuple(strata), tuple(notes))
+    data = recount(data, [str(column) for column in data if column != "weight"])
+    return Design(data, table, tuple(strata), tuple(notes))
 
 
 def _terms(rows: pd.DataFrame, name: str, min_events: int) -> list[tuple[str, float, np.ndarray]]:
@@ -182,14 +227,14 @@ def _independent(numbers: list[np.ndarray], weight: np.ndarray) -> list[int]:
     return [place for place in range(len(numbers)) if place + 1 < len(rest) and rest[place + 1] > 1e-7]
 
 
-def _leavers_alone(data: pd.DataFrame) -> pd.DataFrame:
-    data = recount(data, [str(column) for column in data if column != "weight"])
-    gone = data[data["left"]]
+def _leavers_alone(rows: pd.DataFrame) -> pd.DataFrame:
+    """Leavers one by one, so that Efron's ties are counted as they are; the others stay counted."""
+    gone = rows[rows["left"]]
     alone = gone.loc[gone.index.repeat(gone["weight"])].assign(weight=1)
-    return pd.concat([alone, data[~data["left"]]], ignore_index=True)
+    return pd.concat([alone, rows[~rows["left"]]], ignore_index=True)
 
 
-def _fit(design: _Design) -> Any:
+def _fit(design: Design) -> Any:
     """lifelines' fit.
 
     Raises:
@@ -198,9 +243,10 @@ def _fit(design: _Design) -> Any:
     from lifelines import CoxPHFitter
     from lifelines.exceptions import ConvergenceError, ConvergenceWarning
 
-    late = (design.rows["entered"] > 0).any()
+    rows = _leavers_alone(design.rows)
+    late = (rows["entered"] > 0).any()
     # Who was watched from the start is at risk at age 0 too, so enters before it.
-    rows = design.rows.assign(entered=design.rows["entered"].where(design.rows["entered"] > 0, -1.0))
+    rows = rows.assign(entered=rows["entered"].where(rows["entered"] > 0, -1.0))
     strata = _stratum_columns(design.strata)
     rows = rows[["time", "left", "weight", *(["entered"] if late else []), *strata, *design.columns]]
     entry = {"entry_col": "entered"} if late else {}
@@ -212,7 +258,7 @@ def _fit(design: _Design) -> Any:
         raise ValueError(" ".join(str(problem).split()).split(". ")[0] + ".") from problem
 
 
-def _assumption(design: _Design, coefficients: np.ndarray) -> pd.DataFrame:
+def _assumption(design: Design, coefficients: np.ndarray) -> pd.DataFrame:
     """Score test of coefficients that change as the pooled curve falls, a covariate at a time.
 
     lifelines' test ignores late entry, and R's survival gave up its approximation; this is R's present one.
@@ -256,10 +302,17 @@ def _by_age(rows: pd.DataFrame, columns: list[str], coefficients: np.ndarray) ->
     return plain.times[ages], np.array(scores), np.array(spreads)
 
 
-def _concordance(design: _Design, coefficients: np.ndarray) -> float:
-    """Over all customers; strata do not count."""
-    from lifelines.utils import concordance_index
-
-    rows = design.rows.loc[design.rows.index.repeat(design.rows["weight"])]
-    hazard = rows[design.columns].to_numpy(float) @ coefficients
-    return float(concordance_index(rows["time"], -hazard, rows["left"]))
+def _concordance(design: Design, coefficients: np.ndarray) -> float:
+    """Over all who are at risk when somebody leaves, but those who leave at the same age; strata do not count."""
+    rows = design.rows
+    time, left, entered, weight = (rows[name].to_numpy() for name in (*SPELL, "weight"))
+    scores, place = np.unique(rows[design.columns].to_numpy(float) @ coefficients, return_inverse=True)
+    agree, pairs = 0.0, 0.0
+    for age in np.unique(time[left]):
+        stayed = ((time > age) | ((time == age) & ~left)) & ((entered < age) | (entered == 0))
+        went = left & (time == age)
+        others = np.bincount(place[stayed], weight[stayed], len(scores))
+        gone = np.bincount(place[went], weight[went], len(scores))
+        agree += float(gone @ (np.cumsum(others) - others / 2))
+        pairs += float(gone.sum() * others.sum())
+    return float(agree / pairs) if pairs else 0.5

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from analysis import figures, hazards, lifetimes, renewal, retention
+from analysis import durations, figures, hazards, lifetimes, milestones, periods, reasons, renewal, retention
 from analysis.estimates import Answer, Estimate, NotTestable, told
 from analysis.exhibits import Figure, Table, Text, say
-from analysis.words import count, listing, plural, quantity
+from analysis.words import count, listing, plural, quantity, with_interval
+
+if TYPE_CHECKING:
+    from analysis.checks import CheckedTable
 
 FROM_TO = {"low": "from", "high": "to"}
 AS_COHORT = " if the table is read as a cohort,"
@@ -174,25 +178,33 @@ def ratios(model: hazards.CoxModel | NotTestable, *, name: str = "hazard-ratios"
     """Hazard ratios with their intervals, a section for each covariate."""
     if isinstance(model, NotTestable):
         return say("{}", model.reason)
-    rows = model.table.rename(columns={"covariate": "section", "hazard_ratio": "value"})
+    rows, far = _by_covariate(model.table, "hazard_ratio")
+    times = quantity(far["value"], "hazard ratio")
+    title = f"Others equal, the widest gap is in {far['section']}: {far['term']}, {times} times the chance to leave"
+    within = f" Compared within groups of {listing([_plain(name) for name in model.strata])}." if model.strata else ""
+    return _ratio_dots(
+        rows,
+        name=name,
+        title=title,
+        x_label="Chance of leaving in the next moment, one group over the other",
+        caption=f"{plural(model.customers, 'contract')}, {count(model.leavers)} ended. Cox's model with Efron's ties; "
+        f"95% intervals. Concordance {model.concordance:.3f}.{within} {' '.join(model.notes)}".strip(),
+    )
+
+
+def _by_covariate(table: pd.DataFrame, ratio: str) -> tuple[pd.DataFrame, pd.Series]:
+    """Terms of a model as rows of a figure, a section for each covariate, and the one that is farthest from 1."""
+    rows = table.rename(columns={"covariate": "section", ratio: "value"})
     rows["section"] = rows["section"].map(_plain)
     # Yes and no say nothing without their question.
     flag = rows["term"].isin(["yes against no", "no against yes"])
     rows["label"] = rows["term"].where(~flag, rows["section"] + ": " + rows["term"])
-    far = rows.loc[np.log(rows["value"]).abs().idxmax()]
-    within = f" Compared within groups of {listing([_plain(name) for name in model.strata])}." if model.strata else ""
-    times = quantity(far["value"], "hazard ratio")
-    return figures.dots(
-        rows[["section", "label", "value", "low", "high"]],
-        name=name,
-        title=f"Others equal, the widest gap is in {far['section']}: {far['term']}, {times} times the chance to leave",
-        unit="hazard ratio",
-        x_label="Chance of leaving in the next moment, one group over the other",
-        reference=1.0,
-        reference_label="no difference",
-        caption=f"{plural(model.customers, 'contract')}, {count(model.leavers)} ended. Cox's model with Efron's ties; "
-        f"95% intervals. Concordance {model.concordance:.3f}.{within} {' '.join(model.notes)}".strip(),
-    )
+    return rows, rows.loc[np.log(rows["value"]).abs().idxmax()]
+
+
+def _ratio_dots(rows: pd.DataFrame, **telling: Any) -> Figure | Text:
+    shown = rows[rows.columns.intersection(["section", "label", "value", "low", "high"])]
+    return figures.dots(shown, unit="hazard ratio", reference=1.0, reference_label="no difference", **telling)
 
 
 def assumption(model: hazards.CoxModel | NotTestable, *, name: str = "assumption") -> Table | Text:
@@ -211,6 +223,143 @@ def assumption(model: hazards.CoxModel | NotTestable, *, name: str = "assumption
         headings={"statistic": "chi-squared", "df": "degrees of freedom", "holds": "may be taken as constant"},
         caption="Score test against a ratio that changes with age (Grambsch and Therneau). A ratio may be taken as "
         f"constant while p is at least 0.05 divided by {plural(len(rows), 'covariate')}.",
+    )
+
+
+def stretched(spells: pd.DataFrame, *, covariates: Sequence[str]) -> Figure | Text:
+    """How many times as long stays are, one group against the other, by the law of time that fits best."""
+    model = durations.accelerated(spells, covariates=covariates)
+    if isinstance(model, NotTestable):
+        return say("No ratio of stays can be told. {}", model.reason)
+    rows, far = _by_covariate(model.table, "time_ratio")
+    title = (
+        f"Others equal, {far['section']} ({far['term']}) makes a stay {quantity(far['value'], 'ratio')} times as long"
+    )
+    fits = listing([f"{law} {aic:,.1f}" for law, aic in zip(model.fits["family"], model.fits["aic"], strict=True)])
+    caption = (
+        f"{plural(model.leavers, 'contract')} ended. Accelerated failure time; by AIC, where less is better: {fits}. "
+    )
+    caption += f"Shown is {model.fits['family'].iloc[0]}, with 95% intervals. {' '.join(model.notes)}"
+    label = "Length of a stay, one group over the other"
+    return _ratio_dots(rows, name="time-ratios", title=title, x_label=label, caption=caption.strip())
+
+
+def in_periods(
+    spells: pd.DataFrame, model: hazards.CoxModel | NotTestable, *, covariates: Sequence[str], unit: str
+) -> Table | Text:
+    """Cox's ratios beside those of regressions over billing periods."""
+    if isinstance(model, NotTestable):
+        return say("{}", model.reason)
+    length, columns = periods.length_of(unit), {"Cox's model": _briefly(model.table, "hazard_ratio")}
+    for heading, ratio in {"chance in a period": periods.HAZARD, "odds in a period": periods.ODDS}.items():
+        found = periods.fit_periods(spells, covariates=covariates, length=length, ratio=ratio)
+        if isinstance(found, NotTestable):
+            return say("Billing periods are not compared. {}", found.reason)
+        columns[heading] = _briefly(found, ratio)
+    period = "a month of 30.4 days" if unit == "day" else f"one {unit}"
+    caption = (
+        f"A period is {period}. Chance: complementary log–log regression; odds: logistic regression; each age with "
+    )
+    caption += "a rate of its own. In brackets 95% intervals."
+    title = "The same ratios where time moves in billing periods"
+    return Table(name="periods", title=title, rows=_side_by_side(columns), caption=caption)
+
+
+def _briefly(table: pd.DataFrame, ratio: str) -> pd.Series:
+    rows = _by_covariate(table, ratio)[0].set_index("label")[["value", "low", "high"]]
+    told = [with_interval(value, low, high, "hazard ratio") for value, low, high in rows.to_numpy()]
+    return pd.Series(told, rows.index)
+
+
+def _side_by_side(columns: Mapping[str, pd.Series]) -> pd.DataFrame:
+    return pd.DataFrame(columns).fillna("").rename_axis("group").reset_index()
+
+
+# --- Reasons, changes, and those who never leave ----------------------------------------------------------------
+
+
+def why(
+    contracts: CheckedTable, *, covariates: Sequence[str], until: float, min_cell: int = 5
+) -> list[Figure | Table | Text]:
+    """The share that leaves for each reason, beside the naive one, and who is likelier to leave for which."""
+    known = [reasons.REASON] if contracts.has(reasons.REASON) else []
+    unit, spells = contracts.facts["unit"], lifetimes.lifetimes(contracts, by=[*covariates, *known], min_cell=min_cell)
+    curves = reasons.incidence(spells, min_cell=min_cell)
+    if isinstance(curves, NotTestable):
+        return [say("Reasons for leaving are not told apart. {}", curves.reason)]
+    lines = curves[curves["at_risk"] >= min_cell].rename(columns={"reason": "line", "time": "x", "share": "y"})
+    then = curves[curves["time"] <= until].groupby("reason", observed=True, sort=False).last().reset_index()
+    share, by = quantity(then["share"].iloc[0], "share"), _age(until, unit)
+    drawn = figures.sweep(
+        lines[["line", "x", "y", "low", "high"]].astype({"line": str}),
+        name="reasons",
+        title=f"Within {by}, {share} had left for the commonest reason: {then['reason'].iloc[0]}",
+        x_label=f"{unit.capitalize()}s since becoming a customer",
+        x_unit="count",
+        y_label="Share of all who began that has left for the reason",
+        y_unit="share",
+        caption=f"{size(spells, unit=unit)} Aalen–Johansen estimates with 95% log–log intervals.",
+    )
+    caption = (
+        "The curve of one reason alone takes those who left for another as if they could still leave for this one. "
+    )
+    caption += "It answers what would be if there were no other reason; as a share of the customers it is too high."
+    apart = Table(
+        name="reasons-apart",
+        title=f"Left within {by}, reason by reason",
+        rows=then[["reason", "leavers", "share", "low", "high", "naive"]],
+        units=dict.fromkeys(["share", "low", "high", "naive"], "share"),
+        headings={"share": "left for it", "naive": "by its curve alone"} | FROM_TO,
+        caption=caption,
+        size_column="leavers",
+        min_cell=min_cell,
+    )
+    models = reasons.by_reason(spells, covariates=covariates, min_cell=min_cell)
+    fitted = {f"to leave for: {reason}": m for reason, m in models.items() if isinstance(m, hazards.CoxModel)}
+    if not fitted:
+        return [drawn, apart]
+    rows = _side_by_side({heading: _briefly(model.table, "hazard_ratio") for heading, model in fitted.items()})
+    caption = "Hazard ratios for each reason with enough leavers, by Cox's model; in brackets 95% intervals."
+    return [
+        drawn,
+        apart,
+        Table(name="by-reason", title="Who is likelier to leave for what", rows=rows, caption=caption),
+    ]
+
+
+def joined(models: Mapping[str, hazards.CoxModel | NotTestable]) -> Figure | Text:
+    """Joining a programme and leaving: counted from the day of joining, and as if known on the first day."""
+    if not models:
+        return say("Whether members stay longer is not asked: it takes memberships, and subscriptions with dates.")
+    rows = []
+    for how, model in models.items():
+        if isinstance(model, NotTestable):
+            return say("Members are not compared with others. {}", model.reason)
+        term = model.table.iloc[0]
+        value, low, high = term["hazard_ratio"], term["low"], term["high"]
+        # A model takes the commoner state as its base; here it is always those who have not joined.
+        ends = (1 / value, 1 / high, 1 / low) if term["term"].startswith(milestones.BEFORE) else (value, low, high)
+        rows.append((how, *ends))
+    flag, dated = (quantity(row[1], "hazard ratio") for row in rows)
+    title = f"From the day they joined, members were {dated} times as likely to leave as those who had not joined"
+    caption = (
+        f"Cox's model; 95% intervals. The {flag} is wrong and shown for its error: it lends members the days that "
+    )
+    caption += "they had to stay in order to join (immortal time). The other cuts each contract on the day of joining."
+    table = pd.DataFrame(rows, columns=["label", "value", "low", "high"])
+    label = "Chance of leaving in the next moment, members over others"
+    return _ratio_dots(table, name="joined", title=title, x_label=label, caption=caption)
+
+
+def never(spells: pd.DataFrame, *, unit: str) -> Text:
+    """How many never leave, in a sentence, or why that cannot be told."""
+    cure = durations.never_leavers(spells, unit=unit)
+    if isinstance(cure, NotTestable):
+        return say("How many customers never leave cannot be told. {}", cure.reason)
+    return say(
+        "Customers who never leave: {}. Of the others half had left by {}, and {} are still to come (a mixture of "
+        "customers who stay for good and customers who leave after a Weibull law of time).",
+        *(told(cure.share), _age(cure.median, unit), quantity(cure.still_to_come, "share")),
     )
 
 
