@@ -19,8 +19,8 @@ FLOW = [
     "periods", "renewal", "buying", "habits", "fits", "order_values", "holdout", "customer_value", "regularity",
     "traits", "foresight", "value", "steadiness", "economics", "worth", "worlds", "opinions", "scales", "factors",
     "regressions", "afterwards", "indicators", "surfaces", "hypotheses", "exhibits", "findings", "figures", "scores",
-    "prospects", "equity", "profiles", "stays", "sorting", "boards", "notebooks", "worker", "runs", "progress",
-    "publishing", "pages", "report", "cli",
+    "prospects", "promoters", "buyers", "equity", "profiles", "stays", "sorting", "boards", "notebooks", "worker",
+    "runs", "progress", "publishing", "pages", "report", "cli",
 ]  # fmt: skip
 
 

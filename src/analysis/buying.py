@@ -26,7 +26,7 @@ WEEK, WEEKS = 7, "weeks"
 HISTORY = ["repeats", "last", "observed"]
 TINY, RARE = 1e-300, 1e-15
 # So many places give nine digits; the tests compare with other formulas.
-NODES, BETA_NODES, COUNT_NODES, TIME_NODES = 24, 200, 120, 36
+NODES, BETA_NODES, COUNT_NODES, TIME_NODES = 24, 200, 120, 24
 FAR = 40  # later orders count less than e^-40
 Parts = tuple[np.ndarray, np.ndarray, list[np.ndarray]]
 
@@ -55,33 +55,28 @@ def summarise(
     Raises:
         TableError: the table of customers has no such column, or its name is used here.
     """
-    people, keys = histories(bought, until=until, every=every), [*HISTORY, "later"]
-    if by:
-        if wrong := [name for name in by if name not in described.rows.columns or name in (*keys, "ahead", "weight")]:
-            raise TableError(f"customers: {listing(wrong)} cannot be used: not a column, or a name that is taken.")
-        people = people.left_join(described.rows.select("customer_id", *by), "customer_id")
-    keys = [*keys, *by]
-    table = people.group_by(keys).agg(weight=people.count()).order_by(keys).to_pandas()
-    table[[*HISTORY, "later", "weight"]] = table[[*HISTORY, "later", "weight"]].astype(float)
-    table.insert(4, "ahead", (bought.observed_until - (until or bought.observed_until)).days / WEEK)
-    table.attrs["unit"] = f"periods of {plural(every, 'day')}" if every else WEEKS
-    return table
-
-
-def histories(bought: Purchases, *, until: date | None = None, every: int = 0) -> Any:
-    """In the engine, one row a customer: customer_id and repeats, last, observed and later, as in `summarise`."""
-    end, length = until or bought.observed_until, every or 1
+    end, length, keys = until or bought.observed_until, every or 1, [*HISTORY, "later"]
     ahead = (bought.observed_until - end).days
     rows = bought.rows.filter(bought.rows.opens == 1, bought.rows.first_on <= end)
     past, days = rows.ordered_on <= end, rows.followed_days - ahead
     period = (rows.age + length - 1) // length
     whole = past & (period * length <= days)
-    return rows.group_by("customer_id").agg(
+    people = rows.group_by("customer_id").agg(
         repeats=(period.nunique(where=whole) if every else rows.opens.sum(where=past)) - 1,
-        last=period.max(where=whole) / (1 if every else WEEK),
-        observed=days.max() // length / (1 if every else WEEK),
+        last=period.max(where=whole),
+        observed=days.max() // length,
         later=rows.opens.sum(where=~past).fill_null(0),
     )
+    if by:
+        if wrong := [name for name in by if name not in described.rows.columns or name in (*keys, "ahead", "weight")]:
+            raise TableError(f"customers: {listing(wrong)} cannot be used: not a column, or a name that is taken.")
+        people = people.left_join(described.rows.select("customer_id", *by), "customer_id")
+    counted = people.group_by(*keys, *by).agg(weight=people.count()).order_by(*keys, *by).to_pandas()
+    table = counted.astype(dict.fromkeys([*keys, "weight"], "float64"))
+    table[["last", "observed"]] /= 1 if every else WEEK
+    table.insert(4, "ahead", ahead / WEEK)
+    table.attrs["unit"] = f"periods of {plural(every, 'day')}" if every else WEEKS
+    return table
 
 
 def recounted(rows: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:

@@ -91,6 +91,12 @@ def _slopes(of: Callable[[np.ndarray], np.ndarray], logs: np.ndarray) -> np.ndar
     return np.array([(of(logs + move) - here) / STEP for move in np.eye(len(logs)) * STEP])
 
 
+def around(value: np.ndarray, error: np.ndarray) -> dict[str, np.ndarray]:
+    """Positive quantities with their standard errors as columns: value, low, high (95%, symmetric on logs)."""
+    times = np.exp(1.96 * np.divide(error, value, out=np.zeros_like(value), where=value > 0))
+    return {"value": value, "low": value / times, "high": value * times}
+
+
 def fit_buying(rows: pd.DataFrame, family: Any, *, min_repeaters: int = MIN_EVENTS) -> Fit | NotTestable:
     """Fit a model to distinct histories by maximum likelihood.
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.estimates import Estimate
-from analysis.fits import Fit
+from analysis.fits import Fit, around
 from analysis.retention import BLOCK
 
 ENDS = [0.025, 0.975]
@@ -23,10 +23,10 @@ def orders_ahead(fit: Fit, rows: pd.DataFrame, t: float, *, draws: int = 1000, s
         seed: of the random numbers.
 
     Returns:
-        One row a history: expected; low and high, its 95% interval, which carries the uncertainty of the parameters
-        and nothing else; least and most, between which the orders that will be placed lie with a chance of at least
-        95%: that carries the parameters and what a customer does by chance; any, the chance of at least one order;
-        variance of the orders by chance alone.
+        One row a history: value, the orders expected; low and high, its 95% interval, which carries the uncertainty of
+        the parameters and nothing else; least and most, between which the orders that will be placed lie with a chance
+        of at least 95%: that carries the parameters and what a customer does by chance; any, the chance of at least
+        one order; variance of the orders by chance alone.
     """
     expected, error = fit.errors(lambda model: model.expected(rows, t))
     random, size = np.random.default_rng(seed), max(1, BLOCK // draws)
@@ -37,10 +37,8 @@ def orders_ahead(fit: Fit, rows: pd.DataFrame, t: float, *, draws: int = 1000, s
         least, most = np.quantile(lives, ENDS, axis=0, method="inverted_cdf")
         found.append(np.array([least, most, lives.var(axis=0)]))
     least, most, variance = np.concatenate(found, axis=1)
-    factor = np.exp(1.96 * error / np.maximum(expected, 1e-300))
-    columns = {"expected": expected, "low": expected / factor, "high": expected * factor, "least": least, "most": most}
-    any_order = 1 - fit.model.silent(rows, t)
-    return pd.DataFrame({**columns, "any": any_order, "variance": np.maximum(variance - error**2, 0)}, index=rows.index)
+    columns = {**around(expected, error), "least": least, "most": most, "any": 1 - fit.model.silent(rows, t)}
+    return pd.DataFrame({**columns, "variance": np.maximum(variance - error**2, 0)}, index=rows.index)
 
 
 def all_ahead(fit: Fit, rows: pd.DataFrame, t: float, *, draws: int = 200, seed: int) -> Estimate:

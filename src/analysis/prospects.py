@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import scipy  # its parts load when they are first used
 
-from analysis import buying, figures, holdout, order_values
+from analysis import buying, figures, foresight, holdout, order_values
 from analysis.customers import Purchases
 from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, in_brief
 from analysis.exhibits import Figure, Table, Text, say
@@ -42,6 +42,12 @@ class Outlook:
     rows: pd.DataFrame
     fits: Mapping[str, Fit]
     gains: Mapping[str, Answer]
+    seed: int = 0
+
+    @property
+    def lead(self) -> tuple[str, Fit]:
+        """The model that is shown, after its name."""
+        return next(iter(self.fits.items()))
 
     @property
     def told(self) -> str:
@@ -69,7 +75,7 @@ def look_ahead(bought: Purchases, *, families: Sequence[str], share: float, draw
     gains: dict[str, Any] = {name: fit_buying(rows, FAMILIES[name]) for name in families}
     fits = {name: fit for name, fit in gains.items() if isinstance(fit, Fit)}
     gains |= {name: holdout.gain(fit, rows, draws=draws, seed=seed) for name, fit in fits.items()}
-    return Outlook(bought, until, share, (bought.observed_until - until).days / buying.WEEK, rows, fits, gains)
+    return Outlook(bought, until, share, (bought.observed_until - until).days / buying.WEEK, rows, fits, gains, seed)
 
 
 # --- Is the count of orders enough? -----------------------------------------------------------------------------
@@ -130,19 +136,21 @@ def shown(make: Callable[..., Any], outlook: Outlook, **telling: Any) -> Figure 
     """A figure or table with what the leading model gains; without such a model, why there is none.
 
     Args:
-        make: `tracking`, or a function of an outlook that returns the rows of a table.
+        make: `tracking`, or a function of an outlook that returns a text or the rows of a table.
         outlook: from `look_ahead`.
         telling: of the exhibit.
     """
     if isinstance(next(iter(outlook.gains.values())), NotTestable):
         return say("{}", outlook.told)
-    telling["caption"] = outlook.told
-    return tracking(outlook, **telling) if make is tracking else Table(rows=make(outlook), **telling)
+    if make is tracking:
+        return tracking(outlook, caption=outlook.told, **telling)
+    made = make(outlook)
+    return made if isinstance(made, Text) else Table(rows=made, **{"caption": outlook.told} | telling)
 
 
 def tracking(outlook: Outlook, *, min_cell: int, **telling: Any) -> Figure | Text:
     """Repeat orders of all customers week by week, as they came and as they were foretold."""
-    lead, fit = next(iter(outlook.fits.items()))
+    lead, fit = outlook.lead
     names = {"week": "x", "actual": "what came", "model": lead, "naive": "naive rule"}
     table = holdout.tracking(fit, outlook.bought, until=outlook.until).rename(columns=names)
     came, model, naive = (count(end) for end in table.iloc[-1, 1:])
@@ -153,7 +161,7 @@ def tracking(outlook: Outlook, *, min_cell: int, **telling: Any) -> Figure | Tex
 
 def by_frequency(outlook: Outlook) -> pd.DataFrame:
     """Orders a customer on the hold-out by repeat orders before it, as `holdout.forecasts`; 7 stands for more too."""
-    return holdout.forecasts(next(iter(outlook.fits.values())), outlook.rows)
+    return holdout.forecasts(outlook.lead[1], outlook.rows)
 
 
 def in_total(outlook: Outlook) -> pd.DataFrame:
@@ -161,8 +169,7 @@ def in_total(outlook: Outlook) -> pd.DataFrame:
     rows, weight = outlook.rows, outlook.rows["weight"].to_numpy(float)
     lines: list[dict[str, Any]] = [{"who": "what came", "value": weight @ rows["later"]}]
     for name, fit in outlook.fits.items():
-        total = fit.estimate(lambda model: weight @ model.expected(rows, outlook.weeks), unit="count")
-        lines.append({"who": name, **columns(total)})
+        lines.append({"who": name, **columns(foresight.all_ahead(fit, rows, outlook.weeks, seed=outlook.seed))})
     lines.append({"who": "naive rule", "value": weight @ holdout.own_pace(rows, outlook.weeks)})
     return pd.DataFrame(lines, columns=["who", "value", "low", "high"])
 

@@ -42,9 +42,8 @@ def gaps(bought: Purchases, *, until: date | None = None) -> pd.DataFrame:
     """Times between one order of a customer and the next, counted.
 
     Returns:
-        One row a distinct gap and what went before it: place (1 for a customer's first gap, 2 for the second, 3 for
-        later ones), gap (weeks; two orders of a day are half a day apart), before (the gap before it, missing for the
-        first), weight (gaps).
+        One row a distinct gap: gap (weeks; two orders of a day are half a day apart), before (for a customer's second
+        gap the first one, else missing), weight (gaps).
     """
     import ibis
 
@@ -52,9 +51,8 @@ def gaps(bought: Purchases, *, until: date | None = None) -> pd.DataFrame:
     life = ibis.window(group_by="customer_id", order_by=["age", "at", "key"])
     each = rows.mutate(gap=ibis.greatest(rows.age - rows.age.lag().over(life), SAME_DAY) / WEEK)
     each = each.mutate(place=ibis.row_number().over(life), before=each.gap.lag().over(life))
-    each = each.mutate(place=ibis.least(each.place, 3), before=(each.place == 2).ifelse(each.before, None))
-    keys = ["place", "gap", "before"]
-    return each.filter(each.place > 0).group_by(keys).agg(weight=each.count()).order_by(keys).to_pandas()
+    each = each.filter(each.place > 0).mutate(before=(each.place == 2).ifelse(each.before, None))
+    return each.group_by("gap", "before").agg(weight=each.count()).order_by("gap", "before").to_pandas()
 
 
 def evenness(gaps: pd.DataFrame) -> Estimate | NotTestable:
