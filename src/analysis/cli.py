@@ -65,6 +65,13 @@ def _parser() -> argparse.ArgumentParser:
     def with_studies(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--studies", type=Path, default=Path("studies.toml"), metavar="FILE", help="the studies file")
 
+    def with_notebook(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("notebook", metavar="NOTEBOOK")
+        sub.add_argument("--study", required=True, metavar="STUDY")
+        with_studies(sub)
+        told = "a parameter; may be repeated"
+        sub.add_argument("-p", dest="parameters", action="append", default=[], metavar="name=value", help=told)
+
     report = command("report", _report, "run the notebooks of all or the named studies and publish the site")
     report.add_argument("names", nargs="*", metavar="STUDY", help="default: every study of the file")
     with_studies(report)
@@ -73,13 +80,12 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--fresh", action="store_true", help="run everything again (this version always does)")
 
     run = command("run", _run, "run one notebook on one study")
-    run.add_argument("notebook", metavar="NOTEBOOK")
-    run.add_argument("--study", required=True, metavar="STUDY")
-    with_studies(run)
-    run.add_argument(
-        "-p", dest="parameters", action="append", default=[], metavar="name=value", help="a parameter; may be repeated"
-    )
+    with_notebook(run)
     run.add_argument("--out", type=Path, metavar="DIR", help="default reports/runs/STUDY")
+
+    scores = command("scores", _scores, "write what a notebook says of each customer into a file for its owner alone")
+    with_notebook(scores)
+    scores.add_argument("--to", type=Path, required=True, metavar="FILE.parquet", help="outside of any report folder")
 
     check = command("check", _check, "read every table of a study and print what was kept, dropped and is wrong")
     check.add_argument("name", metavar="STUDY")
@@ -139,10 +145,9 @@ def _report(options: argparse.Namespace) -> int:
     return SOME_FAILED if result.problems else DONE
 
 
-def _run(options: argparse.Namespace) -> int:
-    from analysis import report
+def _asked(options: argparse.Namespace) -> dict[str, Any]:
+    """What a command about one notebook is about: study, notebook, parameters, studies."""
     from analysis.notebooks import catalogue
-    from analysis.progress import Progress
     from analysis.tables import SettingsError
 
     settings = _settings(options.studies)
@@ -157,13 +162,40 @@ def _run(options: argparse.Namespace) -> int:
             parameters[name] = notebook.parameter(name, where="-p").parse(value, where="-p")
         except SettingsError as error:
             raise WrongCommandError(str(error)) from None
-    out = options.out or Path("reports/runs") / study.name
+    return {"study": study, "notebook": notebook, "parameters": parameters, "studies": settings}
+
+
+def _run(options: argparse.Namespace) -> int:
+    from analysis import report
+    from analysis.progress import Progress
+
+    asked = _asked(options)
+    out = options.out or Path("reports/runs") / asked["study"].name
     with Progress() as progress:
-        result = report.run_one(study, notebook, parameters=parameters, out=out, studies=settings, progress=progress)
-    for line in result.problems:
+        result = report.run_one(**asked, out=out, progress=progress)
+    return _ended(result.problems, f"Page: {out / (asked['notebook'].name + '.html')}")
+
+
+def _scores(options: argparse.Namespace) -> int:
+    from analysis import report
+    from analysis.notebooks import catalogue
+    from analysis.progress import Progress
+
+    asked = _asked(options)
+    if not asked["notebook"].scores:
+        having = ", ".join(name for name, notebook in catalogue().items() if notebook.scores)
+        raise WrongCommandError(f"{asked['notebook'].name} has no scores; those that have: {having}.")
+    with Progress() as progress:
+        result = report.write_scores(**asked, to=options.to, progress=progress)
+    return _ended(result.problems, "" if result.problems else f"Scores: {options.to}")
+
+
+def _ended(problems: Sequence[str], said: str) -> int:
+    for line in problems:
         print(line, file=sys.stderr)
-    print(f"Page: {out / (notebook.name + '.html')}")
-    return SOME_FAILED if result.problems else DONE
+    if said:
+        print(said)
+    return SOME_FAILED if problems else DONE
 
 
 def _check(options: argparse.Namespace) -> int:

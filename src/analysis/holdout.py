@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,12 @@ from analysis.fits import Fit
 from analysis.retention import MIN_EVENTS, resamples
 from analysis.tables import TableError
 from analysis.words import plural
+
+
+def cut(bought: Purchases, *, share: float) -> date:
+    """The last day before the hold-out: a share (0 to 1) of the log's days, to the nearest week, at least one."""
+    days = (bought.observed_until - bought.rows.ordered_on.min().to_pyarrow().as_py()).days
+    return bought.observed_until - timedelta(weeks=max(1, round(share * days / WEEK)))
 
 
 def own_pace(rows: pd.DataFrame, t: Any) -> np.ndarray:

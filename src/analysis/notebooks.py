@@ -69,13 +69,14 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Notebook:
-    """A notebook that can be run: its name, its question, the tables it needs, its parameters."""
+    """A notebook that can be run: its name, its question, the tables it needs, its parameters, if it has scores."""
 
     name: str
     path: Path
     question: str
     needs: tuple[str, ...]
     parameters: Mapping[str, Parameter]
+    scores: bool = False
 
     @property
     def runs_last(self) -> bool:
@@ -110,9 +111,9 @@ def read_notebook(path: Path) -> Notebook:
     title = next(
         line.removeprefix("# ") for c in content["cells"] for line in _source(c).splitlines() if line.startswith("# ")
     )
-    needs = tuple(content["metadata"].get("loyalty", {}).get("needs", []))
+    about = content["metadata"].get("loyalty", {})
     parameters = {p.name: p for p in _parameters(_source(tagged[0]), path.name)}
-    return Notebook(path.stem, path, title, needs, parameters)
+    return Notebook(path.stem, path, title, tuple(about.get("needs", [])), parameters, bool(about.get("scores")))
 
 
 def _source(cell: Mapping[str, Any]) -> str:

@@ -12,11 +12,12 @@ import pandas as pd
 import scipy  # its parts load when they are first used
 
 from analysis.customers import DECIMALS, Purchases, kept_in_engine
-from analysis.estimates import NotTestable
+from analysis.estimates import Estimate, NotTestable, told
 from analysis.fits import Fit, maximise
 from analysis.retention import MIN_EVENTS
 from analysis.words import plural
 
+TINY = 1e-300
 LEDGER = ["repeats", "last", "observed", "mean", "squares"]
 
 
@@ -125,3 +126,134 @@ def fit_spend(rows: pd.DataFrame, *, by_frequency: bool = False, min_repeaters: 
         return NotTestable(f"{plural(int(weight.sum()), 'customer')} spent on repeats; {min_repeaters} are needed.")
     start = np.array([0.0, math.log(2), math.log(weight @ mean / weight.sum()), 0.0])
     return maximise(GammaGamma, start, np.diag([1.0, 1, 1, by_frequency]), (x, mean), weight, "orders")
+
+
+# --- Orders that may lose money ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Credibility:
+    """What one order of a customer brings in, gains and losses alike: between their own mean and that of their like.
+
+    The own mean counts repeats / (repeats + within / between): the more, the more orders stand behind it and the more
+    customers differ. No distribution is assumed.
+
+    Attributes:
+        level: money an order that is usual for customers with one repeat order or none.
+        per_doubling: added for every doubling of the repeat orders.
+        within, between: variance of one customer's orders, and of customers' true means.
+
+    Source: Bühlmann (1967), ASTIN Bulletin 4(3); variances by the method of moments.
+    """
+
+    level: float
+    per_doubling: float
+    within: float
+    between: float
+
+    def mean_order(self, repeats: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        """Expected money an order of customers with so many repeat orders of such a mean."""
+        repeats = np.asarray(repeats, float)
+        usual = self.level + self.per_doubling * np.log2(np.maximum(repeats, 1))
+        known = repeats * self.between
+        return usual + known / np.maximum(known + self.within, TINY) * (np.asarray(mean) - usual)
+
+
+def _credible(sums: np.ndarray, tied: bool) -> np.ndarray:
+    """The parameters from sums over customers with g = log2(x): 1, g, g², m, gm, m², 1/x, squares, x - 1."""
+    n, g, gg, m, gm, mm, inverse, squares, spare = sums
+    bend = gg - g * g / n
+    slope = (gm - g * m / n) / bend if tied and bend > TINY else 0.0
+    level = (m - slope * g) / n
+    apart = max(mm - level * m - slope * gm, 0) / n
+    within = squares / spare if spare > 0 else apart
+    return np.array([level, slope, within, max(apart - within * inverse / n, 0)])
+
+
+def fit_credibility(rows: pd.DataFrame, *, tied: bool) -> tuple[Credibility, np.ndarray]:
+    """Fit by moments to customers with repeat orders.
+
+    Args:
+        rows: repeats, mean, squares, weight, as `counted` makes them.
+        tied: whether the usual order may grow or shrink with the number of repeat orders.
+
+    Returns:
+        The model, and how far one more customer like each row moves its parameters; shape (4, rows).
+    """
+    x, m, squares, weight = (rows[name].to_numpy(float) for name in ("repeats", "mean", "squares", "weight"))
+    # In the customers' own units, so that gigantic amounts keep their digits.
+    middle = np.average(m, weights=weight)
+    unit = math.sqrt(np.average((m - middle) ** 2, weights=weight)) or 1.0
+    m, squares, g = (m - middle) / unit, squares / unit**2, np.log2(x)
+    features = np.array([np.ones_like(x), g, g * g, m, g * m, m * m, 1 / x, squares, x - 1])
+    sums = features @ weight
+    found, steps = _credible(sums, tied), 1e-6 * np.maximum(np.abs(sums), 1)
+    slopes = np.array([_credible(sums + move, tied) - found for move in np.diag(steps)]) / steps[:, None]
+    scale = np.array([unit, unit, unit**2, unit**2])
+    model = Credibility(*(float(part) for part in found * scale + np.array([middle, 0, 0, 0])))
+    return model, (slopes * scale).T @ features
+
+
+# --- Which model --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OrderValue:
+    """The model of what an order is worth that these customers call for.
+
+    Attributes:
+        model: of the two above.
+        influence: how far one more customer like each row moves its parameters (gamma-gamma: their logarithms).
+        why: which model it is, and what decided, in sentences.
+    """
+
+    model: GammaGamma | Credibility
+    influence: np.ndarray
+    why: str
+
+    def moved(self, by: np.ndarray) -> GammaGamma | Credibility:
+        """The model with its parameters moved."""
+        now = np.array(astuple(self.model))
+        return type(self.model)(*(now + by if isinstance(self.model, Credibility) else now * np.exp(by)))
+
+
+_WAY = {
+    True: "so what an order brings in is made to depend on their number",
+    False: "which leaves room for no difference, so frequency and the money of an order are taken as independent",
+}
+
+
+def price(rows: pd.DataFrame, *, min_repeaters: int = MIN_EVENTS) -> OrderValue | NotTestable:
+    """Choose and fit the model: gamma-gamma where every customer's mean is above 0, else credibility.
+
+    Either lets the money of an order depend on how often customers order where a 95% interval says that it does.
+
+    Args:
+        rows: as `counted` makes them.
+        min_repeaters: customers with a repeat order, below which nothing is said.
+    """
+    again = rows["repeats"].to_numpy() > 0
+    some = rows[again]
+    if (n := int(some["weight"].sum())) < max(1, min_repeaters):
+        return NotTestable(f"{plural(n, 'customer')} bought again; at least {min_repeaters} are needed.")
+    influence = np.zeros((4, len(rows)))
+    if (some["mean"] > 0).all() and isinstance(free := fit_spend(some, by_frequency=True), Fit):
+        growth = free.estimate(lambda model: model.per_doubling, unit="ratio")
+        tied = not growth.low <= 1 <= growth.high
+        fit = free if tied else fit_spend(some)
+        if isinstance(fit, Fit) and fit.model.q > 1:
+            influence[:, again] = fit.influence(*(some[name].to_numpy(float) for name in ("repeats", "mean")))
+            why = f"Money of an order: gamma-gamma model. With twice the repeat orders it is times {told(growth)}, "
+            return OrderValue(fit.model, influence, f"{why}{_WAY[tied]}.")
+    model, moves = fit_credibility(some, tied=True)
+    error = math.sqrt(some["weight"].to_numpy(float) @ moves[1] ** 2)
+    slope = Estimate.normal(model.per_doubling, error, unit="money", n=n)
+    if not (tied := not slope.low <= 0 <= slope.high):
+        model, moves = fit_credibility(some, tied=False)
+    influence[:, again] = moves
+    why = (
+        "Money of an order: credibility, because some customers' orders brought in nothing or a loss, or all are alike"
+    )
+    return OrderValue(
+        model, influence, f"{why}. With twice the repeat orders it changes by {told(slope)}, {_WAY[tied]}."
+    )

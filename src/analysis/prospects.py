@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,9 @@ from analysis import buying, figures, foresight, holdout, order_values
 from analysis.customers import Purchases
 from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, in_brief
 from analysis.exhibits import Figure, Table, Text, say
-from analysis.fits import Fit, fit_buying
+from analysis.fits import Fit, around, fit_buying
 from analysis.retention import MIN_EVENTS, resamples
+from analysis.scores import named, offer
 from analysis.words import count
 
 FAMILIES: dict[str, Any] = {each.NAME: each for each in (buying.BGNBD, buying.MBGNBD, buying.ParetoNBD)}
@@ -69,8 +70,7 @@ def look_ahead(bought: Purchases, *, families: Sequence[str], share: float, draw
     Returns:
         With the models that could be fitted; the gains of the others say why they could not.
     """
-    days = (bought.observed_until - bought.rows.ordered_on.min().to_pyarrow().as_py()).days
-    until = bought.observed_until - timedelta(weeks=max(1, round(share * days / buying.WEEK)))
+    until = holdout.cut(bought, share=share)
     rows = buying.summarise(bought, until=until)
     gains: dict[str, Any] = {name: fit_buying(rows, FAMILIES[name]) for name in families}
     fits = {name: fit for name, fit in gains.items() if isinstance(fit, Fit)}
@@ -185,11 +185,16 @@ def silent(outlook: Outlook) -> pd.DataFrame:
     return _by_history(outlook.rows, {**chances, "had_none": outlook.rows["later"] == 0})
 
 
-def _by_history(rows: pd.DataFrame, chances: Mapping[str, Any]) -> pd.DataFrame:
+def by_frequency_and_silence(rows: pd.DataFrame) -> list[pd.Series]:
+    """The group of each history: repeats (0 to 3 or more), and weeks_of_silence since the last order."""
     repeats = rows["repeats"].clip(upper=3).map({0: "0", 1: "1", 2: "2", 3: "3 or more"}).rename("repeats")
     silence = pd.cut(rows["observed"] - rows["last"], [-1, *SILENCE.values()], labels=list(SILENCE))
+    return [repeats, silence.rename("weeks_of_silence")]
+
+
+def _by_history(rows: pd.DataFrame, chances: Mapping[str, Any]) -> pd.DataFrame:
     each = pd.DataFrame({"customers": 1.0, **chances}).mul(rows["weight"], axis=0)
-    sums = each.groupby([repeats, silence.rename("weeks_of_silence")], observed=True).sum()
+    sums = each.groupby(by_frequency_and_silence(rows), observed=True).sum()
     return sums.div(sums["customers"], axis=0).assign(customers=sums["customers"]).reset_index()
 
 
@@ -202,3 +207,20 @@ def spending(outlook: Outlook) -> Answer:
     """What the spending an order is multiplied by for every doubling of a customer's repeat orders."""
     fit = order_values.fit_spend(order_values.spend(outlook.bought, until=outlook.until), by_frequency=True)
     return fit if isinstance(fit, NotTestable) else fit.estimate(lambda model: model.per_doubling, unit="ratio")
+
+
+def scores(outlook: Outlook) -> Text:
+    """Offer what the leading model says of each customer: presence, and orders in as many weeks as were held out.
+
+    Fitted to the whole log, because scores are to act on from its last day.
+    """
+    people, lead = order_values.ledger(outlook.bought), next(iter(outlook.gains))
+    keys = buying.recounted(order_values.counted(people))
+    rows = keys.assign(last=keys["last"] / buying.WEEK, observed=keys["observed"] / buying.WEEK)
+    fit = fit_buying(rows, FAMILIES[lead])
+    told: dict[str, object] = {"model": lead, "as_of": str(outlook.bought.observed_until), "weeks": outlook.weeks}
+    if isinstance(fit, NotTestable):
+        return offer(people, fit, keys=buying.HISTORY, **told)
+    orders = around(*fit.errors(lambda model: model.expected(rows, outlook.weeks)))
+    columns = {"alive": fit.model.alive(rows), **named("orders", orders)}
+    return offer(people, keys[buying.HISTORY].assign(**columns), keys=buying.HISTORY, **told)

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from analysis import findings, hypotheses, pages, runs
+from analysis import findings, hypotheses, pages, runs, scores
 from analysis.notebooks import Notebook
 from analysis.publishing import publishing, write
 from analysis.runs import OK, REFUSED, Job, Outcome, Runner
@@ -126,8 +126,37 @@ def run_one(
             fresh = place.with_name(f".{place.name}.new")
             shutil.copyfile(file, fresh)
             os.replace(fresh, place)
-    failed = [] if outcome.verdict == OK else [f"{job.slug} {outcome.verdict}. {outcome.message}\n  {outcome.detail}"]
-    return Result([outcome], failed)
+    return _told(outcome)
+
+
+def write_scores(
+    study: Study,
+    notebook: Notebook,
+    *,
+    parameters: Mapping[str, Any],
+    to: Path,
+    studies: Studies,
+    progress: runs.Told,
+) -> Result:
+    """Run one notebook for its scores: they take their place when it ends well, and nothing else is kept.
+
+    Raises:
+        LoyaltyError: scores may not lie there, or as `run_one`.
+    """
+    with tempfile.TemporaryDirectory() as folder, scores.unfinished(to) as file:
+        if problems := study.check().problems:
+            raise LoyaltyError("\n".join(problems))
+        job = runs.job(study, notebook, parameters=parameters)
+        environment = {"LOYALTY_STUDIES": str(studies.path.resolve()), scores.PLACE: str(file.absolute())}
+        (outcome,) = Runner(workers=1, folder=Path(folder), environment=environment, told=progress).run([job])
+        if outcome.verdict == OK:
+            scores.finish(file, to)
+    return _told(outcome)
+
+
+def _told(outcome: Outcome) -> Result:
+    message = f"{outcome.job.slug} {outcome.verdict}. {outcome.message}\n  {outcome.detail}"
+    return Result([outcome], [] if outcome.verdict == OK else [message])
 
 
 # --- what is published: findings and runs, before and after -------------------------------------------------------

@@ -15,13 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis import findings
+from analysis import findings, scores
 from analysis.notebooks import FINDINGS, Notebook, catalogue
 from analysis.studies import Study
 from analysis.tables import SettingsError
 
 OK, FAILED, TIMED_OUT, DIED, CANCELLED, REFUSED = "ok", "failed", "timed out", "kernel died", "cancelled", "refused"
 
+# What stands in the shell and must not reach a kernel.
+UNHEARD = ("PYTHONDONTWRITEBYTECODE", "PYTHONSTARTUP", scores.PLACE)
 # A kernel gets these and not what happens to stand in the shell: the same inputs must give the same bytes. One BLAS
 # thread, because a second one costs small fits a factor and shifts last digits.
 KERNEL = {
@@ -112,7 +114,7 @@ class Runner:
 
     def __init__(self, *, workers: int, folder: Path, environment: Mapping[str, str], told: Told) -> None:
         self.workers, self.folder, self.told = workers, folder, told
-        clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONDONTWRITEBYTECODE", "PYTHONSTARTUP")}
+        clean = {k: v for k, v in os.environ.items() if k not in UNHEARD}
         self.environment = clean | KERNEL | dict(environment)
         self.running: set[subprocess.Popen[str]] = set()
         self.cancelled = threading.Event()

@@ -1,0 +1,312 @@
+"""What a customer is worth, as exhibits: each shows the model with its gain on a hold-out, or says why it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import figures
+from analysis.buying import WEEK
+from analysis.checks import CheckedTable
+from analysis.customer_value import (
+    YEAR_WEEKS,
+    Terms,
+    Trial,
+    Valuation,
+    appraise,
+    by_formula,
+    terms,
+    trial,
+)
+from analysis.customers import NET, PURCHASES, Purchases, purchases
+from analysis.estimates import Answer, NotTestable, columns, in_brief, told
+from analysis.exhibits import Figure, Table, Text, say
+from analysis.holdout import by_repeats
+from analysis.order_values import LEDGER
+from analysis.prospects import FAMILIES, by_frequency_and_silence
+from analysis.scores import named, offer
+from analysis.spending import concentration
+from analysis.words import count, plural, quantity
+
+HELD = 0.8
+MONTHS = (3, 6, 12, 24, 36, 60)
+NO_END = "all to come"
+
+
+@dataclass(frozen=True)
+class Equity:
+    """The customers of a study, valued, and what the model gains on a hold-out; or why it cannot be said."""
+
+    bought: Purchases
+    family: str
+    terms: Terms
+    valuation: Valuation | NotTestable
+    trial: Trial | NotTestable
+    currency: str | None
+
+    @property
+    def refused(self) -> str:
+        """Why the model is not shown; empty when it is."""
+        gain = self.trial if isinstance(self.trial, NotTestable) else self.trial.gain
+        return next((part.reason for part in (self.valuation, gain) if isinstance(part, NotTestable)), "")
+
+    @property
+    def told(self) -> str:
+        """What the model gains, in a sentence."""
+        gain = "" if isinstance(self.trial, NotTestable) else in_brief(self.trial.gain)
+        return (
+            f"{self.family}; share of the naive rule's squared error in money on the hold-out that it removes: {gain}."
+        )
+
+    @property
+    def horizon(self) -> str:
+        """The time that counts, in words."""
+        weeks = self.terms.weeks
+        return NO_END if np.isinf(weeks) else f"within {plural(round(12 * weeks / YEAR_WEEKS), 'month')}"
+
+    @property
+    def measure(self) -> str:
+        """What is counted, in words."""
+        return "margin" if self.bought.measure == "margin" or self.terms.margin < 1 else "revenue"
+
+    def amount(self, value: float) -> str:
+        """A large amount in words: nobody reads the cents of a total."""
+        return f"{count(value)} {self.currency or ''}".strip() if np.isfinite(value) else "an unknown amount"
+
+    def money(self, answer: Answer) -> str:
+        """An amount with its interval, in words."""
+        return told(answer, self.currency)
+
+
+def look(
+    bought: Purchases,
+    *,
+    family: str,
+    horizon_months: int | None,
+    annual_discount_rate: float,
+    margin: float | None,
+    hold_out_share: float,
+    currency: str | None,
+    draws: int,
+    seed: int,
+) -> Equity:
+    """Value the customers of a study, and try the model on a hold-out.
+
+    Args:
+        bought: the orders.
+        family: a key of `prospects.FAMILIES`.
+        horizon_months, annual_discount_rate, margin: as in `customer_value.terms`.
+        hold_out_share: of the log's days.
+        currency: shown with amounts.
+        draws, seed: of the resamples of customers for the gain.
+    """
+    asked = terms(
+        horizon_months=horizon_months,
+        annual_discount_rate=annual_discount_rate,
+        margin=margin,
+        measure=bought.measure,
+    )
+    model = FAMILIES[family]
+    tried = trial(bought, model, share=hold_out_share, draws=draws, seed=seed)
+    return Equity(bought, family, asked, appraise(bought, model, asked), tried, currency)
+
+
+def shown(make: Callable[..., Any], equity: Equity, **telling: Any) -> Figure | Table | Text:
+    """An exhibit of this module whose caption holds the model's gain; without a model, why there is none."""
+    return say("{}", equity.refused) if equity.refused else make(equity, equity.valuation, **telling)
+
+
+# --- Exhibits ---------------------------------------------------------------------------------------------------
+
+
+def summary(equity: Equity, found: Valuation) -> Table:
+    """The present customers, one of them, a newcomer, and the naive formula."""
+    total, n = found.total, found.customers
+    lines: dict[str, Answer] = {
+        f"all {count(n)} present customers, orders to come": total,
+        "one of them, on average": found.answer(lambda values: float(values @ found.rows["weight"]) / n),
+        "a newcomer, after the first order": found.newcomer,
+        "naive formula: money a period over churn": by_formula(equity.bought, margin=equity.terms.margin),
+    }
+    return Table(
+        name="worth",
+        title=f"The present customers are expected to bring in {equity.amount(columns(total)['value'])} of "
+        f"{equity.measure}, {equity.horizon}",
+        rows=_lines(lines),
+        units=dict.fromkeys(["value", "low", "high"], "money"),
+        headings={"who": "", "low": "95% interval from", "high": "to"},
+        currency=equity.currency,
+        caption=f"{equity.told} The naive formula knows no horizon and no discount.",
+    )
+
+
+def _lines(answers: Mapping[str, Answer]) -> pd.DataFrame:
+    rows = pd.DataFrame([{"who": name} | columns(answer) for name, answer in answers.items()])
+    return rows[["who", "value", "low", "high"]]
+
+
+def tried(equity: Equity, found: Valuation, *, min_cell: int) -> Table:
+    """Money on the hold-out by repeat orders before it: what came, the model, the naive rule."""
+    assert isinstance(equity.trial, Trial)
+    rows = by_repeats(equity.trial.rows, equity.trial.model, equity.trial.naive)
+    n, weeks = rows["customers"], (equity.bought.observed_until - equity.trial.until).days // WEEK
+    came, model, naive = (equity.amount(rows[name] @ n) for name in ("actual", "model", "naive"))
+    return Table(
+        name="hold-out",
+        title=f"In the {plural(weeks, 'week')} held out {came} came; {equity.family} foretold {model}, the naive rule "
+        f"{naive}",
+        rows=rows,
+        units=dict.fromkeys(["actual", "error", "model", "naive"], "money"),
+        headings={
+            "repeats": "repeats (7: or more)",
+            "actual": "came, a customer",
+            "error": "standard error",
+            "naive": "naive rule",
+        },
+        currency=equity.currency,
+        size_column="customers",
+        min_cell=min_cell,
+        caption=equity.told,
+    )
+
+
+def groups(equity: Equity, found: Valuation, *, min_cell: int) -> Table:
+    """Who holds the value: customers by repeat orders and by silence."""
+    weight = found.rows["weight"].to_numpy()
+    grouped = found.rows.groupby(by_frequency_and_silence(found.rows), observed=True)
+    code, n = grouped.ngroup().to_numpy(), grouped["weight"].sum()
+    sums = np.array([np.bincount(code, line * weight) for line in found.values])
+    table = pd.DataFrame({"customers": n, **found.between(sums / n.to_numpy())})
+    table["share_of_value"] = sums[0] / sums[0].sum()
+    top = table.reset_index().iloc[int(table["share_of_value"].to_numpy().argmax())]
+    return Table(
+        name="groups",
+        title=f"{quantity(top['share_of_value'], 'share')} of the value is expected from "
+        f"{quantity(top['customers'] / n.sum(), 'share')} of the customers (repeat orders: {top['repeats']}; weeks of "
+        f"silence: {top['weeks_of_silence']})",
+        rows=table.reset_index(),
+        units={**dict.fromkeys(["value", "low", "high"], "money"), "share_of_value": "share"},
+        headings={"value": "value of one", "low": "95% interval from", "high": "to"},
+        currency=equity.currency,
+        size_column="customers",
+        min_cell=min_cell,
+        caption=equity.told,
+    )
+
+
+def spread_out(equity: Equity, found: Valuation, *, min_cell: int) -> Figure:
+    """How unequally the expected value is spread."""
+    share = found.holding(HELD)
+    return figures.lorenz(
+        concentration(found.spelt_out(found.values[0]), min_cell=min_cell),
+        name="spread",
+        title=f"{quantity(HELD, 'share')} of the value is expected from "
+        f"{'some' if isinstance(share, NotTestable) else quantity(share.value, 'share')} of the customers",
+        y_label=f"Share of the expected {equity.measure}",
+        caption=f"{plural(found.customers, 'customer')}. {equity.told} Share who hold {quantity(HELD, 'share')}: "
+        f"{in_brief(share)}. Gini coefficient: {in_brief(found.unequal)}.",
+    )
+
+
+def horizons(equity: Equity, found: Valuation, *, annual_discount_rates: Iterable[float]) -> Figure | Text:
+    """The value of all present customers against the time that counts, for some discount rates."""
+    rows: list[dict[str, Any]] = []
+    for rate in sorted(set(annual_discount_rates)):
+        for months in MONTHS:
+            asked = terms(horizon_months=months, annual_discount_rate=rate, margin=equity.terms.margin)
+            worth = columns(found.on(asked).total)
+            label = f"{quantity(rate, 'share')} a year"
+            rows.append({"line": label, "x": months, "y": worth["value"], "low": worth["low"], "high": worth["high"]})
+    finite = np.isfinite(equity.terms.weeks)
+    ends = [equity.amount(end([row["y"] for row in rows])) for end in (min, max)]
+    return figures.sweep(
+        pd.DataFrame(rows),
+        name="horizon",
+        title=f"The present customers are worth from {' to '.join(ends)}, depending on the months that count and the rate",
+        x_label="months that count",
+        x_unit="count",
+        y_label=f"Expected {equity.measure} of all present customers"
+        + (f", {equity.currency}" if equity.currency else ""),
+        y_unit="money",
+        mark=12 * equity.terms.weeks / YEAR_WEEKS if finite else None,
+        mark_label="headline" if finite else "",
+        caption=f"{equity.told} Bands: 95% intervals. Lines: discount rates.",
+    )
+
+
+def otherwise(equity: Equity, found: Valuation, *, orders: CheckedTable) -> Table:
+    """The total under every other choice, one at a time."""
+    other = NET if equity.bought.returns == PURCHASES else PURCHASES
+    lines = {"as above": found.total}
+    for family, model in FAMILIES.items():
+        if family != equity.family:
+            lines[f"buying model {family}"] = _total(appraise(equity.bought, model, equity.terms))
+    policy = purchases(orders, returns=other, order=equity.bought.order)
+    lines[f'returns "{other}"'] = _total(appraise(policy, FAMILIES[equity.family], equity.terms))
+    for share in (0.5, 2):
+        asked = Terms(equity.terms.weeks, equity.terms.rate * share, equity.terms.margin)
+        if asked.rate or np.isfinite(asked.weeks):
+            lines[f"discounted {'half' if share < 1 else 'twice'} as fast"] = found.on(asked).total
+    if equity.terms.rate:
+        lines["no end to the horizon"] = found.on(Terms(np.inf, equity.terms.rate, equity.terms.margin)).total
+    return Table(
+        name="otherwise",
+        title=f"Expected {equity.measure} of all present customers, one choice changed at a time",
+        rows=_lines(lines).round(),
+        headings={"who": "choice", "value": equity.currency or "value", "low": "95% interval from", "high": "to"},
+        caption=equity.told,
+    )
+
+
+def _total(found: Valuation | NotTestable) -> Answer:
+    return found if isinstance(found, NotTestable) else found.total
+
+
+# --- Sentences ---------------------------------------------------------------------------------------------------
+
+
+def way(equity: Equity, found: Valuation) -> Text:
+    """Which model of an order's money was taken, and why."""
+    return say("{}", found.order.why)
+
+
+def conclusion(equity: Equity, found: Valuation) -> Text:
+    """The answer in two sentences."""
+    assert isinstance(equity.trial, Trial)
+    return say(
+        "{} present customers are expected to bring in this much {}, {}: {}. Somebody who has just placed a first order: {}. "
+        "{} of the customers hold {} of it. On the hold-out the model took away this share of the naive rule's error: "
+        "{}.",
+        found.customers,
+        equity.measure,
+        equity.horizon,
+        equity.money(found.total),
+        equity.money(found.newcomer),
+        told(found.holding(HELD)),
+        quantity(HELD, "share"),
+        told(equity.trial.gain),
+    )
+
+
+def scores(equity: Equity) -> Text:
+    """Offer presence, orders and value of each customer."""
+    found = equity.valuation
+    if isinstance(found, NotTestable):
+        return offer(None, found, keys=LEDGER)
+    keys = found.rows[LEDGER].assign(
+        last=(found.rows["last"] * WEEK).round(), observed=(found.rows["observed"] * WEEK).round()
+    )
+    orders = "discounted_orders" if np.isinf(found.terms.weeks) else "orders"
+    rows = keys.assign(
+        alive=found.alive,
+        **named(orders, found.between(found.orders)),
+        **named("value", found.between(found.values)),
+    )
+    return offer(
+        found.people, rows, keys=LEDGER, model=equity.family, as_of=str(equity.bought.observed_until),
+        weeks=equity.terms.weeks, value_of=equity.measure,
+    )  # fmt: skip
