@@ -16,11 +16,11 @@ SOURCE = ROOT / "src/analysis"
 FLOW = [
     "words", "estimates", "tables", "sources", "readings", "checks", "datasets", "studies", "customers", "cohorts",
     "clocks", "lifetimes", "spending", "repeaters", "retention", "hazards", "reasons", "milestones", "durations",
-    "periods", "renewal", "buying", "habits", "fits", "order_values", "holdout", "customer_value", "regularity",
-    "traits", "foresight", "value", "steadiness", "economics", "worth", "worlds", "opinions", "scales", "factors",
-    "regressions", "afterwards", "indicators", "surfaces", "hypotheses", "exhibits", "findings", "figures", "scores",
-    "prospects", "promoters", "buyers", "equity", "profiles", "stays", "sorting", "boards", "notebooks", "worker",
-    "runs", "progress", "publishing", "pages", "report", "cli",
+    "periods", "renewal", "buying", "habits", "fits", "order_values", "holdout", "silence", "customer_value",
+    "regularity", "traits", "foresight", "value", "steadiness", "economics", "worth", "worlds", "opinions", "scales",
+    "factors", "regressions", "afterwards", "indicators", "surfaces", "drivers", "paths", "necessity", "hypotheses",
+    "exhibits", "findings", "figures", "scores", "prospects", "promoters", "buyers", "equity", "profiles", "stays",
+    "sorting", "boards", "notebooks", "worker", "runs", "progress", "publishing", "pages", "report", "cli",
 ]  # fmt: skip
 
 
