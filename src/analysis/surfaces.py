@@ -21,7 +21,7 @@ from typing import Any, NotRequired, TypedDict, Unpack
 import numpy as np
 import pandas as pd
 
-from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns
+from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, bootstrapped, columns
 from analysis.lifetimes import recount
 from analysis.regressions import gains
 from analysis.retention import resamples
@@ -215,7 +215,7 @@ class Surface:
         scale, spread: ends of the answer scale of perception and expectation, one standard deviation in its points.
         outcome: mean and standard deviation of the outcome in its own points (0 and 1 for a latent one).
         full, plane: fits of b0 to b5, and of b0 to b2 without curves, from which claims about slopes are read.
-        moved: what a correction for unreliability did to b0 to b5; the identity if none was made.
+        reliability: of perception and expectation, corrected for; 1 where nothing was.
     """
 
     cells: pd.DataFrame
@@ -225,7 +225,7 @@ class Surface:
     outcome: tuple[float, float]
     full: Fit
     plane: Fit
-    moved: np.ndarray
+    reliability: tuple[float, float] = (1.0, 1.0)
 
     @property
     def along(self) -> dict[str, Estimate]:
@@ -306,7 +306,7 @@ def fit_surface(
     if isinstance(full, NotTestable):
         return full
     assert isinstance(plane, Fit)  # a model inside one that could be fitted
-    return Surface(cells, kind, scale, spread, outcome_points, full, plane, np.eye(6))
+    return Surface(cells, kind, scale, spread, outcome_points, full, plane)
 
 
 def _spread(values: pd.Series, share: np.ndarray) -> tuple[float, float]:
@@ -337,36 +337,6 @@ def asymmetry(surface: Surface) -> dict[str, Answer]:
     fit = _fit(x, surface.cells, surface.kind)
     ways = {"exceeded": [0, 0, 1, 0], "missed": [0, 0, 0, 1], "asymmetry": [0, 0, -1, -1]}
     return {name: fit if isinstance(fit, NotTestable) else fit.mix(weights) for name, weights in ways.items()}
-
-
-def corrected(surface: Surface, *, perception: float, expectation: float) -> Surface | NotTestable:
-    """The surface over true scores, where the answers measure them with known reliability.
-
-    Regression calibration: with normal scores and independent errors the outcome's mean given the answers is a surface
-    too, and the slopes of the two are tied by a linear map, here taken as known. Slopes stay for one standard
-    deviation of the answers, not of the true scores.
-
-    Args:
-        surface: fitted to the answers as they are.
-        perception, expectation: reliability of either score: the share of its variance that is no error.
-
-    Source: Carroll, Ruppert, Stefanski & Crainiceanu (2006), Measurement Error in Nonlinear Models, chapter 4.
-    """
-    scores, share = surface.cells[["p", "e"]].to_numpy(), _share(surface.cells)
-    middle, seen = np.average(scores, axis=0, weights=share), np.cov(scores.T, aweights=share, bias=True)
-    true = seen - np.diag((1 - np.array([perception, expectation])) * np.diag(seen))
-    if max(perception, expectation) > 1 or np.linalg.eigvalsh(true).min() <= 0:
-        said = f"Reliabilities of {perception:.2f} and {expectation:.2f} cannot be: the answers correlate at"
-        return NotTestable(
-            f"{said} {seen[0, 1] / math.sqrt(seen[0, 0] * seen[1, 1]):.2f}, more than true scores could."
-        )
-    pull = np.linalg.solve(seen, true)
-    expected = _terms(*(middle + (scores - middle) @ pull).T)
-    left = true - true @ pull
-    expected[:, 3:] += [left[0, 0], left[0, 1], left[1, 1]]
-    back = np.linalg.inv(np.linalg.lstsq(_terms(*scores.T), expected)[0])
-    full, plane = surface.full.moved(back), surface.plane.moved(back[:3, :3])
-    return replace(surface, full=full, plane=plane, moved=back @ surface.moved)
 
 
 # --- Resampling -----------------------------------------------------------------------------------------------------
@@ -415,8 +385,15 @@ def resampled(surface: Surface, *, draws: int = 1000, seed: int) -> np.ndarray:
     if surface.kind != "mean":
         law = surface.full.slopes, surface.full.covariance
         return np.random.default_rng(seed).multivariate_normal(*law, size=draws)
-    design = _terms(*surface.cells[["p", "e"]].to_numpy().T)
-    return _solved(_sums(design, surface.cells, draws=draws, seed=seed)[1:]) @ surface.moved.T
+    return _drawn(surface, draws=draws, seed=seed)[0]
+
+
+def _drawn(surface: Surface, *, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Slopes with and without curves in resamples."""
+    sums = _sums(_terms(*surface.cells[["p", "e"]].to_numpy().T), surface.cells, draws=draws, seed=seed)[1:]
+    back, flat = _back(sums, surface.reliability), [0, 1, 2, 6]
+    full, plane = _solved(sums), _solved(sums[:, flat][:, :, flat])
+    return np.einsum("dij,dj->di", back, full), np.einsum("dij,dj->di", back[:, :3, :3], plane)
 
 
 def turning_points(surface: Surface, *, draws: int = 1000, seed: int) -> dict[str, Answer]:
@@ -429,6 +406,54 @@ def turning_points(surface: Surface, *, draws: int = 1000, seed: int) -> dict[st
         name: bootstrapped(Estimate.from_draws, float(value[name]), drawn[name], unit="slope", n=surface.full.n)
         for name in ("x0", "y0", "p11", "p10", "p21", "p20")
     }
+
+
+# --- Unreliable scores ----------------------------------------------------------------------------------------------
+
+
+def corrected(
+    surface: Surface, *, perception: float, expectation: float, draws: int = 199, seed: int = 0
+) -> Surface | NotTestable:
+    """The surface over true scores, where the answers measure them with known reliability.
+
+    Regression calibration: with normal scores and independent errors the outcome's mean given the answers is a surface
+    too, and a linear map ties its slopes to the true ones. Slopes stay for one standard deviation of the answers.
+
+    Args:
+        surface: fitted to the answers as they are.
+        perception, expectation: reliability of either score: the share of its variance that is no error.
+        draws, seed: of the resamples behind the errors, in which the map is reckoned anew (of a latent outcome it is
+            taken as known).
+
+    Source: Carroll, Ruppert, Stefanski & Crainiceanu (2006), Measurement Error in Nonlinear Models, chapter 4.
+    """
+    v = _terms(*surface.cells[["p", "e"]].to_numpy().T)
+    back = _back((v.T * _share(surface.cells)) @ v, (perception, expectation))
+    if max(perception, expectation) > 1 or not np.isfinite(back).all():
+        said = f"Reliabilities of {perception:.2f} and {expectation:.2f} cannot be"
+        return NotTestable(f"{said}: with so much error, expectation and perception could not agree as they do.")
+    full, plane = surface.full.moved(back), surface.plane.moved(back[:3, :3])
+    surface = replace(surface, reliability=(perception, expectation))
+    if surface.kind == "mean":
+        errors = [np.cov(drawn.T) for drawn in _drawn(surface, draws=draws, seed=seed)]
+        full, plane = replace(full, covariance=errors[0]), replace(plane, covariance=errors[1])
+    return replace(surface, full=full, plane=plane)
+
+
+_SIX = np.array([[0, 0], [1, 0], [0, 1], [2, 0], [1, 1], [0, 2]], float)  # points that tell a surface
+
+
+def _back(sums: np.ndarray, reliability: tuple[float, float]) -> np.ndarray:
+    """From slopes on answers to slopes on true scores, given the sums of products of the answers' terms."""
+    middle, many = sums[..., 0, 1:3], sums[..., 0, 0, None, None]
+    middle = middle[..., None, :] / many
+    seen = sums[..., 1:3, 1:3] / many - np.swapaxes(middle, -1, -2) * middle
+    true = seen - seen * np.diag(1 - np.array(reliability))
+    pull = np.linalg.solve(seen, true)
+    left, expected = true - true @ pull, _terms(*np.moveaxis(middle + (_SIX - middle) @ pull, -1, 0))
+    expected[..., 3:] += np.stack([left[..., 0, 0], left[..., 0, 1], left[..., 1, 1]], axis=-1)[..., None, :]
+    possible = (np.linalg.eigvalsh(true)[..., 0] > 1e-9)[..., None, None]
+    return np.where(possible, np.linalg.solve(np.where(possible, expected, np.eye(6)), _terms(*_SIX.T)), np.nan)
 
 
 # --- Simpler models -------------------------------------------------------------------------------------------------
@@ -470,22 +495,33 @@ def gain(surface: Surface, *, of: str, over: str, seed: int) -> Answer:
     return _gains(surface.cells, {over: designs[over], of: designs[of]}, surface.kind, seed)[of]
 
 
-def lost(surface: Surface, *, draws: int = 1000, seed: int) -> Answer:
-    """R squared that the surface loses when it is forced to be the signed difference alone.
+def lost(surface: Surface) -> Answer:
+    """R squared (share of the deviance) that the surface loses when it is forced to be the signed difference alone.
 
-    Losses in the sample lie above the truth by chance, and those in resamples once more; the basic bootstrap undoes it.
+    What is lost by chance is taken off. A loss cannot be below 0, so its interval is that of a noncentral chi-squared.
+    Source: Sankaran (1963), Biometrika 50, for the square root that makes it normal.
     """
-    if surface.kind != "mean":
-        return NotTestable("An ordered or binary outcome has no variance that could be lost.")
     designs = models(surface)
-    forced, free = (_sums(designs[n], surface.cells, draws=draws, seed=seed) for n in (DIFFERENCE, SURFACE))
-    total = free[:, -1, -1] - free[:, 0, -1] ** 2 / free[:, 0, 0]
-    losses = (_explained(free) - _explained(forced)) / total
-    return bootstrapped(Estimate.reflected, float(losses[0]), losses[1:], unit="gain", n=surface.full.n)
+    free, forced = (_fit(designs[name], surface.cells, surface.kind) for name in (SURFACE, DIFFERENCE))
+    if isinstance(free, NotTestable) or isinstance(forced, NotTestable):
+        return free if isinstance(free, NotTestable) else forced  # type: ignore[return-value]
+    wald, df = _forced(free, designs[SURFACE], designs[DIFFERENCE])
+    each, half = (free.explained - forced.explained) / wald, (df - 1) / 2
+    root = math.sqrt(max(wald - half, 0))
+
+    def quantile(p: float) -> float:
+        return each * max(max(root + NORMAL.inv_cdf(p), 0) ** 2 - half, 0)
+
+    return Estimate(each * max(wald - df, 0), "gain", free.n, quantile, "noncentral chi-squared, robust errors")
 
 
-def _explained(sums: np.ndarray) -> np.ndarray:
-    return np.einsum("dk,dk->d", _solved(sums), sums[:, :-1, -1])
+def _forced(fit: Fit, wide: np.ndarray, narrow: np.ndarray) -> tuple[float, int]:
+    """Wald's chi-squared and degrees of freedom for what makes a design of another; 0 and 0 if nothing does."""
+    within = np.linalg.lstsq(wide, narrow)[0]
+    if wide.shape == narrow.shape or not np.allclose(wide @ within, narrow):
+        return 0.0, 0
+    held = fit.moved(np.linalg.svd(within)[0][:, narrow.shape[1] :].T)
+    return float(held.slopes @ np.linalg.solve(held.covariance, held.slopes)), len(held.slopes)
 
 
 def compare(surface: Surface, *, seed: int) -> pd.DataFrame:
@@ -506,13 +542,11 @@ def compare(surface: Surface, *, seed: int) -> pd.DataFrame:
     for name, (x, fit) in fits.items():
         row = {"model": name, "slopes": len(fit.slopes) - 1, "r_squared": fit.explained, "aic": fit.aic - best}
         row |= {"gain" if part == "value" else part: columns(added[name])[part] for part in ("value", "low", "high")}
-        for wider in (PLANES, SURFACE):
-            within = np.linalg.lstsq(fits[wider][0], x)[0] if wider in fits and wider != name else None
-            if within is not None and np.allclose(fits[wider][0] @ within, x):
-                free = np.linalg.svd(within)[0][:, len(fit.slopes) :].T
-                forced = fits[wider][1].moved(free)
-                f = forced.slopes @ np.linalg.solve(forced.covariance, forced.slopes) / len(free)
-                row |= {"within": wider, "f": f, "df": len(free), "p": fdtrc(len(free), forced.df, f)}
+        for wider in [wider for wider in (PLANES, SURFACE) if wider in fits]:
+            wald, df = _forced(fits[wider][1], fits[wider][0], x)
+            if df:
+                f = wald / df
+                row |= {"within": wider, "f": f, "df": df, "p": fdtrc(df, fits[wider][1].df, f)}
         rows.append(row)
     return pd.DataFrame(rows)
 
