@@ -41,11 +41,11 @@ def shop(tmp_path):
     return studies.open_study("shop", tmp_path / "studies.toml")
 
 
-def joined(shop, days=30, **window):
+def joined(shop, days=30, once=False, **window):
     orders = customers.purchases(shop.table("orders"))
     window = {"since": date(2024, 1, 1), "until": orders.observed_until} | window
     events = afterwards.happenings(orders)
-    return afterwards.afterwards(scales.answers(shop), shop.table("surveys"), events, days=days, **window)
+    return afterwards.afterwards(scales.answers(shop), shop.table("surveys"), events, days=days, once=once, **window)
 
 
 def test_windows_hold_their_days(shop):
@@ -70,10 +70,16 @@ def test_what_was_not_watched_long_enough_is_counted_and_left_out(shop):
     assert [(step.kept, step.dropped) for step in joined(shop, days=90).steps] == [(4, 1), (2, 2), (1, 1)]
 
 
+def test_each_customer_can_count_once(shop):
+    found = joined(shop, once=True)
+    assert list(found.answers.items["q"]) == [3, 4]
+    assert (found.steps[-1].kept, found.steps[-1].dropped) == (2, 1)
+
+
 def test_other_tables_have_their_own_names(shop):
     events = afterwards.happenings(shop.table("referrals"), when="referred_at", who="referrer_id")
     window = {"since": date(2024, 1, 1), "until": date(2024, 12, 31)}
-    found = afterwards.afterwards(scales.answers(shop), shop.table("surveys"), events, days=30, **window)
+    found = afterwards.afterwards(scales.answers(shop), shop.table("surveys"), events, days=30, once=False, **window)
     assert found.did.loc[2, ["before", "after"]].tolist() == [1, 1]
 
 

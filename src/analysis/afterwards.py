@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from analysis.checks import Step
-from analysis.customers import Purchases
+from analysis.customers import DAY, PURCHASES, Purchases, purchases
+from analysis.estimates import NotTestable
 from analysis.scales import Answers
 from analysis.tables import TableError
-from analysis.words import plural
+from analysis.words import listing, plural
 
 if TYPE_CHECKING:
     import ibis
 
     from analysis.checks import CheckedTable
+    from analysis.studies import Study
 
 FOUND = ["before", "before_worth", "after", "after_worth"]
 
@@ -41,7 +43,7 @@ class Afterwards:
     steps: tuple[Step, ...]
 
 
-def happenings(table: CheckedTable | Purchases, *, when: str = "", who: str = "customer_id") -> ibis.Table:
+def happenings(table: CheckedTable | Purchases, when: str = "", who: str = "customer_id") -> ibis.Table:
     """Dated events as customer_id, day and worth: orders, or the rows of another table under its own names.
 
     Args:
@@ -55,7 +57,7 @@ def happenings(table: CheckedTable | Purchases, *, when: str = "", who: str = "c
 
 
 def afterwards(
-    found: Answers, surveys: CheckedTable, events: ibis.Table, *, since: date, until: date, days: int
+    found: Answers, surveys: CheckedTable, events: ibis.Table, *, since: date, until: date, days: int, once: bool = True
 ) -> Afterwards:
     """Count what the customer of each questionnaire did in the days before and after it.
 
@@ -65,6 +67,7 @@ def afterwards(
         events: from `happenings`.
         since, until: first and last day on which events were recorded.
         days: length of the window on either side.
+        once: keep the last questionnaire of each customer that was watched so long, so that rows are independent.
 
     Raises:
         TableError: the survey has no customer_id or answered_at, or no questionnaire was watched long enough.
@@ -95,6 +98,11 @@ def afterwards(
     for rule, part in ((f"{plural(days, 'day')} on record before the answer", early), ("as many after it", late)):
         steps.append(_step(rule, keep & part, keep))
         keep = keep & part
+    if once and keep.any():
+        last = did[keep].sort_values("asked_on", kind="stable").duplicated("customer_id", keep="last")
+        again = last.reindex(did.index, fill_value=False)
+        steps.append(_step("the last such answer of each customer", keep & ~again, keep))
+        keep = keep & ~again
     if not keep.any():
         raise TableError(
             f"surveys: no questionnaire has {plural(days, 'day')} of behaviour on record on either side of it "
@@ -105,3 +113,45 @@ def afterwards(
 
 def _step(rule: str, kept: Any, of: Any) -> Step:
     return Step(rule, int(kept.sum()), int(of.sum()) - int(kept.sum()))
+
+
+# Table to its columns of time and of the customer.
+DATED = {
+    "referrals": ("referred_at", "referrer_id"),
+    "contacts": ("contacted_at", "customer_id"),
+    "operations": ("measured_at", "customer_id"),
+}
+
+
+def in_study(
+    lab: Study,
+    found: Answers,
+    table: str,
+    *,
+    days: int,
+    once: bool = True,
+    returns: str = PURCHASES,
+    order: str = DAY,
+) -> Afterwards | NotTestable:
+    """What the customers of a study did around their answers, or why it is not known.
+
+    Args:
+        lab: the study.
+        found: its answers.
+        table: orders, or a key of `DATED`; those are taken as recorded for as long as the orders are, if there are any.
+        days, once, returns, order: as in `afterwards` and `customers.purchases`.
+    """
+    if missing := [name for name in ("surveys", table) if not lab.has(name)]:
+        return NotTestable(f"The study has no table {listing(missing)}.")
+    try:
+        spans = []
+        if lab.has("orders"):
+            bought = purchases(lab.table("orders"), returns=returns, order=order)
+            spans.append((bought.rows.ordered_on.min().to_pyarrow().as_py(), bought.observed_until))
+        events = happenings(bought) if table == "orders" else happenings(lab.table(table), *DATED[table])
+        if table != "orders":
+            spans.append(tuple(day.to_pyarrow().as_py() for day in (events.day.min(), events.day.max())))
+        since, until = min(span[0] for span in spans), max(span[1] for span in spans)
+        return afterwards(found, lab.table("surveys"), events, since=since, until=until, days=days, once=once)
+    except TableError as error:
+        return NotTestable(str(error))

@@ -57,6 +57,15 @@ class Answers:
             raise TableError(f"surveys: {construct} has no scale; state scale = [low, high] in studies.toml.")
         return ends
 
+    def lacks(self, *constructs: str) -> NotTestable | None:
+        """Why a claim cannot be tested: the constructs that this survey does not ask about; None when all are there."""
+        if not (missing := [name for name in constructs if name not in self.constructs]):
+            return None
+        return NotTestable(
+            f"The survey has no construct {listing(missing)}. Name the items that ask for it under constructs in "
+            "studies.toml, if they were asked."
+        )
+
     def latest(self) -> Answers:
         """One questionnaire a customer, the last one: rows that do not depend on each other."""
         if "customer_id" not in self.who:

@@ -22,6 +22,7 @@ ROWS = (
         gates=ANSWERS + " A driver named feedback: the rating or tone of reviews and comments.",
         pitfalls=("mostly the delighted and the furious write", SELF_SELECTION),
         origin="A common indicator; no single source",
+        notebook="34_is_the_net_promoter_score_enough",
         article=("A3",),
     ),
     Hypothesis(
@@ -41,6 +42,7 @@ ROWS = (
         gates=ANSWERS,
         pitfalls=("customers who cannot get away come back as well", NON_RESPONSE),
         origin="A common indicator; no single source",
+        notebook="34_is_the_net_promoter_score_enough",
         article=("A3",),
     ),
     Hypothesis(
@@ -83,6 +85,7 @@ ROWS = (
         gates=ANSWERS + " " + EVENTS,
         pitfalls=("eleven answers are cut down to three", "cultures use the scale differently"),
         origin="Reichheld 2003; Morgan & Rego 2006 and Keiningham and others 2007 find no superiority",
+        notebook="34_is_the_net_promoter_score_enough",
         article=("A3",),
     ),
     Hypothesis(
