@@ -263,12 +263,13 @@ def test_no_curve_passes_its_reason_on():
     assert {answer.reason for answer in answers.values()} == {"only 3 customers left"}
 
 
-def test_the_interval_is_that_of_the_resamples_turned_round():
+def test_the_interval_is_as_wide_as_the_resamples_spread():
     low, high = np.full((1, 50), 0.7), np.full((1, 50), 0.9)
     draws = np.repeat(np.vstack([low, high]), 500, axis=0)
     answer = growths(curve(np.full(50, 0.8), draws=draws))[Case(POINTS, CONTRIBUTION, "B", "10 years")]
-    assert answer.low == pytest.approx(2 * answer.value - grown(high[0, :10], POINTS))
-    assert answer.high == pytest.approx(2 * answer.value - grown(low[0, :10], POINTS))
+    # Two values, equally often: their standard deviation is half of what lies between them.
+    spread = abs(grown(high[0, :10], POINTS) - grown(low[0, :10], POINTS)) / 2
+    assert answer.interval() == pytest.approx((answer.value - 1.959964 * spread, answer.value + 1.959964 * spread))
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say_even_where_rates_reach_the_cap():

@@ -72,31 +72,33 @@ class Estimate:
         """An estimate with a percentile bootstrap interval.
 
         Draws in which the quantity does not exist (not finite) may be at most 1 in 20: a resample without
-        any case of a small group, for instance.
+        any case of a small group, for instance. The ends are draws number (draws + 1) p in the order of size, so that
+        an interval from few draws is not too narrow.
 
         Raises:
             ValueError: no draws, or too many in which the quantity does not exist.
         """
         finite = _finite(draws)
         label = method or f"percentile bootstrap, {len(draws):,} draws"
-        return cls(value, unit, n, lambda p: float(np.quantile(finite, p)), label, events)
+        return cls(value, unit, n, lambda p: float(np.quantile(finite, p, method="weibull")), label, events)
 
     @classmethod
-    def reflected(
+    def from_spread(
         cls, value: float, draws: np.ndarray, *, unit: str, n: int, method: str = "", events: int | None = None
     ) -> Estimate:
-        """An estimate with a basic bootstrap interval: the draws' distances from the value, turned round.
+        """An estimate with a normal interval, as wide as the draws' standard deviation has it.
 
-        For quantities that are bent, say by a ceiling. There the draws lie to one side of the value, the value lies
-        as far to the same side of the truth, and a percentile interval adds the second shift to the first.
+        For quantities that are bent, say by a ceiling. There the draws lie to one side of the value, by a shift that
+        both a percentile interval and one that turns the draws round take for part of the truth.
 
         Raises:
             ValueError: as `from_draws`.
         Source: Davison & Hinkley (1997), Bootstrap Methods and their Application, section 5.2.
         """
         finite = _finite(draws)
-        label = method or f"basic bootstrap, {len(draws):,} draws"
-        return cls(value, unit, n, lambda p: float(2 * value - np.quantile(finite, 1 - p)), label, events)
+        spread = float(finite.std()) if finite[0] < finite[-1] else 0.0  # rounding would leave a trace of one
+        label = method or f"normal, spread of {len(draws):,} resamples"
+        return cls.normal(value, spread, unit=unit, n=n, method=label, events=events)
 
     @classmethod
     def proportion(cls, successes: int, n: int, *, unit: str = "share", method: str = "") -> Estimate:
@@ -140,7 +142,7 @@ Answer = Estimate | NotTestable
 def bootstrapped(
     make: Callable[..., Estimate], value: float, draws: np.ndarray, **telling: Any
 ) -> Estimate | NotTestable:
-    """What `Estimate.from_draws` or `Estimate.reflected` makes, or that too many draws lack the quantity."""
+    """What `Estimate.from_draws` or `Estimate.from_spread` makes, or that too many draws lack the quantity."""
     try:
         return make(value, draws, **telling)
     except ValueError as error:

@@ -411,7 +411,7 @@ def _along(
         return curve
     span = curve.until(years)
     return bootstrapped(
-        Estimate.reflected,
+        Estimate.from_spread,
         float(function(span.rates)),
         function(span.draws),
         unit=unit,
