@@ -1,16 +1,19 @@
 """Cohorts: each definition by eye, the whole against pandas on CDNOW, and worlds in which we know what is true."""
 
 import itertools
+import json
+import re
 from datetime import date
 
 import ibis
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from invented import orders
 from statsmodels.stats.proportion import proportion_confint
 
-from analysis import cohorts, customers, figures
+from analysis import cohorts, customers, figures, habits
 from analysis.checks import CheckedTable
 from analysis.estimates import NotTestable
 from analysis.exhibits import Text
@@ -364,17 +367,78 @@ def test_a_flip_names_the_choice():
     asked = ways.assign(
         side=["up", "up", "down", "open"], value=[1, 1, -1, -1], answer=["better", "open", "worse", "open"]
     )
-    assert cohorts.flips(asked) == "The definition alone can turn the sign, beyond chance both ways."
-    assert cohorts.flips(asked.assign(side="up")).startswith("No choice alone")
+    assert cohorts.flips(asked) == "The definition, changed alone, turns a clear rise into a clear fall."
+    assert cohorts.flips(asked.assign(side="up")).startswith("No choice, changed alone,")
     assert "2 put newer cohorts ahead; beyond chance they are better in 1 and worse in 1" in cohorts.tally(asked)
 
 
 def test_the_ranking_says_how_often_who_is_best(cdnow):
     cells = cohorts.follow(cdnow, ages=[3], grain="month")
     assert cohorts.ranking(cells) == (
-        "Counted in 9 ways, the cohort that kept the most is Jan 1997 in 4, Feb 1997 in 3 and Mar 1997 in 2."
+        "Counted in 9 ways, the cohort that kept the most is Jan 1997 in 4, Feb 1997 in 3 and Mar 1997 in 2. The "
+        "newest, Mar 1997, is ahead of the oldest, Jan 1997, in 4 of 9, so the definition decides which is ahead."
     )
-    assert cohorts.ranking(cells.assign(state="not yet")).endswith("is not known.")
+    two = cells[cells["cohort"].isin(["Jan 1997", "Feb 1997"])]
+    settled = cohorts.ranking(two.assign(kept=two["base"] * (two["position"] == two["position"].max())))
+    assert settled.endswith("Jan 1997, in 9 of 9, whichever way is chosen.")
+    assert cohorts.ranking(cells.assign(state="not yet")).endswith("none comes out best.")
+
+
+# --- small cohorts ------------------------------------------------------------------------------------------------
+
+
+def test_a_small_cohort_is_in_no_count_of_the_page(cdnow):
+    """Two customers came in November. Hidden in one table they would be had by taking another table from a third."""
+    bought = cohorts.of_size(cdnow, grain="month", least=5)
+    begun = cohorts.begun(bought)
+    assert begun["cohort"].tolist() == ["Jan 1997", "Feb 1997", "Mar 1997"]
+    sizes = begun["customers"].sum()
+    cells = cohorts.follow(bought, ages=[], grain="month", definitions=["n-day"])
+    curve = cohorts.pooled(cells, until=15)
+    steps = habits.waits(bought)
+    assert {
+        cells.query("age == 1 and counted == 'customers'")["customers"].sum(),
+        curve.query("age == 1 and line == 'whoever got so far'")["customers"].iloc[0],
+        steps.loc[steps["rung"] == "1st to 2nd", "weight"].sum(),
+        habits.halves(bought, days=182)["weight"].sum(),
+    } == {sizes}
+    assert sizes == cohorts.begun(cdnow)["customers"].sum() - 2
+    assert cohorts.of_size(bought, grain="month", least=5) is bought
+
+
+def test_the_page_counts_nothing_but_what_is_left():
+    """The table of all orders is used for what is left of it and for nothing else."""
+    notebook = json.loads((ROOT / "notebooks/25_do_newer_cohorts_stay_longer.ipynb").read_text("utf-8"))
+    code = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
+    assert re.findall(r".*every_order.*", code) == [
+        "every_order = customers.purchases(orders, returns=returns)",
+        "bought = cohorts.of_size(every_order, grain=grain, least=lab.min_cell)",
+    ]
+
+
+# --- hardly anybody -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("log", "until"),
+    [
+        ([("ann", "2024-01-31", 5.0)], "2024-01-31"),
+        ([("ann", "2024-01-31", 5.0)], "2024-02-29"),
+        ([("ann", "2024-01-31", 5.0), ("bob", "2024-01-01", 5.0)], "2024-12-31"),
+        ([("ann", "2023-12-31", 5.0), ("bob", "2024-01-01", 5.0)], "2024-01-01"),
+    ],
+    ids=["one customer, one day", "one customer, one period", "all in one cohort, none back", "the edge of a year"],
+)
+def test_hardly_anybody_is_answered_in_words(log, until):
+    bought = customers.purchases(orders(log, until=until))
+    for left in (bought, cohorts.of_size(bought, grain="month", least=5)):
+        cells = cohorts.follow(left, ages=[], grain="month")
+        assert isinstance(cohorts.pooled(cells, until=cohorts.horizon(cohorts.begun(left))), NotTestable)
+        assert set(cohorts.trends(cells)["answer"]) <= {"not testable"}
+        assert cohorts.told(cohorts.trends(cells)).startswith("Are newer cohorts better?")
+        asked = cohorts.specifications(left, ages=[1], grain="month", definition="n-day", window=3)
+        assert cohorts.tally(asked).startswith("Of 0 ways")
+        assert cohorts.ranking(cells).endswith("none comes out best.")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ Cohorts of contracts, from the day a subscription started, would need the same t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -71,10 +72,25 @@ def begun(bought: Purchases, *, grain: str = "month") -> pd.DataFrame:
     sums = {"customers": first.count(), "start": first.start.sum(), "start_squares": (first.start * first.start).sum()}
     table = first.group_by("position").agg(**sums).order_by("position").to_pandas().round(DECIMALS)
     _, frequency, look = GRAINS[grain]
-    days = pd.PeriodIndex([pd.Period(ordinal=at, freq=frequency) for at in table["position"]]).asfreq("D", how="S")
+    periods = [pd.Period(ordinal=at, freq=frequency) for at in table["position"]]
+    days = pd.PeriodIndex(periods, freq=frequency).asfreq("D", how="S")
     complete = pd.Period(bought.observed_until + timedelta(days=1), frequency).ordinal - 1
     table = table.assign(cohort=days.strftime(look), began=days.to_timestamp(), lived=complete - table["position"])
     return table.assign(running=pd.Period(bought.observed_until, frequency).ordinal > complete)
+
+
+def of_size(bought: Purchases, *, grain: str, least: int) -> Purchases:
+    """The orders without those of cohorts of fewer than `least` customers.
+
+    Such a cohort is left out before anything is counted and not only hidden where it would be shown: else one
+    table of a page less another would give it away.
+    """
+    cohorts = begun(bought, grain=grain)
+    if not (few := cohorts.loc[cohorts["customers"] < least, "position"].tolist()):
+        return bought
+    first = bought.rows.group_by("customer_id").agg(first_on=bought.rows.ordered_on.min())
+    there = first.filter(~_position(first.first_on, grain).isin(few))
+    return replace(bought, rows=bought.rows.semi_join(there, "customer_id"))
 
 
 def horizon(cohorts: pd.DataFrame) -> int:
@@ -153,7 +169,17 @@ def _sums(bought: Purchases, spans: pd.DataFrame, grain: str) -> pd.DataFrame:
     sums = {"active": one.active.sum()} | {name: one[name].sum() for name in money}
     sums |= {f"{name}_cross": (one[name] * one.start).sum() for name in money}
     sums |= {f"{name}_squares": (one[name] * one[name]).sum() for name in money}
-    return one.group_by("position", "span").agg(**sums).to_pandas().round(DECIMALS)
+    # Where nobody came back the table is empty, and its sums would not even be numbers.
+    found = one.group_by("position", "span").agg(**sums).to_pandas()
+    return found.astype(dict.fromkeys(sums, "float64")).round(DECIMALS)
+
+
+def together(bought: Purchases, *, grain: str) -> pd.DataFrame:
+    """How many customers ordered at both of two ages: position (of the cohort), age, other, active (count)."""
+    lives = _lives(bought, grain)
+    here = lives.filter(lives.active == 1).select("customer_id", "position", "age")
+    pairs = here.join(here.select("customer_id", other="age"), "customer_id")
+    return pairs.group_by("position", "age", "other").agg(active=pairs.count()).to_pandas()
 
 
 def _with_intervals(cells: pd.DataFrame) -> pd.DataFrame:
@@ -251,7 +277,7 @@ def trends(cells: pd.DataFrame) -> pd.DataFrame:
     Source: Knapp & Hartung (2003), Statistics in Medicine 22 (scatter and t, here never below 1); Cochran (1977),
     6.3; Holm (1979), Scandinavian Journal of Statistics 6.
     """
-    return _found([({"age": age}, part) for age, part in cells.groupby("age")])
+    return _found([({"age": age}, part) for age, part in cells.groupby("age")], ["age"])
 
 
 def _trend(cells: pd.DataFrame) -> dict[str, float] | NotTestable:
@@ -276,10 +302,10 @@ def _trend(cells: pd.DataFrame) -> dict[str, float] | NotTestable:
     return dict(zip(FOUND, (len(used), n.sum(), common, slope, slope - half, slope + half, *tests, ""), strict=True))
 
 
-def _found(parts: Sequence[tuple[dict[str, Any], pd.DataFrame]]) -> pd.DataFrame:
+def _found(parts: Sequence[tuple[dict[str, Any], pd.DataFrame]], names: list[str]) -> pd.DataFrame:
     """What was asked beside the trend in those cells, Holm's steps over all of them, and what follows."""
     rows = [asked | ({"note": f.reason} if isinstance(f := _trend(part), NotTestable) else f) for asked, part in parts]
-    table = pd.DataFrame(rows, columns=[*parts[0][0], *FOUND]).astype(dict.fromkeys(FOUND[:-1], float))
+    table = pd.DataFrame(rows, columns=[*names, *FOUND]).astype(dict.fromkeys(FOUND[:-1], float))
     order = table["p"].dropna().sort_values()
     table["adjusted"] = (order * np.arange(len(order), 0, -1)).cummax().clip(upper=1)
     sure = table["adjusted"] < 1 - LEVEL
@@ -328,7 +354,7 @@ def specifications(bought: Purchases, *, ages: list[int], grain: str, definition
             asked = meaning, counted, plural(turned[age], grain), other
             for who, chosen in (("all", part), ("without the first", part[part["began"] >= since])):
                 parts.append((dict(zip(CHOICES, (*asked, who), strict=True)), chosen))
-    table = _found(parts).dropna(subset="p", ignore_index=True)
+    table = _found(parts, CHOICES).dropna(subset="p", ignore_index=True)
     a_month = GRAINS["month"][0] / table["grain"].map(lambda name: GRAINS[name][0]) / table["rate"]
     table[["change", "low", "high"]] = table[["change", "low", "high"]].mul(a_month, axis=0)
     first = [definition, CUSTOMERS, plural(ages[0], grain), grain, "all"]
@@ -355,19 +381,28 @@ def flips(table: pd.DataFrame) -> str:
     others = {choice: [other for other in CHOICES if other != choice] for choice in CHOICES}
     sides = {choice: table.groupby(rest)["side"].agg(set) for choice, rest in others.items()}
     turning = [f"the {choice}" for choice, seen in sides.items() if any({"up", "down"} <= both for both in seen)]
-    return f"{listing(turning) or 'no choice'} alone can turn the sign, beyond chance both ways.".capitalize()
+    one, what = f"{listing(turning, 'or') or 'no choice'}, changed alone,", "turns a clear rise into a clear fall"
+    return f"{one} {what}.".capitalize()
 
 
 def ranking(cells: pd.DataFrame) -> str:
-    """Which cohort comes out best under how many of the definitions and things counted, as a sentence.
+    """Which cohort comes out best under how many of the definitions and things counted, and newest against oldest.
 
     Args:
         cells: from `follow`, at one age. Ranked are cohorts of 30 customers or more that were followed far enough for
             every definition.
     """
     ready = cells["state"].eq(SEEN) & cells["base"].gt(0) & cells["customers"].ge(FEWEST)
-    ranked = cells[ready.groupby(cells["position"]).transform("all")]
+    ranked = cells[ready.groupby(cells["position"]).transform("all")].sort_values("position")
+    if ranked["position"].nunique() < 2:
+        return "Fewer than two cohorts were followed long enough under every definition, so none comes out best."
     rates = (ranked["kept"] / ranked["base"]).groupby([ranked[name] for name in ("definition", "counted", "cohort")])
-    bests = rates.first().unstack("cohort").idxmax(axis=1).value_counts()
+    table = rates.first().unstack("cohort")[ranked["cohort"].unique()]
+    bests = table.idxmax(axis=1).value_counts()
     named = [f"{cohort} in {count(times)}" for cohort, times in bests.items()]
-    return f"Counted in {count(bests.sum())} ways, the cohort that kept the most is {listing(named) or 'not known'}."
+    (oldest, *_, newest), ahead = table.columns, int((table.iloc[:, -1] > table.iloc[:, 0]).sum())
+    flip = "so the definition decides which is ahead" if 0 < ahead < len(table) else "whichever way is chosen"
+    return (
+        f"Counted in {count(len(table))} ways, the cohort that kept the most is {listing(named)}. The newest, "
+        f"{newest}, is ahead of the oldest, {oldest}, in {count(ahead)} of {count(len(table))}, {flip}."
+    )

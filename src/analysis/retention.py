@@ -214,14 +214,14 @@ def _curve(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     return curve.assign(low=low, high=high, **counts.reset_index(drop=True))
 
 
-def medians(curves: pd.DataFrame) -> pd.DataFrame:
-    """The age by which half have left, read from curves, with its interval (Brookmeyer–Crowley).
+def medians(curves: pd.DataFrame, *, left: float = 0.5) -> pd.DataFrame:
+    """The age by which half, or another share, have left, read from curves, with its interval (Brookmeyer–Crowley).
 
     Returns:
-        One row a group: group, median, low, high; infinite where the curve (or an end of its band) stays above a half.
+        One row a group: group, median, low, high; infinite where the curve (or an end of its band) stays above the rest.
     """
     half = {
-        end: curves[curves[column] <= 0.5].groupby("group", sort=False)["time"].first()
+        end: curves[curves[column] <= 1 - left].groupby("group", sort=False)["time"].first()
         for column, end in (("survival", "median"), ("low", "low"), ("high", "high"))
     }
     return pd.DataFrame(half, index=curves["group"].unique()).fillna(np.inf).rename_axis("group").reset_index()
