@@ -105,12 +105,11 @@ class Importance:
 
         top_ranked is the share of resamples in which the driver's part is the largest.
         """
-        first = self.parts[1:][np.isfinite(self.parts[1:]).all(axis=1)].argmax(axis=1)
-        rows = [
-            {"driver": name, **columns(self.share(name)), "part": self.parts[0, at], "top_ranked": (first == at).mean()}
-            for at, name in enumerate(self.drivers)
-        ]
-        return pd.DataFrame(rows).sort_values("value", ascending=False, ignore_index=True)
+        drawn = self.parts[1:][np.isfinite(self.parts[1:]).all(axis=1)]
+        first = np.bincount(drawn.argmax(axis=1), minlength=len(self.drivers)) / len(drawn)
+        table = pd.DataFrame([{"driver": name, **columns(self.share(name))} for name in self.drivers])
+        table = table.assign(part=self.parts[0], top_ranked=first)
+        return table.sort_values("value", ascending=False, ignore_index=True)
 
 
 Method = Literal["shapley", "relative weights"]
@@ -239,9 +238,7 @@ def penalty_reward(
     names, rows = [str(name) for name in complete], complete.to_numpy(float)
     few = [name for name in names if complete[name].nunique() < 3]
     if few or len(rows) <= 2 * len(names) + 1 or np.ptp(to) == 0:
-        why = (
-            f"fewer than three different answers in {listing(few)}" if few else "too few rows, or all the same outcome"
-        )
+        why = f"fewer than three different answers in {listing(few)}" if few else "too few, or all of one outcome"
         return NotTestable(f"{plural(len(rows), 'complete row')} cannot tell penalties from rewards: {why}.")
 
     def slopes(held: np.ndarray) -> np.ndarray:
@@ -251,16 +248,17 @@ def penalty_reward(
         found = np.linalg.lstsq(design * root, to[kept] * root[:, 0] / size, rcond=None)[0][1:].reshape(-1, 2)
         return np.column_stack([found, -found.sum(axis=1)])
 
-    counts = resample(np.ones(len(rows)), draws=draws, seed=seed)
+    random = np.random.default_rng(seed)
+    counts = (resample(np.ones(len(rows)), draws=1, seed=random)[0] for _ in range(draws))
     every = np.array([slopes(weighing), *(slopes(count * weighing) for count in counts)])
     table = []
     for at, name in enumerate(names):
         row: dict[str, Any] = {"attribute": name}
         for what, values in zip(("penalty", "reward", "asymmetry"), every[:, at].T, strict=True):
             row |= spread(what, Estimate.from_draws(values[0], values[1:], unit="sd", n=len(rows)))
-        even = "performance" if row["penalty high"] < 0 < row["reward low"] else "unclear"
-        uneven = {row["asymmetry low"] > 0: "basic", row["asymmetry high"] < 0: "excitement"}
-        table.append(row | {"kind": uneven.get(True, even)})
+        kind = "performance" if row["penalty high"] < 0 < row["reward low"] else "unclear"
+        row["kind"] = "basic" if row["asymmetry low"] > 0 else "excitement" if row["asymmetry high"] < 0 else kind
+        table.append(row)
     return pd.DataFrame(table)
 
 
@@ -293,10 +291,10 @@ def kano(pairs: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFra
     held = (counts * cells["weight"].to_numpy()) @ (cells["kind"].to_numpy()[:, None] == np.array(list(KANO_KINDS)))
     n = round(pairs["weight"].sum() ** 2 / (pairs["weight"] ** 2).sum())
     kinds = zip(KANO_KINDS.values(), held[0] / held[0].sum(), strict=True)
-    rows = [{"reading": name, **columns(Estimate.proportion(round(part * n), n))} for name, part in kinds]
-    for name, part in {"better": held[:, 0] + held[:, 1], "worse": -held[:, 1] - held[:, 2]}.items():
-        with np.errstate(invalid="ignore"):  # nobody may be left
-            part = part / held[:, :4].sum(axis=1)
+    wilson = {name: columns(Estimate.proportion(round(part * n), n)) | {"value": part} for name, part in kinds}
+    rows = [{"reading": name, **told} for name, told in wilson.items()]
+    left = np.where(held[:, :4].any(axis=1), held[:, :4].sum(axis=1), np.nan)
+    for name, part in {"better": held[:, :2].sum(axis=1) / left, "worse": -held[:, 1:3].sum(axis=1) / left}.items():
         answer = bootstrapped(Estimate.from_draws, part[0], part[1:], unit="share", n=len(pairs))
         rows.append({"reading": name, **columns(answer)})
     return pd.DataFrame(rows)

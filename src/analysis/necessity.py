@@ -27,17 +27,16 @@ class Ceiling:
     """The upper bound that a condition sets on an outcome.
 
     Attributes:
-        kind: "CE-FDH", the steps through the highest outcomes so far, or "CR-FDH", the straight line of least squares
-            through the corners of those steps, each counted once.
-        peers: condition and outcome of the corners, and the cases on each.
-        line: slope and start of the straight line, if there is one.
+        peers: condition and outcome of the corners of the steps through the highest outcomes so far (CE-FDH), and the
+            cases on each corner.
+        line: slope and start of the straight line of least squares through these corners, each counted once (CR-FDH);
+            None where the steps are the ceiling.
         scope: the possible area: the lowest and highest condition and outcome seen.
         effect_size: share of the scope above the ceiling.
         accuracy: share of cases on or below it.
     Source: Dul (2016), Organizational Research Methods 19.
     """
 
-    kind: Kind
     peers: pd.DataFrame
     line: np.ndarray | None
     scope: Scope
@@ -61,14 +60,13 @@ class Ceiling:
 
 def ceiling(condition: np.ndarray, outcome: np.ndarray, *, kind: Kind = "CE-FDH") -> Ceiling:
     """The ceiling over some cases; the possible area reaches as far as they do."""
-    order = np.argsort(condition)
-    x, y = condition[order], outcome[order]
+    x, y = condition[order := np.argsort(condition)], outcome[order]
     scope = (x[0], x[-1], y.min(), y.max())
     at, highest, line = _bound(x, y, kind)
     below = 1.0 if line is None else float((y <= np.polyval(line, x) + SAME).mean())
     cases = [int(((x == left) & (y == top)).sum()) for left, top in zip(at, highest, strict=True)]
     peers = pd.DataFrame({"condition": at, "outcome": highest, "cases": cases})
-    return Ceiling(kind, peers, line, scope, _empty(x, y, kind, scope), below)
+    return Ceiling(peers, line, scope, _empty(x, y, kind, scope), below)
 
 
 def _bound(x: np.ndarray, y: np.ndarray, kind: Kind) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -90,7 +88,8 @@ def _empty(x: np.ndarray, y: np.ndarray, kind: Kind, scope: Scope) -> float:
         turns = np.sort(np.clip([left, *((np.array([bottom, top]) - line[1]) / line[0]), right], left, right))
         above = top - np.clip(np.polyval(line, turns), bottom, top)
         area = np.diff(turns) @ (above[1:] + above[:-1]) / 2
-    return float(area / ((right - left) * (top - bottom)))
+    possible = (right - left) * (top - bottom)
+    return float(area / possible) if possible > 0 else np.nan
 
 
 @dataclass(frozen=True)
@@ -163,8 +162,7 @@ def necessity(
         return float((min if p < 0.5 else max)(value - np.quantile(error, 1 - p) for error in errors))
 
     larger = [float((1 + (null >= whole.effect_size).sum()) / (1 + draws)) for null in (simulated, shuffled)]
-    points = whole.peers[["condition", "outcome"]].to_numpy()
-    kept = [(x != left) | (y != top) for left, top in points]
+    kept = [(x != left) | (y != top) for left, top in whole.peers[["condition", "outcome"]].to_numpy()]
     outliers = whole.peers.assign(effect_size=[ceiling(x[some], y[some], kind=kind).effect_size for some in kept])
     excess = Estimate(float(value), "effect size", n, quantile, method)
     return Necessity(whole, float(simulated.mean()), excess, larger[0], larger[1], outliers)
