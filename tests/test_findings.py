@@ -193,6 +193,9 @@ def test_a_claim_waits_for_the_tables_and_columns_it_lacks():
     either = SimpleNamespace(needs={"surveys": ("quality|satisfaction",)})
     assert waits_for(either, {"surveys": {"satisfaction"}}) == []
     assert waits_for(either, {"surveys": {"value"}}) == ["surveys.quality|satisfaction"]
+    one = SimpleNamespace(needs={"subscriptions|orders": ()})
+    assert waits_for(one, {"orders": {"amount"}}) == waits_for(one, {"subscriptions": set()}) == []
+    assert waits_for(one, {"surveys": {"value"}}) == ["subscriptions|orders"]
 
 
 def test_the_board_counts_verdicts_and_shows_disagreement():

@@ -1,5 +1,7 @@
 """What better retention is worth: properties that hold for any curve, and small cases worked in the head."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -254,7 +256,30 @@ def test_the_observed_span_is_what_was_seen_without_a_gap():
 
 def test_nothing_observed_leaves_the_observed_span_untestable():
     answer = growths(curve(np.full(50, 0.8), observed=0))[Case(POINTS, CONTRIBUTION, "B", "observed years")]
-    assert "Not one whole year" in answer.reason
+    assert "not observed in one whole year" in answer.reason
+
+
+def test_what_comes_for_certain_makes_growth_smaller():
+    """A first order worth half a year: 1.8 years become 1.85 of 2.3 in all."""
+    of = replace(curve(np.full(50, 0.8), observed=0), first=np.full(21, 0.5))
+    answer = value.growth(of, POINTS, change=0.05, years=2)
+    assert answer.value == pytest.approx(0.05 / 2.3)
+    assert answer.interval() == pytest.approx((0.05 / 2.3, 0.05 / 2.3))
+    assert "paid as they come" in value.growth(of, POINTS, change=0.05, years=2, convention="A").reason
+    # Costs of half a year take just what is certain.
+    assert value.growth(of, POINTS, change=0.05, years=2, burden=0.5).value == pytest.approx(0.05 / 1.8)
+
+
+def test_what_is_still_to_come_grows_with_the_rate():
+    of = curve(np.append([0.5], np.full(399, 0.8)))
+    # A year at 80% for ever is worth 0.8 / (1 - 0.8 / 1.1) of the year at hand, to six decimals after 400 years.
+    old = value.still_to_come(of, year=2, discount_rate=0.10)
+    assert (old.unit, old.value) == ("years", pytest.approx(0.8 / (1 - 0.8 / 1.1)))
+    young = value.still_to_come(of, year=1, discount_rate=0.10)
+    assert young.value == pytest.approx(0.5 * (1 + old.value / 1.1))
+    rising = curve(1 - 0.5 / np.arange(1, 401))
+    assert "may not be finite" in value.still_to_come(rising, year=1, discount_rate=0.0).reason
+    assert value.still_to_come(NotTestable("no"), year=1, discount_rate=0.1).reason == "no"
 
 
 def test_no_curve_passes_its_reason_on():

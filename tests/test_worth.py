@@ -1,13 +1,32 @@
 """The readings, tables and sentences of the page on what five per cent is worth."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from test_silence import shop
 from test_value import CHURN, POINTS, curve, growths
 
-from analysis import value, worth
-from analysis.checks import CheckedTable
+from analysis import hypotheses, studies, value, worth
 from analysis.estimates import Estimate, NotTestable
+from analysis.lifetimes import ALL
 from analysis.value import ENDLESS, NET_VALUE, PROFIT, VALUE, Costs
+
+
+@pytest.fixture
+def bundled():
+    return {"renewals": studies.open_study("renewals")}
+
+
+@pytest.fixture
+def make_shop(monkeypatch):
+    """A study of invented orders alone, of a kind that `test_silence.shop` knows."""
+
+    def make(kind):
+        monkeypatch.setattr(worth, "purchases", lambda orders, **_: orders)
+        return SimpleNamespace(has=lambda table: table == "orders", table=lambda _: shop(kind))
+
+    return make
 
 
 @pytest.mark.parametrize(
@@ -29,11 +48,78 @@ def test_the_judged_readings_begin_with_the_headline():
     assert judged["plus 5 points, yearly contribution, north"].value == judged[next(iter(judged))].value
 
 
+def based(lead=ALL, limit=None):
+    return worth.Basis((), "customers", lead, NotTestable("none"), {}, ("", "", ""), limit, None)
+
+
+def grown(*values):
+    return [Estimate.normal(each, 0.01, unit="growth", n=9) for each in values]
+
+
 def test_only_a_true_cohort_and_the_claims_own_change_reach_a_verdict():
-    cohort, cross_section = (CheckedTable("subscriptions", None, (), (), {"cohort": yes}) for yes in (True, False))
-    assert worth.claim_limit(cohort, change=0.05) is None
-    assert "not customers followed" in worth.claim_limit(cross_section, change=0.05)
-    assert worth.claim_limit(cohort, change=0.02) == "The claim speaks of 5%, and this run asks about 2%."
+    claim = hypotheses.get("R01").rule
+    assert worth.claim_limit(based(), claim, grown(0.5, 0.1), change=0.05) is None
+    assert worth.claim_limit(based(limit="A cross-section."), claim, grown(0.5), change=0.05) == "A cross-section."
+    said = worth.claim_limit(based(), claim, grown(0.5), change=0.02)
+    assert said == "The claim speaks of 5%, and this run asks about 2%."
+
+
+def test_buying_models_must_agree_on_the_verdict():
+    claim, shop = hypotheses.get("R01").rule, based("Pareto/NBD")
+    assert worth.claim_limit(shop, claim, grown(0.1, 0.15, 0.2), change=0.05) is None
+    said = worth.claim_limit(shop, claim, grown(0.1, 0.15, 0.5), change=0.05)
+    assert said.endswith("their verdicts are contradicted, contradicted and supported.")
+    # The leading model with and without first orders is one model.
+    alone = worth.claim_limit(shop, claim, [*grown(0.1, 0.15), NotTestable("no gain")], change=0.05)
+    assert alone.endswith("only one has anything to say.")
+
+
+TAKEN = {"by": "", "returns": "purchases", "order": "day", "draws": 20, "seed": 1}
+
+
+def test_contracts_are_the_basis_where_there_are_any(bundled):
+    base = worth.basis(bundled["renewals"], annual_revenue=None, **TAKEN)
+    assert (base.noun, base.lead, base.limit, base.annual_revenue) == ("customers", ALL, None, None)
+    assert list(base.others) == ["High End", "Regular"]
+    size, span, note = base.told
+    assert size == "2,000 customers, of whom 1,433 were seen to leave."
+    assert "a true cohort" in span
+    # Both segments' shapes lie below 1, and so does the shape of the two together.
+    assert note.startswith("In the renewal model a stay has no expected end: alpha is 0.567")
+    lines = worth.retention_lines(base, years=20)
+    assert list(lines["line"].unique()) == ["observed", "projected"]
+
+
+def test_orders_are_the_basis_else_with_a_line_a_model(make_shop):
+    base = worth.basis(make_shop("leaving"), annual_revenue=None, **TAKEN)
+    assert (base.noun, base.lead) == ("repeat orders", "Pareto/NBD")
+    assert list(base.others) == ["BG/NBD", "MBG/NBD", worth.REPEATS]
+    assert "inferred from silence" in base.told[1]
+    # Ten an order, and so many repeat orders in the first year of a customer.
+    assert base.annual_revenue == pytest.approx(10 / base.curve.first[0])
+    assert set(worth.retention_lines(base, years=3)["line"]) == {"Pareto/NBD", "BG/NBD", "MBG/NBD"}
+    with_first, without = (
+        value.growth(of, POINTS, change=0.05, years=10) for of in (base.curve, base.others[worth.REPEATS])
+    )
+    assert with_first.value < without.value
+
+
+def test_a_shop_where_nobody_comes_again_says_so_all_the_way(make_shop):
+    base = worth.basis(make_shop("once"), annual_revenue=None, **TAKEN)
+    assert base.told[0] == "0 customers bought again; at least 30 are needed."
+    assert value.growth(base.curve, POINTS, change=0.05, years=10).reason == base.told[0]
+    assert worth.retention_lines(base, years=3).empty
+    still = worth.still_table(base.curve, years=5, discount_rate=0.1)
+    assert worth.told_still(still) == "Nothing can be told of what is still to come"
+
+
+def test_what_is_still_to_come_is_drawn_by_year_of_life():
+    still = worth.still_table(curve(np.append([0.5], np.full(399, 0.8))), years=3, discount_rate=0.10)
+    assert list(still["x"]) == [1, 2, 3]
+    assert (
+        worth.told_still(still)
+        == "Still to come from a new customer: 1.83 years of margin; from one in year 3: 2.93 years"
+    )
 
 
 def test_the_case_table_has_a_row_a_timing_and_a_column_a_horizon():

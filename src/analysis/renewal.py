@@ -296,7 +296,9 @@ class RetentionCurve:
         draws: the rates in each resample of customers, the model fitted anew; shape (draws, years). Not finite in a
             resample that has lost everybody before.
         customers: people behind the curve.
-        events: departures seen among them.
+        events: departures seen among them; where none can be seen, customers who came again.
+        first: what a customer brings whatever the rates, such as a first order, in margins of a first year: of the
+            curve, then of each draw; shape (1 + draws,). None is nothing.
     """
 
     rates: np.ndarray
@@ -304,6 +306,7 @@ class RetentionCurve:
     draws: np.ndarray
     customers: int
     events: int
+    first: np.ndarray | None = None
 
     @property
     def observed_years(self) -> int:

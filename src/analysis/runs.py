@@ -103,7 +103,9 @@ def job(study: Study, notebook: Notebook, *, name: str = "", parameters: Mapping
 
 
 def _lacks(study: Study, notebook: Notebook) -> list[str]:
-    return [table for table in notebook.needs if table != FINDINGS and not study.has(table)]
+    """The tables that a study would have to bring; "subscriptions|orders" is met by either."""
+    needed = (table.split("|") for table in notebook.needs if table != FINDINGS)
+    return [" or ".join(either) for either in needed if not any(map(study.has, either))]
 
 
 Told = Callable[[Job, str, int, int], None]

@@ -328,16 +328,20 @@ def growth(
     if isinstance(curve, NotTestable):
         return curve
     if not years:
-        return NotTestable("Not one whole year was observed with enough customers at risk.")
+        return NotTestable("Retention was not observed in one whole year with enough customers at risk.")
     if isinstance(burden, NotTestable):
         return burden
+    if curve.first is not None and convention == "A":
+        return NotTestable("Orders are paid as they come, so a first margin after a year is no question here.")
     if endless and not _settles(improve(curve.rates, reading, change=change), discount_rate):
         return NotTestable(_unsettled(curve, discount_rate))
 
     def grown(rates: np.ndarray) -> np.ndarray:
         better = improve(rates, reading, change=change)
         before, after = (customer_years(r, convention=convention, discount_rate=discount_rate) for r in (rates, better))
-        return (after - before) / np.where(before > burden, before - burden, np.nan)
+        certain = 0.0 if curve.first is None else curve.first[0] if rates.ndim == 1 else curve.first[1:]
+        left = before + certain - burden
+        return (after - before) / np.where(left > 0, left, np.nan)
 
     if not np.isfinite(grown(curve.rates[:years])):
         return NotTestable("The costs exceed what customers bring to begin with, and a loss has no growth rate.")

@@ -3,47 +3,149 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.customers import purchases
 from analysis.estimates import Answer, Estimate, NotTestable, columns, in_brief
-from analysis.lifetimes import cohort_limit
-from analysis.renewal import RetentionCurve
+from analysis.lifetimes import ALL, cohort_limit, lifetimes
+from analysis.renewal import RenewalModel, RetentionCurve, fit_renewals, retention_curve, yearly_counts
+from analysis.silence import order_curves
 from analysis.value import (
     CAP,
     CONTRIBUTION,
     Case,
+    annual_revenue,
     baseline_needed,
     break_even_spend,
     constant_growth,
     cost_multiplier,
+    curves_by,
     departures_avoided,
     growth,
     improve,
     readings,
+    still_to_come,
 )
-from analysis.words import MISSING, count, plural, quantity
+from analysis.words import MISSING, count, listing, plural, quantity
 
 if TYPE_CHECKING:
-    from analysis.checks import CheckedTable
+    from analysis.checks import CheckedTable, Step
+    from analysis.customers import Purchases
+    from analysis.hypotheses.rules import SimpleRule
+    from analysis.studies import Study
 
 # The change that the claims speak of.
 CLAIMED = 0.05
 # Columns of a table for `figures.sweep`, and the growth at which its lines end.
 LINES = ["line", "x", "y", "low", "high"]
 HIGHEST = 1.5
+REPEATS = "repeat orders alone"
+
+
+# --- what the sums stand on --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What the sums of the page stand on.
+
+    Attributes:
+        steps: rows kept and dropped by each rule.
+        noun: what is kept from year to year, customers or repeat orders.
+        lead: name of the curve.
+        curve: yearly retention, which decides the headline.
+        others: that of each segment of contracts; or that of the other buying models, and without first orders.
+        told: how many customers there are, how far retention was seen, and what else to know; sentences.
+        limit: why these data cannot carry a verdict; None when they can.
+        annual_revenue: of one customer, in the study's currency; None while unknown.
+    """
+
+    steps: tuple[Step, ...]
+    noun: str
+    lead: str
+    curve: RetentionCurve | NotTestable
+    others: Mapping[str, RetentionCurve | NotTestable]
+    told: tuple[str, str, str]
+    limit: str | None
+    annual_revenue: float | None
+
+
+def basis(
+    lab: Study, *, by: str, returns: str, order: str, annual_revenue: float | None, draws: int, seed: int
+) -> Basis:
+    """Contracts, in which departures are seen, where the study has them; else orders.
+
+    Args:
+        lab: the study.
+        by: covariate that tells segments of contracts apart; empty takes the first, and none gives no segments.
+        returns, order: as in `customers.purchases`.
+        annual_revenue: of one customer, as stated; None takes what the table says: the price of contracts, or repeat
+            orders of a customer's first year times the mean order.
+        draws: resamples of the customers.
+        seed: of the random numbers.
+    """
+    if lab.has("subscriptions"):
+        table = lab.table("subscriptions")
+        segments = curves_by(table, by, draws=draws, seed=seed, min_cell=lab.min_cell)
+        return _on_contracts(table, segments, annual_revenue, draws=draws, seed=seed)
+    bought = purchases(lab.table("orders"), returns=returns, order=order)
+    return _on_orders(bought, annual_revenue, draws=draws, seed=seed)
+
+
+def _on_contracts(
+    table: CheckedTable, segments: Mapping[str, Any], stated: float | None, *, draws: int, seed: int
+) -> Basis:
+    spells, unit, note = lifetimes(table), table.facts["unit"], ""
+    curve = retention_curve(spells, unit=unit, draws=draws, seed=seed)
+    if isinstance(model := fit_renewals(yearly_counts(spells, unit=unit)), RenewalModel) and model.endless:
+        note = (
+            f"In the renewal model a stay has no expected end: alpha is {model.alpha:.3f}, and up to 1 too many "
+            "customers hardly ever leave. So what is foretold is told discounted, or up to a horizon."
+        )
+    (size, span), limit = told_curve(curve), cohort_limit(table)
+    span += f" What to mind: {limit}" if limit else " Each customer was followed from a known age: a true cohort."
+    revenue = annual_revenue(table, stated=stated)
+    return Basis(table.steps, "customers", ALL, curve, segments, (size, span, note), limit, revenue)
+
+
+def _on_orders(bought: Purchases, revenue: float | None, *, draws: int, seed: int) -> Basis:
+    curves, gains = order_curves(bought, draws=draws, seed=seed)
+    lead, curve = next(iter(curves.items()))
+    others, size, span = {name: of for name, of in curves.items() if name != lead}, "", ""
+    if isinstance(curve, RetentionCurve) and curve.first is not None:
+        others[REPEATS] = replace(curve, first=None)
+        size = f"{plural(curve.customers, 'customer')}, of whom {count(curve.events)} came again."
+        span = f"Nobody gives notice here: who has left is inferred from silence. Of the models, {lead} leads."
+        if revenue is None and bought.measure == "revenue":
+            rows = bought.rows.aggregate(mean=bought.rows.value.sum() / bought.rows.opens.sum()).to_pandas()
+            revenue = float(rows["mean"].iloc[0] / curve.first[0])
+    told = (size or told_curve(curve)[0], span, gains)
+    return Basis(bought.steps, "repeat orders", lead, curve, others, told, None, revenue)
 
 
 # --- what is judged ----------------------------------------------------------------------------------------------
 
 
-def claim_limit(subscriptions: CheckedTable, *, change: float) -> str | None:
-    """Why a verdict on the claim cannot go beyond inconclusive here; None when it can."""
+def claim_limit(base: Basis, rule: SimpleRule, growths: Iterable[Answer], *, change: float) -> str | None:
+    """Why a verdict on the claim cannot go beyond inconclusive here; None when it can.
+
+    Args:
+        base: what the sums stand on.
+        rule: of the claim.
+        growths: the headline along each curve of the basis.
+        change: that the run asks about.
+    """
     if not np.isclose(change, CLAIMED):
         return f"The claim speaks of {100 * CLAIMED:g}%, and this run asks about {100 * change:g}%."
-    return cohort_limit(subscriptions)
+    words = [rule.judge(answer).word for answer in growths if isinstance(answer, Estimate)]
+    if base.lead == ALL or (len(words) > 2 and len(set(words)) == 1):
+        return base.limit
+    said = f"their verdicts are {listing(words)}" if len(words) > 2 else "only one has anything to say"
+    return f"Who has left is inferred from silence, which buying models read in their own ways: {said}."
 
 
 def claim_readings(
@@ -142,6 +244,32 @@ def retention_table(curve: RetentionCurve | NotTestable, *, years: int) -> pd.Da
     # The projected line starts at the last observed year, so that the two meet.
     parts = {"observed": table[:seen], "projected": table[max(seen - 1, 0) :] if seen < years else table[:0]}
     return pd.concat([rows.assign(line=line) for line, rows in parts.items()], ignore_index=True)[LINES]
+
+
+def retention_lines(base: Basis, *, years: int) -> pd.DataFrame:
+    """`retention_table` of contracts, or a line a buying model."""
+    if base.lead == ALL:
+        return retention_table(base.curve, years=years)
+    curves = {base.lead: base.curve} | {name: of for name, of in base.others.items() if name != REPEATS}
+    return pd.concat([retention_table(of, years=years).assign(line=name) for name, of in curves.items()])
+
+
+def still_table(curve: RetentionCurve | NotTestable, *, years: int, discount_rate: float) -> pd.DataFrame:
+    """What is still to come of a customer in each year of their life, for drawing: line, x (year), y, low, high."""
+    rows = [
+        {"line": "still to come", "x": year, "y": answer.value, "low": answer.low, "high": answer.high}
+        for year in range(1, years + 1)
+        if isinstance(answer := still_to_come(curve, year=year, discount_rate=discount_rate), Estimate)
+    ]
+    return pd.DataFrame(rows, columns=LINES)
+
+
+def told_still(still: pd.DataFrame) -> str:
+    """The first and the last of `still_table`, in words."""
+    if still.empty:
+        return "Nothing can be told of what is still to come"
+    first, last = (quantity(value, "years") for value in still["y"].iloc[[0, -1]])
+    return f"Still to come from a new customer: {first} of margin; from one in year {len(still)}: {last}"
 
 
 def sweep_horizon(curve: RetentionCurve | NotTestable, *, change: float, longest: int) -> pd.DataFrame:

@@ -38,7 +38,8 @@ class Hypothesis:
         rule: how an estimate becomes a verdict, with the smallest effect that matters.
         causal: whether the claim says that one thing brings about another; then an association alone reaches
             "association supported" and no more.
-        needs: table name -> columns (or reserved construct names for surveys) that must exist.
+        needs: table name -> columns (or reserved construct names for surveys) that must exist; "one|other" is met by
+            either.
         rung: the highest rung its best design can reach, a key of `RUNGS`.
         design: how it is estimated, in a sentence or two.
         origin: where the claim or its evidence was published.

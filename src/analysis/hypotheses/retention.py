@@ -25,9 +25,13 @@ _GROWTH_OF_CONTRIBUTION = (
 )
 _CURVE_DESIGN = (
     "Arithmetic on the observed retention curve, continued by a fitted renewal model beyond the last year seen; "
-    "the interval comes from resampling customers."
+    "without contracts, on the curve that buying models read from silence. Intervals come from resampled customers."
 )
 _COHORT_GATE = "A true cohort: tenures without the day on which watching began cannot get beyond inconclusive. "
+_SILENCE_GATE = (
+    "Orders alone: only buying models that foretell a hold-out better than everybody's own pace; where they come to "
+    "different verdicts, inconclusive. "
+)
 _COST_GIVEN = "Outcomes that need a cost nobody has given are not testable. "
 
 _COST_RATIO = (
@@ -58,10 +62,10 @@ ROWS = (
         unit="growth",
         rule=Range(low=0.25, high=1.00),
         causal=False,
-        needs={"subscriptions": ()},
+        needs={"subscriptions|orders": ()},
         rung="B",
         design=_CURVE_DESIGN,
-        gates=_COHORT_GATE + _COST_GIVEN + EVENTS,
+        gates=_COHORT_GATE + _SILENCE_GATE + _COST_GIVEN + EVENTS,
         pitfalls=(
             "nobody says whether five per cent means points or a proportion",
             "retention is taken to be free and margins to stay as they are",
@@ -80,10 +84,10 @@ ROWS = (
         unit="growth",
         rule=Range(low=0.25, high=0.95),
         causal=False,
-        needs={"subscriptions": ()},
+        needs={"subscriptions|orders": ()},
         rung="B",
         design=_CURVE_DESIGN,
-        gates=_COHORT_GATE + _COST_GIVEN + EVENTS,
+        gates=_COHORT_GATE + _SILENCE_GATE + _COST_GIVEN + EVENTS,
         pitfalls=(
             "the book behind the range speaks of the value of a customer, not of a firm's profit",
             "nobody says whether five per cent means points or a proportion",
