@@ -64,6 +64,15 @@ BINS = pd.DataFrame({"left": [0, 10, 20], "right": [10, 20, 30], "count": [120, 
 MONTHS = pd.DataFrame({"period": pd.to_datetime(["1997-01-01", "1997-02-01", "1997-03-01"]), "value": [10, 30, 20]})
 CURVE = pd.DataFrame({"customers": [0.0, 0.2, 1.0], "total": [0.0, 0.65, 1.0]})
 
+PAIRS = pd.DataFrame({"perception": [2.0, 4.9, 3.2, 1.0], "expectation": [4.0, 4.0, 1.6, 5.0], "n": [20, 9, 6, 4]})
+
+
+def lattice(slope=1.0):
+    """Liking that is what was found, whatever was expected; both from 1 to 5."""
+    p, e = (side.ravel() for side in np.meshgrid(*[np.linspace(1, 5, 41)] * 2))
+    return pd.DataFrame({"perception": p, "expectation": e, "value": slope * p})
+
+
 SAID = {"name": "kind", "title": "It moves"}
 
 KINDS = {
@@ -107,6 +116,14 @@ KINDS = {
         "160 in all; the fullest bin, 0.00 to 10.00 EUR, holds 120. median 8.00 EUR; P90 9.50 EUR",
     ),
     "lorenz": (lambda **say: figures.lorenz(CURVE, **say), "the top 20% hold 65.0%"),
+    "surface": (
+        lambda **say: figures.surface(
+            lattice(),
+            PAIRS,
+            **{"x_label": "found", "y_label": "expected", "z_label": "Liking", "unit": "ratio", "mark": (2, 2)} | say,
+        ),
+        "lowest with 1.50 at 1.5 perceived",
+    ),
 }
 
 
@@ -161,6 +178,22 @@ def test_a_sentence_stands_where_nothing_can_be_drawn():
         figures.dots(ESTIMATES.assign(n=3), **SAID, unit="ratio", x_label="x"),
     ):
         assert nothing.text == "There is no figure here: nothing stands on at least 5 customers."
+
+
+def test_a_map_ends_where_too_few_answered():
+    """The lone corner of four answers is neither drawn nor named, and the caption says so."""
+    figure = figures.surface(
+        lattice(), PAIRS, **SAID, x_label="found", y_label="expected", z_label="Liking", unit="ratio"
+    )
+    assert figure.data["n"].tolist() == [20, 6, 9]
+    assert figure.caption == "Left out: 1 pair that fewer than 5 gave."
+    (ax,) = drawn(figure, phone=True)
+    shaded = np.concatenate([path.vertices for path in ax.collections[0].get_paths()])
+    assert shaded[:, 0].min() >= 1.4  # half a point beyond the leftmost dot that is left
+    flat = lattice(slope=0.0)
+    drawn(figures.surface(flat, PAIRS, **SAID, x_label="found", y_label="expected", z_label="Liking", unit="ratio"))
+    none = figures.surface(flat, PAIRS[3:], **SAID, x_label="", y_label="", z_label="", unit="ratio")
+    assert "nothing stands on at least 5" in none.text
 
 
 def test_bins_of_too_few_are_empty():

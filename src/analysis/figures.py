@@ -504,6 +504,89 @@ def lorenz(curve: pd.DataFrame, *, y_label: str = "Share of revenue", **telling:
     return Figure(alt=alt, data=curve, draw=draw, **telling)
 
 
+def surface(
+    grid: pd.DataFrame,
+    pairs: pd.DataFrame,
+    *,
+    x_label: str,
+    y_label: str,
+    z_label: str,
+    unit: str,
+    mark: tuple[float, float] | None = None,
+    min_cell: int = FEWEST,
+    **telling: Unpack[Telling],
+) -> Figure | Text:
+    """An outcome over experience and expectation as a map: lines of equal outcome, darker for more.
+
+    The solid line is where customers found what they expected; to its lower right they found more, to its upper left
+    less. Dots are the answers, larger for more; where nobody answered the map stays blank.
+
+    Args:
+        grid: perception, expectation (a square lattice), value.
+        pairs: perception, expectation, n; put together by whole points, and left out below `min_cell` answers.
+        x_label, y_label, z_label: perception, expectation and outcome in words.
+        unit: of the value.
+        mark: where the surface is level, if that is to be shown; off the map it is not.
+        min_cell: see `pairs`.
+        telling: see the module.
+    """
+    places = pairs.assign(**pairs[["perception", "expectation"]].round())
+    dots = places.groupby(["perception", "expectation"], as_index=False)["n"].sum()
+    few = dots["n"] < min_cell
+    if few.all():
+        return _too_few(min_cell)
+    dots, side = dots[~few], round(len(grid) ** 0.5)
+    turns = np.linspace(0, 2 * np.pi, 72)
+    ways = np.array([np.cos(turns), np.sin(turns)])
+    reached = (dots[["perception", "expectation"]].to_numpy() @ ways).max(axis=0) + 0.5
+    seen = grid[(grid[["perception", "expectation"]].to_numpy() @ ways <= reached).all(axis=1)]
+    low, high = grid["perception"].min(), grid["perception"].max()
+
+    def draw(fig: Any, phone: bool) -> None:
+        from matplotlib.ticker import MaxNLocator
+
+        ax = fig.subplots()
+        x, y, z = (grid[name].to_numpy().reshape(side, side) for name in ("perception", "expectation", "value"))
+        z = np.where(grid.index.isin(seen.index).reshape(side, side), z, np.nan)
+        steps = MaxNLocator(7).tick_values(seen["value"].min(), seen["value"].max())
+        # The darkest blue stands for more than there is, so that dark type can be read on all.
+        ax.contourf(x, y, z, steps, cmap="Blues", vmin=steps[0], vmax=steps[0] + 2.2 * (steps[-1] - steps[0]))
+        lines = ax.contour(x, y, z, steps, colors=ABOVE, linewidths=0.9)
+        ax.clabel(lines, fmt=lambda value: _tick(value, unit), fontsize=8, colors=INK)
+        ax.plot([low, high], [low, high], color=INK, lw=1.4)
+        ax.plot([low, high], [high, low], color=QUIET, lw=1, ls=(0, (3, 2)))
+        areas = dots["n"] * (130 if phone else 220) / dots["n"].max()
+        ax.scatter(dots["perception"], dots["expectation"], s=areas, color=BELOW, alpha=0.45, lw=0, zorder=3)
+        _write(ax, "as expected", (high, high), (-10, -3), "data", INK, ha="right")
+        _write(ax, "worse than expected", (low, high), (3, -3), "data", INK)
+        _write(ax, "better than expected", (high, low), (-5, 6), "data", INK, ha="right")
+        if mark is not None and low <= min(mark) <= max(mark) <= high:
+            ax.plot(*mark, "X", color=INK, ms=8, mec=PAPER, zorder=4)
+            _write(ax, "level here", mark, (8, 4), "data", INK)
+        for which in "xy":
+            _scale(ax, which, "ratio", (low - 0.3, high + 0.3), few=phone)
+            getattr(ax, f"{which}axis").get_major_locator().set_params(integer=True)
+        ax.set(aspect="equal", xlabel=x_label)
+        ax.grid(visible=False)
+        _above(ax, f"{z_label}, by {x_label} and {y_label} (upwards)", phone=phone)
+
+    def told(row: Any) -> str:
+        return (
+            f"{in_unit(row['value'], unit)} at {row['perception']:.3g} perceived and {row['expectation']:.3g} expected"
+        )
+
+    ends = (seen.loc[seen["value"].agg(end)] for end in ("idxmax", "idxmin"))
+    alt = f"{z_label}: highest with {{}}, lowest with {{}}, among answers that were given.".format(*map(told, ends))
+    left_out = words.plural(int(few.sum()), "pair")
+    return Figure(
+        alt=alt,
+        data=dots,
+        draw=draw,
+        heights=(5.6, 4.0),
+        **_noting(few, f"Left out: {left_out} that fewer than {min_cell} gave.", telling),
+    )
+
+
 # --- What the kinds share -------------------------------------------------------------------------------------------
 
 

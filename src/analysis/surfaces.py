@@ -243,7 +243,7 @@ class Surface:
         """The middle of the answer scale, in its points."""
         return sum(self.scale) / 2
 
-    def grid(self, steps: int = 41) -> pd.DataFrame:
+    def grid(self, steps: int = 91) -> pd.DataFrame:
         """The fitted outcome over the scale: perception, expectation, value (points, a share, or log-odds)."""
         axis = np.linspace(*self.scale, steps)
         p, e = (side.ravel() for side in np.meshgrid(axis, axis))
