@@ -17,7 +17,8 @@ from analysis.studies import Study
 from analysis.traits import fit_traits
 from analysis.words import count, quantity
 
-LIVES, LEVEL, LEAST = 200, 0.05, 5  # drawn for each customer; of tests; orders expected in a month that is shown
+LIVES, LEVEL = 200, 0.05  # drawn for each customer; of tests
+LEAST, SHORTEST = 5, 6  # orders expected in a month that is shown; such months
 
 
 def singly(outlook: Outlook) -> Text:
@@ -65,13 +66,18 @@ def season(outlook: Outlook) -> Text:
         7 * (table["week"].max() - table["week"]), unit="D"
     )
     weekly = table[["actual", "model"]].diff().fillna(table[["actual", "model"]])
-    months = weekly.groupby(pd.DatetimeIndex(ends).strftime("%B %Y")).sum()
-    months = months[months["model"] >= LEAST]
-    expected = months["model"] * months["actual"].sum() / months["model"].sum()
+    months = weekly.groupby(pd.DatetimeIndex(ends).to_period("M")).sum()
+    months = months[months["model"] >= LEAST].rename(index=lambda month: month.strftime("%B %Y"))
+    place, ratio = np.arange(len(months)), months["actual"] / months["model"]
+    if len(months) < SHORTEST:
+        return say("The log is too short to tell a season.")
+    # A model that errs more and more is no season: three terms of a slow drift are taken off.
+    drift = np.polyval(np.polyfit(place, ratio, 2, w=np.sqrt(months["model"])), place)
+    expected = (months["model"] * drift).clip(lower=LEAST)
     share, strange = months["actual"] / expected, ((months["actual"] - expected) ** 2 / expected).sum()
-    moved = len(months) > 1 and scipy.special.chdtrc(len(months) - 1, strange) < LEVEL
+    moved = scipy.special.chdtrc(len(months) - 3, strange) < LEVEL
     return say(
-        "By the month, repeat orders lay between {} ({}) and {} ({}) of what {} expected, its general level set right; "
+        "By the month, repeat orders lay between {} ({}) and {} ({}) of what {} expected, its slow drift set right; "
         "chance alone would move a month by about {}. {}",
         *(quantity(share.min(), "share"), share.idxmin(), quantity(share.max(), "share"), share.idxmax(), name),
         quantity(float((1 / np.sqrt(expected)).mean()), "share"),
