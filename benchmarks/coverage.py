@@ -43,6 +43,7 @@ from analysis import (
     durations,
     economics,
     fits,
+    foresight,
     hazards,
     holdout,
     order_values,
@@ -54,6 +55,7 @@ from analysis import (
     retention,
     spending,
     steadiness,
+    traits,
     value,
     worlds,
     worth,
@@ -378,6 +380,39 @@ def bootstrap(random: np.random.Generator) -> World:
         expected = [float(type(model)(*line).newcomer(t)[0]) for line in drawn]
         truth = float(model.newcomer(t)[0])
         yield f"{model.NAME}, resampled: orders of a newcomer", np.quantile(expected, [0.025, 0.975]), truth
+
+
+@kind("2,000 customers, 30 to 60 weeks; two fifths buy 1.5 times and leave twice as quickly")
+def buyers_with_traits(random: np.random.Generator) -> World:
+    end, plan = np.round(random.uniform(30, 60, 2000)), np.where(random.random(2000) < 0.4, "b", "a")
+    faster = {"rate": np.where(plan == "b", 1.5, 1.0), "leaving": np.where(plan == "b", 2.0, 1.0)}
+    rows = worlds.histories(worlds.orders(random, MODELS[2], end, **faster), end)
+    attrs = dict(rows.attrs)
+    rows = rows.assign(plan=plan)
+    rows.attrs = attrs
+    found = traits.fit_traits(rows, ["plan"], ParetoNBD)
+    for told, leaving, truth in (("buying", False, 1.5), ("leaving", True, 2.0)):
+        answer = found if isinstance(found, NotTestable) else found.effect(0, leaving=leaving)
+        yield f"ratio of rates of {told} (Pareto/NBD)", answer, truth
+
+
+def ahead(random: np.random.Generator) -> tuple[fits.Fit, pd.DataFrame, int]:
+    rows = shop(random, 1000, MODELS[2], ahead=26.0)
+    return fits.fit_buying(rows, ParetoNBD), rows, int(random.integers(2**31))
+
+
+@kind("1,000 customers, 30 to 60 weeks, foretold for 26")
+def orders_of_all(random: np.random.Generator) -> World:
+    fit, rows, seed = ahead(random)
+    yield "orders that all will place", foresight.all_ahead(fit, rows, 26.0, seed=seed), rows["later"].sum()
+
+
+@kind("1,000 customers, 30 to 60 weeks, ten of them foretold for 26", within=AT_LEAST, blocks=4)
+def orders_of_one(random: np.random.Generator) -> World:
+    fit, rows, seed = ahead(random)
+    some = rows.iloc[:10]
+    for line in foresight.orders_ahead(fit, some, 26.0, draws=400, seed=seed).join(some["later"]).itertuples():
+        yield "orders that one customer will place", (line.least, line.most), line.later
 
 
 @kind("about 600 customers with repeat orders")
