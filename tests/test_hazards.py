@@ -112,3 +112,30 @@ def test_perfect_separation_is_refused_without_a_warning(recwarn):
     found = hazards.cox(rows, covariates=["sign"])
     assert isinstance(found, NotTestable) or np.isfinite(found.table["error"]).all()
     assert [str(w.message) for w in recwarn if "onverge" in str(w.message)] == []
+
+
+def test_splitting_spells_changes_nothing():
+    rows = people(900)[[*SPELL, "weight", *NAMES]]
+    cut = rows[rows["time"] > 7]
+    halves = [rows[rows["time"] <= 7], cut.assign(time=7.0, left=False), cut.assign(entered=7.0)]
+    whole, split = (hazards.cox(table, covariates=NAMES) for table in (rows, pd.concat(halves, ignore_index=True)))
+    for column in ("coefficient", "error"):
+        # A step is one standard deviation over the rows, and there are more rows: per unit nothing changes.
+        both = [model.table[column] / model.table["step"] for model in (whole, split)]
+        assert both[0].to_numpy() == pytest.approx(both[1].to_numpy(), rel=1e-6)
+    assert whole.log_likelihood == pytest.approx(split.log_likelihood, rel=1e-9)
+    assert whole.concordance == pytest.approx(split.concordance, rel=1e-9)
+    assert whole.assumption["statistic"].to_numpy() == pytest.approx(split.assumption["statistic"].to_numpy(), rel=1e-6)
+
+
+def test_more_customers_than_lifelines_takes_in_good_time_are_sampled_and_it_is_said(monkeypatch):
+    rows = people(3000)
+    everyone = hazards.cox(rows, covariates=["plan"])
+    monkeypatch.setattr(hazards, "MOST_ROWS", 1500)
+    sample = hazards.cox(rows, covariates=["plan"])
+    assert sample.customers == 1500
+    assert sample.notes[0] == "Fitted to 1,500 of 3,000 customers, drawn at random."
+    gap = sample.table["coefficient"].iloc[0] - everyone.table["coefficient"].iloc[0]
+    # A half of the customers differs from all by about one standard error of all; four of them.
+    assert abs(gap) < 4 * everyone.table["error"].iloc[0]
+    assert everyone.notes == ()

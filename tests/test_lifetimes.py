@@ -4,9 +4,9 @@ import ibis
 import pandas as pd
 import pytest
 
-from analysis import lifetimes
+from analysis import lifetimes, retention
 from analysis.checks import CheckedTable
-from analysis.tables import TableError
+from analysis.tables import SettingsError, TableError
 
 
 def subscriptions(*rows, columns=("time", "left", "entered", "plan"), **facts) -> CheckedTable:
@@ -92,3 +92,28 @@ def test_the_covariates_named_win_over_those_declared():
     assert lifetimes.chosen(table, ["region"], group="plan") == ["region", "plan"]
     assert (lifetimes.grouping(table, ""), lifetimes.grouping(table, "region")) == ("plan", "region")
     assert lifetimes.grouping(subscriptions((3, True, 0, "a")), "") is None
+
+
+TENURE = 'columns = { customer_id = "row", tenure = "t", churned = "c" }'
+
+
+def test_units_of_time_cannot_be_mixed(make_study):
+    rows = "t,c\n" + "12,yes\n24,no\n" * 10
+    with pytest.raises(SettingsError, match="tenure_unit: it is required with tenure"):
+        make_study(rows, TENURE, table="subscriptions")
+    # Twelve months and one year are one stay: everything that has a unit keeps it.
+    found = {}
+    for unit, divisor in (("month", 1), ("year", 12)):
+        table = make_study(
+            "t,c\n" + "".join(f"{age / divisor},{left}\n" for age, left in [(12, "yes"), (24, "no")] * 40),
+            f'{TENURE}\ntenure_unit = "{unit}"', table="subscriptions",
+        ).table("subscriptions")  # fmt: skip
+        mean = retention.rmst(lifetimes.lifetimes(table), until=24 / divisor, unit=table.facts["unit"])
+        found[mean.unit] = mean.value
+    assert found == pytest.approx({"months": 18.0, "years": 1.5})
+
+
+def test_dated_contracts_are_days_whatever_the_settings_say(make_study):
+    rows = "who,from,to\na,2024-01-01,2024-03-01\nb,2024-01-01,\n"
+    columns = 'columns = { customer_id = "who", started_at = "from", ended_at = "to" }\nobserved_until = 2024-12-31'
+    assert make_study(rows, columns, table="subscriptions").table("subscriptions").facts["unit"] == "day"

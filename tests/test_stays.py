@@ -1,10 +1,12 @@
 """The page's exhibits: their titles say what the numbers say, and where there are no numbers, why."""
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import hazards, retention, stays
+from analysis import hazards, milestones, retention, stays
+from analysis.checks import CheckedTable
 from analysis.estimates import Estimate
 from analysis.exhibits import Figure, Table, Text
 
@@ -104,6 +106,63 @@ def test_a_flag_is_named_with_its_question_and_a_mean_with_its_limit():
     )
 
 
+def contracts(rows: pd.DataFrame, **facts) -> CheckedTable:
+    each = rows.loc[rows.index.repeat(rows["weight"])].drop(columns="weight").reset_index(drop=True)
+    return CheckedTable("subscriptions", ibis.memtable(each), (), (), {"unit": "month", **facts})
+
+
+def test_reasons_are_told_beside_the_naive_share():
+    reasons = np.where(TWO["left"], np.where(TWO["plan"] == "a", "a rival", "moved"), "not known")
+    rows = TWO.assign(end_reason=reasons, time=TWO["time"] - 3 * (TWO["plan"] == "b") * TWO["left"])
+    figure, apart = stays.why(contracts(rows), covariates=["plan"], until=24)
+    # Of 250, 30 moved at 9 and 60 went at 12: 24%. Alone, the rival's curve falls to 160 of 220.
+    assert figure.title == "Within 24 months, 24.0% had left for the commonest reason: a rival"
+    assert apart.rows.set_index("reason")["naive"].to_dict() == pytest.approx({"a rival": 60 / 220, "moved": 0.12})
+    # Each reason drove away customers of one plan only, so no ratio has thirty leavers on both sides.
+    rows["end_reason"] = np.where(TWO["left"], np.where(TWO["weight"] > 50, "a rival", "moved"), "")
+    more = pd.concat([rows, rows.assign(plan=rows["plan"].map({"a": "b", "b": "a"}))])
+    ratios = stays.why(contracts(more), covariates=["plan"], until=24)[2]
+    assert list(ratios.rows.columns) == ["group", "reason: a rival", "reason: moved"]
+
+
+def test_a_table_without_reasons_says_what_is_missing():
+    (only,) = stays.why(contracts(TWO), covariates=["plan"], until=24)
+    assert only.text.endswith("The table does not say why contracts ended (a column end_reason would).")
+
+
+def test_joining_is_told_with_its_error_beside_it():
+    def model(term, ratio):
+        table = pd.DataFrame({"term": [term], "hazard_ratio": [ratio], "low": [ratio / 2], "high": [ratio * 2]})
+        return hazards.CoxModel(table, table, 0.5, 0.0, 10, 10, (), ())
+
+    models = {milestones.FLAG: model("no against yes", 4.0), milestones.DATED: model("yes against no", 0.9)}
+    figure = stays.joined(models)
+    assert "members were 0.90 times as likely to leave" in figure.title
+    assert list(figure.data["value"]) == [0.25, 0.9]
+    assert list(figure.data["low"]) == [0.125, 0.45]
+    assert "The 0.25 is wrong" in figure.caption
+    assert "it takes memberships" in stays.joined({}).text
+
+
+def test_a_level_curve_tells_who_never_leaves():
+    quick = [(age, True, round(2000 * (0.6 ** (age - 1) - 0.6**age))) for age in range(1, 12)]
+    text = stays.never(spells(*quick, (40, False, 1000)), unit="month").text
+    assert text.startswith("Customers who never leave: 33.")
+    assert "Of the others half had left by 1." in text
+    assert (
+        "before the curve is level"
+        in stays.never(spells((12, True, 60), (24, True, 60), (24, False, 80)), unit="month").text
+    )
+
+
+def test_ratios_of_stays_and_of_periods():
+    rows = TWO.assign(time=TWO["time"] - TWO["left"] * 3)
+    assert "a against b" in stays.stretched(rows, covariates=["plan"]).title
+    model = hazards.cox(rows, covariates=["plan"])
+    table = stays.in_periods(rows, model, covariates=["plan"], unit="month")
+    assert list(table.rows.columns) == ["group", "Cox's model", "chance in a period", "odds in a period"]
+
+
 @pytest.mark.parametrize("rows", [ONE, spells((5, True, 1)), spells((0, False, 100)), spells((9, False, 200))])
 def test_a_table_without_an_answer_gets_words_and_no_nan(rows):
     until = retention.follow_up(rows)
@@ -122,6 +181,11 @@ def test_a_table_without_an_answer_gets_words_and_no_nan(rows):
         stays.assumption(model),
         stays.ratios(hazards.stratified(rows, model, covariates=["plan"])),
         stays.renewals(rows, unit="month"),
+        stays.stretched(rows, covariates=["plan"]),
+        stays.in_periods(rows, model, covariates=["plan"], unit="month"),
+        stays.never(rows, unit="month"),
+        *stays.why(contracts(rows.assign(end_reason="x")), covariates=["plan"], until=until),
+        stays.joined({milestones.FLAG: model, milestones.DATED: model}),
     ]
     texts = [exhibit.text if isinstance(exhibit, Text) else exhibit.title for exhibit in shown]
     assert not [text for text in texts if "nan" in text.split() or "not testable here" in text]

@@ -6,7 +6,6 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,19 +16,11 @@ from analysis.estimates import NORMAL, Estimate, NotTestable
 from analysis.hazards import designed
 from analysis.lifetimes import customers, leavers, ungrouped
 from analysis.retention import MIN_EVENTS, follow_up, risk_table, too_few
-from analysis.words import quantity
 
-# lifelines' fitter and its parameter that covariates stretch.
-FAMILIES = {
-    "Weibull": ("WeibullAFTFitter", "lambda_"),
-    "log-normal": ("LogNormalAFTFitter", "mu_"),
-    "log-logistic": ("LogLogisticAFTFitter", "alpha_"),
-}
+FAMILIES = {"Weibull": "lambda_", "log-normal": "mu_", "log-logistic": "alpha_"}  # and what covariates stretch
 PLATEAU = 0.1  # departures in the last quarter over those in the quickest one, at most
 STILL_TO_COME = 0.05  # of those who leave at all, the share that may still be there when the watching ends
-BOUNDARY = (
-    2.706  # a likelihood ratio above it has p below 0.05 where the share lies on the boundary: half of chi-squared
-)
+BOUNDARY = 2.706  # of a likelihood ratio at 5% where the share may lie on its boundary: half of chi-squared
 
 
 @dataclass(frozen=True)
@@ -66,23 +57,15 @@ def accelerated(
     if reason := design.refusal(min_events):
         return NotTestable(reason)
     rows = design.rows[["time", "left", "entered", "weight", *design.columns]]
-    fitted = {name: _fitted(partial(_accelerated, rows, name)) for name in FAMILIES}
-    known = {name: fit for name, fit in fitted.items() if fit is not None}
+    known = {name: fit for name in FAMILIES if (fit := _fitted(rows, name)) is not None}
     if not known:
         return NotTestable("No law of time could be fitted to these stays.")
     fits = pd.DataFrame([(name, fit.log_likelihood_, fit.AIC_) for name, fit in known.items()])
     fits = fits.set_axis(["family", "log_likelihood", "aic"], axis=1).sort_values("aic", ignore_index=True)
     best = str(fits["family"].iloc[0])
-    found = known[best].summary.loc[FAMILIES[best][1]].loc[design.columns]
+    found = known[best].summary.loc[FAMILIES[best]].loc[design.columns]
     table = design.told(found["coef"], found["se(coef)"], ratio="time_ratio")
     return AcceleratedModel(table, fits, leavers(design.rows), design.notes)
-
-
-def _accelerated(rows: pd.DataFrame, family: str) -> Any:
-    import lifelines
-
-    fitter = getattr(lifelines, FAMILIES[family][0])()
-    return fitter.fit(rows, "time", "left", weights_col="weight", entry_col="entered")
 
 
 def _positive(lifetimes: pd.DataFrame) -> pd.DataFrame:
@@ -91,20 +74,21 @@ def _positive(lifetimes: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(time=rows["time"].where(rows["time"] > 0, 0.5))
 
 
-def _fitted(fit: Callable[[], Any]) -> Any | None:
-    """What a fit of lifelines gives, or None where its likelihood has no maximum."""
+def _fitted(rows: pd.DataFrame, family: str) -> Any | None:
+    """The fit of lifelines, or None where its likelihood has no maximum."""
+    import lifelines
     from lifelines.exceptions import ConvergenceError, ConvergenceWarning
 
+    fitter = getattr(lifelines, f"{family.title().replace('-', '')}AFTFitter")()
     try:
         with warnings.catch_warnings():
             # On its way an optimiser may look at places where the likelihood overflows; where it ends is checked.
             warnings.simplefilter("ignore", RuntimeWarning)
             warnings.simplefilter("error", ConvergenceWarning)
-            found = fit()
-            settled = np.isfinite(found.summary[["coef", "se(coef)"]]).all(axis=None)
+            found = fitter.fit(rows, "time", "left", weights_col="weight", entry_col="entered")
     except (ConvergenceError, ConvergenceWarning, ValueError, np.linalg.LinAlgError):
         return None
-    return found if settled else None
+    return found if np.isfinite(found.summary[["coef", "se(coef)"]]).all(axis=None) else None
 
 
 # --- Those who never leave ----------------------------------------------------------------------------------------
@@ -116,26 +100,18 @@ class NeverLeavers:
 
     Attributes:
         share: of customers who never leave.
-        scale, shape: of the others' stays: the share S(t) = exp(-(t / scale) ** shape) of them stays beyond t.
+        scale, shape: of the others' stays: the share exp(-(t / scale) ** shape) of them stays beyond t.
+        median: the age by which half of the others have left.
+        still_to_come: the share of the others who are still there at the last age with 50 customers at risk.
         log_likelihood: of the counted rows.
-        until: the last age with 50 customers at risk.
     """
 
     share: Estimate
     scale: float
     shape: float
+    median: float
+    still_to_come: float
     log_likelihood: float
-    until: float
-
-    @property
-    def still_to_come(self) -> float:
-        """Of those who leave at all, the share that is still there at `until`."""
-        return math.exp(-((self.until / self.scale) ** self.shape))
-
-    @property
-    def median(self) -> float:
-        """The age by which half of those who leave at all have left."""
-        return self.scale * math.log(2) ** (1 / self.shape)
 
 
 def never_leavers(lifetimes: pd.DataFrame, *, unit: str) -> NeverLeavers | NotTestable:
@@ -144,7 +120,8 @@ def never_leavers(lifetimes: pd.DataFrame, *, unit: str) -> NeverLeavers | NotTe
     Without a plateau nobody can tell who leaves late from who never leaves. So the answer is refused unless the
     chance of leaving in the last quarter of the ages observed is at most a tenth of that in the quickest quarter, at
     most 1 in 20 of those who leave at all are still there by the model, and a model without such customers fits
-    clearly worse.
+    clearly worse. Ours, because lifelines takes whole periods as exact times, which misses the share by points, and
+    its fit to intervals stops at a share of zero.
 
     Args:
         lifetimes: distinct rows.
@@ -152,6 +129,9 @@ def never_leavers(lifetimes: pd.DataFrame, *, unit: str) -> NeverLeavers | NotTe
 
     Source: Farewell (1982), Biometrics 38; on following long enough, Maller & Zhou (1992), Biometrika 79.
     """
+    from scipy.optimize import minimize
+    from statsmodels.tools.numdiff import approx_hess
+
     rows = ungrouped(lifetimes)
     if (left := leavers(rows)) < MIN_EVENTS:
         return NotTestable(too_few(left, "the share of those who never leave"))
@@ -164,22 +144,25 @@ def never_leavers(lifetimes: pd.DataFrame, *, unit: str) -> NeverLeavers | NotTe
             f"{late / quickest:.0%} of what it is in the quickest quarter; at most {PLATEAU:.0%} is asked for, because "
             "before the curve is level who leaves late cannot be told from who never leaves."
         )
-    found, plain = _fitted(partial(_alone, rows, mixture=True)), _fitted(partial(_alone, rows))
-    if found is None or plain is None or 2 * (found.log_likelihood_ - plain.log_likelihood_) < BOUNDARY:
+    loss, n = _likelihood(rows), customers(rows)
+    guess = [0.0, math.log(rows.loc[rows["left"], "time"].mean() + 1), 0.0]
+    mixed = minimize(loss, guess, options={"gtol": 1e-7})
+    plain = minimize(lambda law: loss(np.append(-np.inf, law)), guess[1:])
+    centre, (scale, shape) = mixed.x[0], np.exp(mixed.x[1:]).tolist()
+    variance = np.linalg.pinv(n * approx_hess(mixed.x, loss))[0, 0]
+    if 2 * n * (plain.fun - mixed.fun) < BOUNDARY or not variance > 0:
         return NotTestable("A law by which everybody leaves in the end describes these stays as well.")
-    share, error = found.cured_fraction_, float(found.summary.loc["cured_fraction_", "se(coef)"])
-    centre, spread = math.log(share / (1 - share)), error / (share * (1 - share))
-    estimate = Estimate(
-        float(share), "share", customers(rows), lambda p: float(expit(centre + NORMAL.inv_cdf(p) * spread)),
-        "mixture cure model, normal on log odds", left,
-    )  # fmt: skip
-    cure = NeverLeavers(estimate, found.lambda_, found.rho_, float(found.log_likelihood_), follow_up(rows))
-    if cure.still_to_come > STILL_TO_COME:
+    if (to_come := math.exp(-((follow_up(rows) / scale) ** shape))) > STILL_TO_COME:
         return NotTestable(
-            f"By the model {quantity(cure.still_to_come, 'share')} of those who leave at all are still there when the "
-            f"watching ends, too many to be told from those who never leave (at most {STILL_TO_COME:.0%} is asked for)."
+            f"By the model {to_come:.0%} of those who leave at all are still there at the end, too many to be told "
+            f"from those who never leave (at most {STILL_TO_COME:.0%} is asked for)."
         )
-    return cure
+
+    def quantile(p: float) -> float:
+        return float(expit(centre + NORMAL.inv_cdf(p) * math.sqrt(variance)))
+
+    share = Estimate(float(expit(centre)), "share", n, quantile, "mixture cure model, normal on log odds", left)
+    return NeverLeavers(share, scale, shape, scale * math.log(2) ** (1 / shape), to_come, -n * mixed.fun)
 
 
 def _last_quarter(rows: pd.DataFrame) -> tuple[float, float]:
@@ -191,9 +174,20 @@ def _last_quarter(rows: pd.DataFrame) -> tuple[float, float]:
     return float(quarters[-1]), float(quarters.max())
 
 
-def _alone(rows: pd.DataFrame, *, mixture: bool = False) -> Any:
-    """A Weibull law without covariates, of all customers or of those who leave at all."""
-    from lifelines import MixtureCureFitter, WeibullFitter
+def _likelihood(rows: pd.DataFrame) -> Callable[[np.ndarray], float]:
+    """Mean negative log-likelihood, given log odds of never leaving, log scale and log shape.
 
-    rows, fitter = _positive(rows), MixtureCureFitter(WeibullFitter()) if mixture else WeibullFitter()
-    return fitter.fit(rows["time"], rows["left"], weights=rows["weight"], entry=rows["entered"])
+    Who left in the seventh month left between six and seven: taken as seven, short stays would seem too rare.
+    """
+    left, weight, entered = (rows[name].to_numpy() for name in ("left", "weight", "entered"))
+    end = np.where(left, np.maximum(np.ceil(rows["time"]), 1), rows["time"])
+    begin = np.maximum(end - 1, entered)
+
+    def loss(law: np.ndarray) -> float:
+        never, (scale, shape) = expit(law[0]), np.exp(law[1:])
+        with np.errstate(over="ignore"):
+            stay = [never + (1 - never) * np.exp(-((age / scale) ** shape)) for age in (begin, end, entered)]
+        seen = np.where(left, stay[0] - stay[1], stay[1])
+        return float(-weight @ (np.log(np.maximum(seen, 1e-300)) - np.log(stay[2])) / weight.sum())
+
+    return loss

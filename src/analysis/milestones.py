@@ -66,7 +66,7 @@ def _happened(subscriptions: CheckedTable, events: Any, name: str) -> Any:
     if subscriptions.has(name):
         raise TableError(f"subscriptions: there is a column {name} already; rename it in studies.toml.")
     both = subscriptions.rows.inner_join(events, "customer_id")
-    age = both["at"].delta(both.started_at, unit="day").cast("float64")
+    age = both["at"].cast("date").delta(both.started_at.cast("date"), unit="day").cast("float64")
     return both.mutate(age=age, **{name: both.state}).filter(lambda t: t.age < t.time)
 
 

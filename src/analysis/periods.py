@@ -21,6 +21,7 @@ LINKS = {HAZARD: "CLogLog", ODDS: "Logit"}
 # Where a period has so many ages that each cannot have a rate of its own, their path is a cubic spline.
 MOST_RATES, BENDS = 120, 6
 MOST_CELLS = 5_000_000
+LARGEST = 100.0  # a standard error beyond it, of a logarithm, means that the likelihood has no top
 
 
 def length_of(unit: str) -> float:
@@ -43,14 +44,11 @@ def person_periods(lifetimes: pd.DataFrame, *, by: Sequence[str], length: float 
     time, entered = ((lifetimes[name] / length).round(9) for name in ("time", "entered"))
     last = np.where(lifetimes["left"], np.maximum(np.ceil(time), 1), np.floor(time)).astype(int)
     before = np.ceil(entered).to_numpy(int)
-    many = np.maximum(last - before, 0)
     # What agrees in first and last period is counted before it is spread out.
-    rows = lifetimes[[*by, "left", "weight"]].assign(before=before, last=last)[many > 0]
+    rows = lifetimes[[*by, "left", "weight"]].assign(before=before, last=last)[last > before]
     rows = rows.groupby([*by, "left", "before", "last"], as_index=False)["weight"].sum()
-    many = (rows["last"] - rows["before"]).to_numpy()
-    place = np.repeat(np.arange(len(rows)), many)
-    period = np.arange(len(place)) - np.repeat(np.cumsum(many) - many, many) + rows["before"].to_numpy()[place] + 1
-    cells = rows.iloc[place].assign(period=period)
+    cells = rows.loc[rows.index.repeat(rows["last"] - rows["before"])]
+    cells["period"] = cells["before"] + cells.groupby(level=0).cumcount() + 1
     cells["gone"] = cells["weight"].where(cells["left"] & (cells["period"] == cells["last"]), 0)
     sums = cells.groupby(["period", *by])[["weight", "gone"]].sum().reset_index()
     return sums.rename(columns={"weight": "at_risk", "gone": "left"})
@@ -80,17 +78,19 @@ def fit_periods(
     if (many := (design.rows["time"] - design.rows["entered"]).sum() / length) > MOST_CELLS:
         return NotTestable(f"Over {many:,.0f} rows of periods are too many: give quantities as words for ranges.")
     cells = person_periods(design.rows, by=design.columns, length=length)
-    # At an age at which nobody left nothing can be compared, and its rate of zero has no logarithm.
-    cells = cells[cells.groupby("period")["left"].transform("sum") > 0]
+    # Ages at which nobody left, or everybody, compare nobody, and their rates of their own would be infinite.
+    total = cells.groupby("period")[["left", "at_risk"]].transform("sum")
+    cells = cells[(total["left"] > 0) & (total["left"] < total["at_risk"])]
+    if cells.empty:
+        return NotTestable("In every period either nobody left or all, so there is nothing to compare.")
     numbers = np.column_stack([cells[design.columns].to_numpy(float), _baseline(cells["period"])])
     counts = np.column_stack([cells["left"], cells["at_risk"] - cells["left"]])
     family = sm.families.Binomial(link=getattr(sm.families.links, LINKS[ratio])())
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", RuntimeWarning)
-            fit = sm.GLM(counts, numbers, family=family).fit(maxiter=100)
-    except (Warning, ValueError, np.linalg.LinAlgError) as problem:
-        return NotTestable(f"The regression over periods has no finite answer: {' '.join(str(problem).split())}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of overflow on the way, and of separation; where the fit ends is checked
+        fit = sm.GLM(counts, numbers, family=family).fit(maxiter=100)
+    if not fit.converged or not np.isfinite([fit.params, fit.bse]).all() or fit.bse.max() > LARGEST:
+        return NotTestable("The regression over periods has no finite answer: a covariate tells who leaves when.")
     size = len(design.terms)
     return design.told(fit.params[:size], fit.bse[:size], ratio=ratio)
 

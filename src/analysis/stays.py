@@ -315,7 +315,7 @@ def why(
         min_cell=min_cell,
     )
     models = reasons.by_reason(spells, covariates=covariates, min_cell=min_cell)
-    fitted = {f"to leave for: {reason}": m for reason, m in models.items() if isinstance(m, hazards.CoxModel)}
+    fitted = {f"reason: {reason}": m for reason, m in models.items() if isinstance(m, hazards.CoxModel)}
     if not fitted:
         return [drawn, apart]
     rows = _side_by_side({heading: _briefly(model.table, "hazard_ratio") for heading, model in fitted.items()})

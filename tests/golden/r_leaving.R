@@ -69,8 +69,8 @@ time <- c(ceiling(10 * (-log(1 - (1:700 - 0.5) / 700))^(1 / 1.3)), rep(60, 300))
 left <- rep(c(TRUE, FALSE), c(700, 300))
 loss <- function(p) {
   never <- plogis(p[1])
-  -sum(ifelse(left, log(1 - never) + dweibull(time, exp(p[3]), exp(p[2]), log = TRUE),
-              log(never + (1 - never) * pweibull(time, exp(p[3]), exp(p[2]), lower.tail = FALSE))))
+  stay <- function(age) never + (1 - never) * pweibull(age, exp(p[3]), exp(p[2]), lower.tail = FALSE)
+  -sum(log(ifelse(left, stay(time - 1) - stay(time), stay(time))))
 }
 fit <- optim(c(-1, 2, 0), loss, method = "BFGS", hessian = TRUE, control = list(reltol = 1e-14))
 note("never share log odds", fit$par[1])
