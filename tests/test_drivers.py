@@ -77,6 +77,9 @@ class TestImportance:
         assert found.beyond_even("a", "b").value == pytest.approx(found.share("a", "b").value - 2 / 3)
         assert found.share("a").low < found.share("a").value < found.share("a").high
 
+    def test_a_driver_without_rivals_leads_by_all(self, sample):
+        assert importance(moments(sample, draws=5), outcome="y", drivers=["a"]).lead("a").value == pytest.approx(1)
+
     def test_a_row_of_weight_two_is_two_rows(self, sample):
         weight = np.repeat([1, 2], 200)
         twice = pd.concat([sample, sample[200:]])

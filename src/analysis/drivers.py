@@ -94,7 +94,7 @@ class Importance:
     def lead(self, name: str) -> Answer:
         """Share of one driver minus the largest share of any other, found anew in each resample."""
         rivals = np.delete(self.shares, self.drivers.index(name), axis=1)
-        return self._answer(self._of(name) - rivals.max(axis=1), "points")
+        return self._answer(self._of(name) - rivals.max(axis=1, initial=0), "points")
 
     def alone(self, name: str) -> Answer:
         """Semipartial correlation, without its sign: the root of what a driver explains beyond all others."""
