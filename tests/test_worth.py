@@ -78,20 +78,20 @@ TAKEN = {"by": "", "returns": "purchases", "order": "day", "draws": 20, "seed": 
 
 
 def test_contracts_are_the_basis_where_there_are_any(bundled):
-    base = worth.basis(bundled["renewals"], annual_revenue=None, **TAKEN)
+    base = worth.basis(bundled["renewals"], stated=None, **TAKEN)
     assert (base.noun, base.lead, base.limit, base.annual_revenue) == ("customers", ALL, None, None)
     assert list(base.others) == ["High End", "Regular"]
     size, span, note = base.told
     assert size == "2,000 customers, of whom 1,433 were seen to leave."
     assert "a true cohort" in span
     # Both segments' shapes lie below 1, and so does the shape of the two together.
-    assert note.startswith("In the renewal model a stay has no expected end: alpha is 0.567")
+    assert note.startswith("In the renewal model a stay has no expected end (its alpha is 0.567")
     lines = worth.retention_lines(base, years=20)
     assert list(lines["line"].unique()) == ["observed", "projected"]
 
 
 def test_orders_are_the_basis_else_with_a_line_a_model(make_shop):
-    base = worth.basis(make_shop("leaving"), annual_revenue=None, **TAKEN)
+    base = worth.basis(make_shop("leaving"), stated=None, **TAKEN)
     assert (base.noun, base.lead) == ("repeat orders", "Pareto/NBD")
     assert list(base.others) == ["BG/NBD", "MBG/NBD", worth.REPEATS]
     assert "inferred from silence" in base.told[1]
@@ -105,7 +105,7 @@ def test_orders_are_the_basis_else_with_a_line_a_model(make_shop):
 
 
 def test_a_shop_where_nobody_comes_again_says_so_all_the_way(make_shop):
-    base = worth.basis(make_shop("once"), annual_revenue=None, **TAKEN)
+    base = worth.basis(make_shop("once"), stated=None, **TAKEN)
     assert base.told[0] == "0 customers bought again; at least 30 are needed."
     assert value.growth(base.curve, POINTS, change=0.05, years=10).reason == base.told[0]
     assert worth.retention_lines(base, years=3).empty

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.estimates import NORMAL, Estimate, NotTestable
+from analysis.estimates import NORMAL, Answer, Estimate, NotTestable
 from analysis.lifetimes import customers, leavers
 from analysis.retention import (
     MIN_AT_RISK,
@@ -44,7 +44,7 @@ class RenewalModel:
     differs between customers as Beta(alpha, beta). With c = 1, the shifted-beta-geometric model, nobody ever changes,
     and yet a cohort's retention rate rises with age, because those who are ready to leave go first. Below 1 each
     customer's own risk falls, above 1 it rises. alpha + beta is at most 1e6, which stands for customers who are all
-    alike.
+    alike. A stay has no expected end where alpha c is at most 1.
 
     Source: Fader & Hardie (2007), Journal of Interactive Marketing 21(1); for c, Fader, Hardie, Liu, Davin &
     Steenburgh (2018), Journal of Interactive Marketing 43.
@@ -58,11 +58,6 @@ class RenewalModel:
         """Share of those who began a period (1 is the first, a year in this project) that renew at its end."""
         end = np.asarray(year, dtype=float)
         return _staying(self.alpha, self.beta, end**self.c, (end - 1) ** self.c)
-
-    @property
-    def endless(self) -> bool:
-        """Whether the expected stay has no end: undiscounted, its sum then grows without limit."""
-        return self.alpha * self.c <= 1
 
     def log_likelihood(self, years: pd.DataFrame) -> float:
         """Of yearly counts at_risk and lost (year 1 first)."""
@@ -111,8 +106,7 @@ def fit_renewals(years: pd.DataFrame) -> RenewalModel | NotTestable:
     if lost.sum() <= 0 or lost[0] >= at_risk[0]:
         who = "nobody left" if lost.sum() <= 0 else "everybody left at the first renewal"
         return NotTestable(f"A renewal model needs customers who leave and customers who stay, and {who}.")
-    mean, spread = fit_hazards(lost, at_risk)
-    return RenewalModel(float(mean / spread), float((1 - mean) / spread))
+    return best_models(years, np.ones(1))[0]
 
 
 def fit_hazards(lost: np.ndarray, at_risk: np.ndarray, *, c: np.ndarray | float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -179,24 +173,7 @@ def _likelihood(
     return value, score, information
 
 
-@dataclass(frozen=True)
-class Deepening:
-    """Whether customers change as they stay: the exponent c of time, one for all cohorts, against c = 1.
-
-    Attributes:
-        exponent: c, with the interval of its profile likelihood.
-        models: of each cohort, at that exponent.
-        statistic: twice the log-likelihood gained over c = 1; chi-squared on one degree of freedom where c is 1.
-        p: its probability.
-    """
-
-    exponent: Estimate
-    models: tuple[RenewalModel, ...]
-    statistic: float
-    p: float
-
-
-def deepening(cohorts: Sequence[pd.DataFrame]) -> Deepening | NotTestable:
+def deepening(cohorts: Sequence[pd.DataFrame]) -> Answer:
     """Tell customers who change from customers who only differ, by the beta-discrete-Weibull model.
 
     Each cohort has an alpha and a beta of its own, and all have the same c.
@@ -206,7 +183,8 @@ def deepening(cohorts: Sequence[pd.DataFrame]) -> Deepening | NotTestable:
             the nearer of the two.
 
     Returns:
-        The exponent below 1 where each customer's own risk falls; or why the counts do not tell.
+        The exponent c, below 1 where each customer's own risk falls, with the interval of its profile likelihood; or
+        why the counts do not tell. Its method ends with the likelihood-ratio test against c = 1.
     """
     from scipy.optimize import minimize_scalar
     from scipy.stats import chi2
@@ -222,7 +200,7 @@ def deepening(cohorts: Sequence[pd.DataFrame]) -> Deepening | NotTestable:
         )
 
     def profile(c: np.ndarray) -> np.ndarray:
-        each = [[model.log_likelihood(years) for model in _models(years, c)] for years in usable]
+        each = [[model.log_likelihood(years) for model in best_models(years, c)] for years in usable]
         return np.sum(each, axis=0)
 
     heights = profile(EXPONENTS)
@@ -239,14 +217,16 @@ def deepening(cohorts: Sequence[pd.DataFrame]) -> Deepening | NotTestable:
     def quantile(p: float) -> float:
         return float(np.exp(np.interp(NORMAL.inv_cdf(p), roots, logs)))
 
-    faced = round(sum(float(years["at_risk"].iloc[0]) for years in usable))
-    exponent = Estimate(best, "elasticity", faced, quantile, "profile likelihood", left)
-    models = tuple(_models(years, np.array([best]))[0] for years in usable)
-    return Deepening(exponent, models, gained, float(chi2.sf(gained, 1)))
+    faced, p = round(sum(float(years["at_risk"].iloc[0]) for years in usable)), float(chi2.sf(gained, 1))
+    method = (
+        "profile likelihood; against customers who never change: chi-squared "
+        f"{gained:,.2f}, 1 degree of freedom, p {'below 0.001' if p < 0.001 else f'{p:.3f}'}"
+    )
+    return Estimate(best, "elasticity", faced, quantile, method, left)
 
 
-def _models(years: pd.DataFrame, c: np.ndarray) -> list[RenewalModel]:
-    """The best model for each given exponent."""
+def best_models(years: pd.DataFrame, c: np.ndarray) -> list[RenewalModel]:
+    """The most likely model for each given exponent."""
     lost, at_risk = (np.tile(years[name].to_numpy(float), (len(c), 1)) for name in ("lost", "at_risk"))
     mean, spread = fit_hazards(lost, at_risk, c=c)
     return [RenewalModel(*found) for found in np.column_stack([mean / spread, (1 - mean) / spread, c]).tolist()]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.buying import BGNBD, MBGNBD, WEEK, ParetoNBD, summarise
 from analysis.customers import YEAR, Purchases
-from analysis.estimates import Answer, Estimate, NotTestable, told
+from analysis.estimates import Estimate, NotTestable, told
 from analysis.fits import bootstrap, fit_buying
 from analysis.holdout import cut, gain
 from analysis.renewal import LONG, RetentionCurve
@@ -19,6 +19,10 @@ FAMILIES = (ParetoNBD, BGNBD, MBGNBD)
 HELD_OUT = 0.5
 # A fit costs many times what counting does; so many resamples place the ends of an interval well enough.
 DRAWS = 250
+NO_BETTER = (
+    "The model foretells the second half of the log no better than a rule by which all go on at their own pace (gain "
+    "{}), so it is not asked about years to come."
+)
 
 
 def order_curves(bought: Purchases, *, draws: int, seed: int) -> tuple[dict[str, RetentionCurve | NotTestable], str]:
@@ -38,20 +42,11 @@ def order_curves(bought: Purchases, *, draws: int, seed: int) -> tuple[dict[str,
     for family in FAMILIES:
         fit = fit_buying(earlier, family)
         gained = fit if isinstance(fit, NotTestable) else gain(fit, earlier, draws=draws, seed=seed)
+        refused = NotTestable(NO_BETTER.format(told(gained))) if isinstance(gained, Estimate) else gained
         better = isinstance(gained, Estimate) and gained.low > 0
-        gains[family.NAME] = gained
-        curves[family.NAME] = order_curve(rows, family, **few) if better else _no_better(gained)
+        gains[family.NAME], curves[family.NAME] = gained, order_curve(rows, family, **few) if better else refused
     each = ", ".join(f"{name} {told(answer)}" for name, answer in gains.items())
     return curves, f"Share of a naive rule's squared error that each removes on the second half of the log: {each}."
-
-
-def _no_better(gained: Answer) -> NotTestable:
-    if isinstance(gained, NotTestable):
-        return gained
-    return NotTestable(
-        "The model foretells the second half of the log no better than a rule by which all go on at their own pace "
-        f"(gain {told(gained)}), so it is not asked about years to come."
-    )
 
 
 def order_curve(

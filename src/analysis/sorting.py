@@ -11,7 +11,7 @@ from analysis import figures
 from analysis.estimates import Answer, NotTestable, columns, told
 from analysis.exhibits import Figure, Text, say
 from analysis.lifetimes import groups_of
-from analysis.renewal import FEWEST_RENEWALS, Deepening, deepening, yearly_counts
+from analysis.renewal import FEWEST_RENEWALS, deepening, yearly_counts
 from analysis.words import count
 
 ATTACHMENT = NotTestable(
@@ -19,7 +19,7 @@ ATTACHMENT = NotTestable(
 )
 
 
-def changes(spells: pd.DataFrame, *, by: str | None, unit: str) -> dict[str, Deepening | NotTestable]:
+def changes(spells: pd.DataFrame, *, by: str | None, unit: str) -> dict[str, Answer]:
     """Whether customers change as they stay, by reading.
 
     Years are the periods; where fewer than four were watched, the table's own unit is, unless it is a day.
@@ -46,35 +46,30 @@ def _counts(spells: pd.DataFrame, unit: str) -> pd.DataFrame:
     return years if len(years) >= FEWEST_RENEWALS or unit == "day" else yearly_counts(spells, unit="year")
 
 
-def readings(found: Mapping[str, Deepening | NotTestable]) -> dict[str, dict[str, Answer]]:
+def readings(found: Mapping[str, Answer]) -> dict[str, dict[str, Answer]]:
     """Readings of G05 by name: attachment, which contracts cannot show, and behaviour, the exponent of time."""
-    return {name: {"attachment": ATTACHMENT, "behaviour": _exponent(one)} for name, one in found.items()}
+    return {name: {"attachment": ATTACHMENT, "behaviour": exponent} for name, exponent in found.items()}
 
 
-def _exponent(one: Deepening | NotTestable) -> Answer:
-    return one if isinstance(one, NotTestable) else one.exponent
-
-
-def told_changes(found: Mapping[str, Deepening | NotTestable]) -> Text:
+def told_changes(found: Mapping[str, Answer]) -> Text:
     """What the first reading says, as a sentence."""
     one = next(iter(found.values()))
     if isinstance(one, NotTestable):
         return say("{}", one.reason)
     finding = "Whether a customer's own risk of leaving changes as they stay cannot be told"
-    if one.exponent.low > 1:
+    if one.low > 1:
         finding = "A customer's own risk of leaving rises as they stay, and where the rate rises too, sorting lifts it"
-    elif one.exponent.high < 1:
+    elif one.high < 1:
         finding = "A customer's own risk of leaving falls as they stay: more than sorting lifts the rate"
-    return say("{}. The exponent of time is {}.", finding, told(one.exponent))
+    return say("{}. The exponent of time is {}.", finding, told(one))
 
 
-def exponents(found: Mapping[str, Deepening | NotTestable]) -> Figure | Text:
+def exponents(found: Mapping[str, Answer]) -> Figure | Text:
     """The exponent of time in every reading."""
     one, title = next(iter(found.values())), told_changes(found).text.split(". ")[0]
     if isinstance(one, NotTestable):
         return say("There is no exponent to draw.")
-    rows = [{"label": name} | columns(_exponent(each)) for name, each in found.items()]
-    p = "below 0.001" if one.p < 0.001 else f"{one.p:.3f}"
+    rows = [{"label": name} | columns(exponent) for name, exponent in found.items()]
     return figures.dots(
         pd.DataFrame(rows).assign(note=lambda t: np.where(t["value"].isna(), "cannot be told", "")),
         name="exponents",
@@ -83,7 +78,6 @@ def exponents(found: Mapping[str, Deepening | NotTestable]) -> Figure | Text:
         x_label="Exponent of time: below 1 a customer's own risk falls, above 1 it rises",
         reference=1.0,
         reference_label="nobody changes",
-        caption=f"{count(one.exponent.n)} contracts at their first renewal, {count(one.exponent.events or 0)} ended. "
-        f"First row against customers who never change: chi-squared {one.statistic:,.2f}, 1 degree of freedom, p {p}. "
-        "Beta-discrete-Weibull model; 95% intervals by profile likelihood.",
+        caption=f"{count(one.n)} contracts at their first renewal, {count(one.events or 0)} ended. "
+        f"Beta-discrete-Weibull model, 95% intervals by {one.method} (first row).",
     )

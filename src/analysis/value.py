@@ -15,7 +15,7 @@ import numpy as np
 
 from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped
 from analysis.lifetimes import grouped, lifetimes
-from analysis.renewal import RetentionCurve, retention_curve
+from analysis.renewal import LONG, RetentionCurve, retention_curve
 from analysis.retention import MIN_EVENTS, PER_YEAR
 from analysis.tables import SettingsError
 from analysis.words import listing
@@ -333,8 +333,8 @@ def growth(
         return burden
     if curve.first is not None and convention == "A":
         return NotTestable("Orders are paid as they come, so a first margin after a year is no question here.")
-    if endless and not _settles(improve(curve.rates, reading, change=change), discount_rate):
-        return NotTestable(_unsettled(curve, discount_rate))
+    if endless and (refused := _unsettled(improve(curve.rates, reading, change=change), discount_rate)):
+        return refused
 
     def grown(rates: np.ndarray) -> np.ndarray:
         better = improve(rates, reading, change=change)
@@ -348,17 +348,15 @@ def growth(
     return _along(curve, grown, "growth", years)
 
 
-def _unsettled(curve: RetentionCurve, discount_rate: float) -> str:
-    return (
-        f"Without end the sum does not settle within {len(curve.rates)} years at {100 * discount_rate:g}% "
-        "discount: where retention keeps rising with age it may not be finite at all."
-    )
-
-
-def _settles(rates: np.ndarray, discount_rate: float) -> bool:
-    """Asked of the changed rates: if they settle, so do the lower ones they come from."""
+def _unsettled(rates: np.ndarray, discount_rate: float) -> NotTestable | None:
+    """Why a sum without end cannot be told. If it settles at some rates, so it does at all lower ones."""
     worth = _later_margins(rates, "A", discount_rate)
-    return bool(worth[-len(worth) // 4 :].sum() < UNSETTLED * (1 + worth.sum()))
+    if worth[-len(worth) // 4 :].sum() < UNSETTLED * (1 + worth.sum()):
+        return None
+    return NotTestable(
+        f"Without end the sum does not settle within {len(rates)} years at {100 * discount_rate:g}% discount: where "
+        "retention keeps rising with age it may not be finite at all."
+    )
 
 
 def break_even_spend(curve: RetentionCurve | NotTestable, reading: str, *, change: float, years: int) -> Answer:
@@ -392,10 +390,9 @@ def departures_avoided(curve: RetentionCurve | NotTestable, reading: str, *, cha
 
 def still_to_come(curve: RetentionCurve | NotTestable, *, year: int, discount_rate: float) -> Answer:
     """`residual_years` without end along a curve, as an estimate."""
-    if not isinstance(curve, NotTestable) and not _settles(curve.rates, discount_rate):
-        return NotTestable(_unsettled(curve, discount_rate))
-    years = 0 if isinstance(curve, NotTestable) else len(curve.rates)
-    return _along(curve, lambda r: residual_years(r, year=year, discount_rate=discount_rate), "years", years)
+    if isinstance(curve, RetentionCurve) and (refused := _unsettled(curve.rates, discount_rate)):
+        return refused
+    return _along(curve, lambda r: residual_years(r, year=year, discount_rate=discount_rate), "years", LONG)
 
 
 def average(curve: RetentionCurve | NotTestable, *, years: int) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -33,7 +33,7 @@ from analysis.value import (
 from analysis.words import MISSING, count, listing, plural, quantity
 
 if TYPE_CHECKING:
-    from analysis.checks import CheckedTable, Step
+    from analysis.checks import Step
     from analysis.customers import Purchases
     from analysis.hypotheses.rules import SimpleRule
     from analysis.studies import Study
@@ -74,57 +74,46 @@ class Basis:
     annual_revenue: float | None
 
 
-def basis(
-    lab: Study, *, by: str, returns: str, order: str, annual_revenue: float | None, draws: int, seed: int
-) -> Basis:
+def basis(lab: Study, *, by: str, returns: str, order: str, stated: float | None, draws: int, seed: int) -> Basis:
     """Contracts, in which departures are seen, where the study has them; else orders.
 
     Args:
         lab: the study.
         by: covariate that tells segments of contracts apart; empty takes the first, and none gives no segments.
         returns, order: as in `customers.purchases`.
-        annual_revenue: of one customer, as stated; None takes what the table says: the price of contracts, or repeat
+        stated: yearly revenue of one customer; None takes what the table says: the price of contracts, or repeat
             orders of a customer's first year times the mean order.
         draws: resamples of the customers.
         seed: of the random numbers.
     """
-    if lab.has("subscriptions"):
-        table = lab.table("subscriptions")
-        segments = curves_by(table, by, draws=draws, seed=seed, min_cell=lab.min_cell)
-        return _on_contracts(table, segments, annual_revenue, draws=draws, seed=seed)
-    bought = purchases(lab.table("orders"), returns=returns, order=order)
-    return _on_orders(bought, annual_revenue, draws=draws, seed=seed)
-
-
-def _on_contracts(
-    table: CheckedTable, segments: Mapping[str, Any], stated: float | None, *, draws: int, seed: int
-) -> Basis:
-    spells, unit, note = lifetimes(table), table.facts["unit"], ""
+    if not lab.has("subscriptions"):
+        bought = purchases(lab.table("orders"), returns=returns, order=order)
+        return _on_orders(bought, stated, draws=draws, seed=seed)
+    table, note = lab.table("subscriptions"), ""
+    spells, unit, limit = lifetimes(table), table.facts["unit"], cohort_limit(table)
     curve = retention_curve(spells, unit=unit, draws=draws, seed=seed)
-    if isinstance(model := fit_renewals(yearly_counts(spells, unit=unit)), RenewalModel) and model.endless:
-        note = (
-            f"In the renewal model a stay has no expected end: alpha is {model.alpha:.3f}, and up to 1 too many "
-            "customers hardly ever leave. So what is foretold is told discounted, or up to a horizon."
-        )
-    (size, span), limit = told_curve(curve), cohort_limit(table)
+    segments = curves_by(table, by, draws=draws, seed=seed, min_cell=lab.min_cell)
+    size, span = told_curve(curve)
     span += f" What to mind: {limit}" if limit else " Each customer was followed from a known age: a true cohort."
-    revenue = annual_revenue(table, stated=stated)
-    return Basis(table.steps, "customers", ALL, curve, segments, (size, span, note), limit, revenue)
+    if isinstance(model := fit_renewals(yearly_counts(spells, unit=unit)), RenewalModel) and model.alpha <= 1:
+        note = (
+            f"In the renewal model a stay has no expected end (its alpha is {model.alpha:.3f}, and up to 1 too many "
+            "hardly ever leave), so what is foretold is told discounted, or up to a horizon."
+        )
+    told, revenue = (size, span, note), annual_revenue(table, stated=stated)
+    return Basis(table.steps, "customers", ALL, curve, segments, told, limit, revenue)
 
 
 def _on_orders(bought: Purchases, revenue: float | None, *, draws: int, seed: int) -> Basis:
     curves, gains = order_curves(bought, draws=draws, seed=seed)
     lead, curve = next(iter(curves.items()))
-    others, size, span = {name: of for name, of in curves.items() if name != lead}, "", ""
+    others = {name: of for name, of in curves.items() if name != lead}
     if isinstance(curve, RetentionCurve) and curve.first is not None:
         others[REPEATS] = replace(curve, first=None)
-        size = f"{plural(curve.customers, 'customer')}, of whom {count(curve.events)} came again."
-        span = f"Nobody gives notice here: who has left is inferred from silence. Of the models, {lead} leads."
         if revenue is None and bought.measure == "revenue":
             rows = bought.rows.aggregate(mean=bought.rows.value.sum() / bought.rows.opens.sum()).to_pandas()
             revenue = float(rows["mean"].iloc[0] / curve.first[0])
-    told = (size or told_curve(curve)[0], span, gains)
-    return Basis(bought.steps, "repeat orders", lead, curve, others, told, None, revenue)
+    return Basis(bought.steps, "repeat orders", lead, curve, others, (*told_curve(curve), gains), None, revenue)
 
 
 # --- what is judged ----------------------------------------------------------------------------------------------
@@ -256,12 +245,13 @@ def retention_lines(base: Basis, *, years: int) -> pd.DataFrame:
 
 def still_table(curve: RetentionCurve | NotTestable, *, years: int, discount_rate: float) -> pd.DataFrame:
     """What is still to come of a customer in each year of their life, for drawing: line, x (year), y, low, high."""
-    rows = [
-        {"line": "still to come", "x": year, "y": answer.value, "low": answer.low, "high": answer.high}
-        for year in range(1, years + 1)
-        if isinstance(answer := still_to_come(curve, year=year, discount_rate=discount_rate), Estimate)
-    ]
-    return pd.DataFrame(rows, columns=LINES)
+    ages = range(1, years + 1)
+    return _line({age: still_to_come(curve, year=age, discount_rate=discount_rate) for age in ages}, "still to come")
+
+
+def _line(answers: Mapping[int, Answer], name: str) -> pd.DataFrame:
+    known = {x: answer for x, answer in answers.items() if isinstance(answer, Estimate)}
+    return pd.DataFrame([(name, x, each.value, each.low, each.high) for x, each in known.items()], columns=LINES)
 
 
 def told_still(still: pd.DataFrame) -> str:
@@ -274,13 +264,12 @@ def told_still(still: pd.DataFrame) -> str:
 
 def sweep_horizon(curve: RetentionCurve | NotTestable, *, change: float, longest: int) -> pd.DataFrame:
     """Growth of the yearly contribution against the years that count: line (reading), x (years), y, low, high."""
-    rows = [
-        {"line": reading, "x": years, "y": answer.value, "low": answer.low, "high": answer.high}
+    ends = range(1, longest + 1)
+    each = [
+        _line({years: growth(curve, reading, change=change, years=years) for years in ends}, reading)
         for reading in readings(change)
-        for years in range(1, longest + 1)
-        if isinstance(answer := growth(curve, reading, change=change, years=years), Estimate)
     ]
-    return pd.DataFrame(rows, columns=LINES)
+    return pd.concat(each, ignore_index=True)
 
 
 def sweep_baseline(*, change: float, discount_rates: Iterable[float]) -> pd.DataFrame:
@@ -329,8 +318,11 @@ def told_curve(curve: RetentionCurve | NotTestable) -> tuple[str, str]:
     """How many customers a curve stands on and how far it was observed, a sentence each; or why there is none."""
     if isinstance(curve, NotTestable):
         return curve.reason, ""
+    size = f"{plural(curve.customers, 'customer')}, of whom {count(curve.events)}"
+    if curve.first is not None:
+        return f"{size} came again.", "Nobody gives notice here: who has left is inferred from silence."
     return (
-        f"{plural(curve.customers, 'customer')}, of whom {count(curve.events)} were seen to leave.",
+        f"{size} were seen to leave.",
         f"Retention was observed for {plural(curve.observed_years, 'whole year')}; later years are foretold.",
     )
 

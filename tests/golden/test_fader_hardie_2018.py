@@ -13,8 +13,9 @@ from analysis import renewal
 
 
 def at_exponent(survivors):
-    found = renewal.deepening([years(survivors[:5]).astype(float)])
-    return found, found.models[0]
+    counts = years(survivors[:5]).astype(float)
+    found = renewal.deepening([counts])
+    return found, renewal.best_models(counts, np.array([found.value]))[0]
 
 
 def test_the_high_end_segment():
@@ -26,7 +27,7 @@ def test_the_high_end_segment():
     later = 100 * np.cumprod(model.retention(np.arange(1, 11)))[4:]
     printed = [54.66104739, 51.03690317, 48.10443553, 45.66884023, 43.60368795, 41.82319022]
     assert later == pytest.approx(printed, rel=2e-6)
-    assert found.exponent.value == model.c
+    assert found.value == model.c
 
 
 def test_changing_risks_leave_room_for_more_difference():
@@ -43,7 +44,7 @@ def test_the_regular_segment():
     assert (model.alpha, model.beta, model.c) == pytest.approx((0.52302947, 0.89428291, 1.19639851), rel=2e-6)
     assert model.log_likelihood(years(REGULAR[:5])) == pytest.approx(-1401.3830516786, abs=1e-8)
     # 2 (1401.5594 - 1401.3831), with the likelihood of 2007.
-    assert (found.statistic, found.p) == pytest.approx((0.3527, 0.5526), abs=1e-4)
+    assert found.method.endswith("chi-squared 0.35, 1 degree of freedom, p 0.553")
 
 
 def test_survival_is_the_printed_form():
@@ -58,15 +59,15 @@ def test_several_cohorts_share_the_exponent_alone():
     """The joint likelihood has no higher point nearby, and splitting a cohort in two equal ones changes nothing."""
     both = [years(REGULAR).astype(float), years(HIGH_END).astype(float)]
     found = renewal.deepening(both)
-    assert len({model.c for model in found.models}) == 1
-    best = sum(model.log_likelihood(counts) for model, counts in zip(found.models, both, strict=True))
+    models = [renewal.best_models(counts, np.array([found.value]))[0] for counts in both]
+    best = sum(model.log_likelihood(counts) for model, counts in zip(models, both, strict=True))
     for moved in np.random.default_rng(1).normal(1, 0.003, (200, 5)):
         tried = [
             renewal.RenewalModel(model.alpha * a, model.beta * b, model.c * moved[4])
-            for model, a, b in zip(found.models, moved[:2], moved[2:4], strict=True)
+            for model, a, b in zip(models, moved[:2], moved[2:4], strict=True)
         ]
         assert sum(model.log_likelihood(counts) for model, counts in zip(tried, both, strict=True)) < best
     half = pd.DataFrame(both[0]).assign(at_risk=both[0]["at_risk"] / 2, lost=both[0]["lost"] / 2)
-    assert renewal.deepening([half, half]).exponent.interval() == pytest.approx(
-        renewal.deepening(both[:1]).exponent.interval(), rel=1e-6
+    assert renewal.deepening([half, half]).interval() == pytest.approx(
+        renewal.deepening(both[:1]).interval(), rel=1e-6
     )
