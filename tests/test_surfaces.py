@@ -335,10 +335,15 @@ def test_a_zone_nobody_leaves_says_so():
     assert found["outside"].reason == "0 customers with perception below the zone; at least 30 are needed."
 
 
-def test_turned_levels_are_left_out():
+def test_turned_levels_are_left_out_and_rows_still_counted_from_the_top():
     table = zoned(n=400)
     table.loc[:99, ["a", "d"]] = table.loc[:99, ["d", "a"]].to_numpy()
     assert surfaces.zones(table, **LEVELS)["inside"].n == 300
+    few = surfaces.zones(table[:150], **LEVELS)
+    assert few.reason == "50 customers gave answers that count; at least 100 are needed."
+    table.loc[200, "d"] = np.nan
+    with pytest.raises(TableError, match=r"column 'd': 1 row of 400 without a number\. First: row 201\."):
+        surfaces.zones(table, **LEVELS)
 
 
 # --- Bad input ------------------------------------------------------------------------------------------------------
@@ -361,7 +366,7 @@ def test_gates(change, said):
 
 def test_too_few_answers_and_too_few_for_the_parameters():
     refused = surfaces.fit_surface(answers(n=99), **ASKED)
-    assert refused.reason == "99 customers answered all of it; at least 100 are needed."
+    assert refused.reason == "99 customers gave answers that count; at least 100 are needed."
     refused = surfaces.fit_surface(answers(n=5), **ASKED, at_least=1)
     assert refused.reason == "The answers differ too little to tell 6 numbers from them."
     two = answers(n=300).assign(p=np.arange(300) % 2 + 3.0)
@@ -377,13 +382,14 @@ def test_too_few_answers_and_too_few_for_the_parameters():
         ("p", np.inf, "column 'p': 1 row of 300 without a number. First: row 8."),
         ("e", "often", "column 'e': 1 row of 300 without a number. First: row 8."),
         ("w", -1, "column 'w': 1 row of 300 not above 0"),
+        ("group", None, "column 'group': 1 row of 300 without a group. First: row 8."),
     ],
 )
 def test_wrong_answers_are_named_by_column_and_row(column, value, said):
-    table = answers(n=300).assign(w=1.0).astype(object)
+    table = answers(n=300).assign(w=1.0, group=np.arange(300) % 30).astype(object)
     table.loc[7, column] = value
     with pytest.raises(TableError) as refused:
-        surfaces.fit_surface(table, **ASKED, weight="w")
+        surfaces.fit_surface(table, **ASKED, weight="w", cluster="group")
     assert said in str(refused.value)
 
 

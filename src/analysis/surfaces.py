@@ -38,7 +38,6 @@ ALONG = np.array(
 )
 
 SURFACE, PLANES, DIFFERENCE = "full surface", "two planes", "signed difference"
-STRAIGHT, CUBIC, ZONES = "one straight line", "cubic", "three slopes"
 
 
 class Settings(TypedDict):
@@ -65,11 +64,14 @@ def _distinct(
         _refuse(~rows[name].between(low, high), scores[name], f"outside {low:g} to {high:g}")
     rows["each"] = _numbers(table, weight) if weight else 1.0
     _refuse(rows["each"] <= 0, str(weight), "not above 0, as a survey weight must be")
-    rows["each"] /= rows["each"].mean()
     if cluster:
+        _refuse(table[cluster].isna(), cluster, "without a group")
         rows["cluster"] = pd.factorize(table[cluster])[0]
+    if {"a", "d"} <= set(scores):
+        rows = rows[rows["a"] <= rows["d"]]  # the others have no zone
+    rows["each"] /= rows["each"].mean()
     if len(rows) < (least := settings.get("at_least", FEWEST)):
-        return NotTestable(f"{plural(len(rows), 'customer')} answered all of it; at least {least} are needed.")
+        return NotTestable(f"{plural(len(rows), 'customer')} gave answers that count; at least {least} are needed.")
     for name in scores:
         if rows[name].nunique() < 2:
             said = f"Everybody's {NAMES[name]} is {rows[name].iloc[0]:g}"
@@ -116,18 +118,14 @@ class Fit:
 
     def mix(self, weights: Sequence[float] | np.ndarray, unit: str = "slope") -> Estimate:
         """A sum of slopes, each times its weight."""
+        from scipy.special import stdtrit
+
         value, error = float(np.dot(weights, self.slopes)), math.sqrt(weights @ self.covariance @ np.array(weights))
-        return _student(value, error, self.df, unit=unit, n=self.n, method="robust standard errors")
+        return Estimate(value, unit, self.n, lambda p: value + float(stdtrit(self.df, p)) * error, "robust errors")
 
     def moved(self, by: np.ndarray) -> Fit:
         """The fit whose slopes are a linear map of these."""
         return replace(self, slopes=by @ self.slopes, covariance=by @ self.covariance @ by.T)
-
-
-def _student(value: float, error: float, df: int, **telling: Any) -> Estimate:
-    from scipy.special import stdtrit
-
-    return Estimate(value, quantile=lambda p: value + float(stdtrit(df, p)) * error, **telling)
 
 
 def _fit(x: np.ndarray, cells: pd.DataFrame, kind: str = "mean") -> Fit | NotTestable:
@@ -238,23 +236,18 @@ class Surface:
         ways = {"perception": [0, 1, 0], "expectation": [0, 0, 1], "opposite": [0, 1, 1]}
         return {name: self.plane.mix(weights) for name, weights in ways.items()}
 
-    @property
-    def middle(self) -> float:
-        """The middle of the answer scale, in its points."""
-        return sum(self.scale) / 2
-
     def grid(self, steps: int = 91) -> pd.DataFrame:
         """The fitted outcome over the scale: perception, expectation, value (points, a share, or log-odds)."""
         axis = np.linspace(*self.scale, steps)
         p, e = (side.ravel() for side in np.meshgrid(axis, axis))
-        value = _terms((p - self.middle) / self.spread, (e - self.middle) / self.spread) @ self.full.slopes
+        value = _terms(*(np.stack([p, e]) - sum(self.scale) / 2) / self.spread) @ self.full.slopes
         value = 1 / (1 + np.exp(-value)) if self.kind == "binary" else self.outcome[0] + self.outcome[1] * value
         return pd.DataFrame({"perception": p, "expectation": e, "value": value})
 
     def pairs(self) -> pd.DataFrame:
         """The pairs that were answered: perception, expectation (points of the scale), n (answers)."""
         found = self.cells.groupby(["p", "e"], as_index=False)["weight"].sum()
-        points = (found[["p", "e"]] * self.spread + self.middle).round(6)
+        points = (found[["p", "e"]] * self.spread + sum(self.scale) / 2).round(6)
         return points.set_axis(["perception", "expectation"], axis=1).assign(n=found["weight"])
 
 
@@ -495,7 +488,7 @@ def gain(surface: Surface, *, of: str, over: str, seed: int) -> Answer:
     return _gains(surface.cells, {over: designs[over], of: designs[of]}, surface.kind, seed)[of]
 
 
-def lost(surface: Surface) -> Answer:
+def lost(surface: Surface) -> Estimate:
     """R squared (share of the deviance) that the surface loses when it is forced to be the signed difference alone.
 
     What is lost by chance is taken off. A loss cannot be below 0, so its interval is that of a noncentral chi-squared.
@@ -503,8 +496,8 @@ def lost(surface: Surface) -> Answer:
     """
     designs = models(surface)
     free, forced = (_fit(designs[name], surface.cells, surface.kind) for name in (SURFACE, DIFFERENCE))
-    if isinstance(free, NotTestable) or isinstance(forced, NotTestable):
-        return free if isinstance(free, NotTestable) else forced  # type: ignore[return-value]
+    assert isinstance(free, Fit)  # or there were no surface
+    assert isinstance(forced, Fit)
     wald, df = _forced(free, designs[SURFACE], designs[DIFFERENCE])
     each, half = (free.explained - forced.explained) / wald, (df - 1) / 2
     root = math.sqrt(max(wald - half, 0))
@@ -545,8 +538,7 @@ def compare(surface: Surface, *, seed: int) -> pd.DataFrame:
         for wider in [wider for wider in (PLANES, SURFACE) if wider in fits]:
             wald, df = _forced(fits[wider][1], fits[wider][0], x)
             if df:
-                f = wald / df
-                row |= {"within": wider, "f": f, "df": df, "p": fdtrc(df, fits[wider][1].df, f)}
+                row |= {"within": wider, "f": wald / df, "df": df, "p": fdtrc(df, fits[wider][1].df, wald / df)}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -582,8 +574,7 @@ def zones(
     Raises:
         TableError: as `fit_surface`.
     """
-    turned = table[adequate] > table[desired]
-    cells = _distinct(table[~turned], {"p": perception, "a": adequate, "d": desired, "z": outcome}, **settings)
+    cells = _distinct(table, {"p": perception, "a": adequate, "d": desired, "z": outcome}, **settings)
     if isinstance(cells, NotTestable):
         return cells
     (mean, deviation), (_, spread) = (_spread(cells[name], _share(cells)) for name in "zp")
@@ -591,18 +582,18 @@ def zones(
     cells["z"] = (cells["z"] - mean) / deviation
     shared = [np.ones_like(p), a, d]
     parts = {"below": np.minimum(p - a, 0), "inside": np.clip(p - a, 0, d - a), "above": np.maximum(p - d, 0)}
-    lines = {ZONES: [*parts.values()], STRAIGHT: [p], CUBIC: [p, p**2, p**3]}
+    lines = {"straight": [p], "kinks": [*parts.values()], "cubic": [p, p**2, p**3]}
     designs = {name: np.column_stack(shared + line) for name, line in lines.items()}
-    fit, found = _fit(designs[ZONES], cells), dict[str, Answer]()
+    fit, found = _fit(designs["kinks"], cells), dict[str, Answer]()
     there = {"below": p < a, "inside": (a <= p) & (p <= d) & (a < d), "above": p > d}
     for place, (name, side) in enumerate(there.items(), len(shared)):
         few = f"{plural(n := int(cells['weight'] @ side), 'customer')} with perception {name} the zone"
         enough = fit if isinstance(fit, NotTestable) else fit.mix(np.eye(6)[place])
         found[name] = enough if n >= OUTSIDE else NotTestable(f"{few}; at least {OUTSIDE} are needed.")
     outer = [slope for name in ("below", "above") if isinstance(slope := found[name], Estimate)]
-    added = _gains(cells, {name: designs[name] for name in (STRAIGHT, ZONES, CUBIC)}, "mean", seed)
-    found |= {"outside": _steeper(outer) if outer else found["below"]}
-    return found | {"kinks": added[ZONES], "cubic": added[CUBIC]}
+    found["outside"] = _steeper(outer) if outer else found["below"]
+    added = _gains(cells, designs, "mean", seed)
+    return found | {name: added[name] for name in ("kinks", "cubic")}
 
 
 def _steeper(slopes: Sequence[Estimate]) -> Estimate:
