@@ -251,12 +251,14 @@ class BGNBD(BuyingModel):
         known = gammaln(r + steps) - gammaln(r) + scipy.special.betaln(a, b + k) - scipy.special.betaln(a, b)
         leaving = np.where(k > 0, np.log(a) - np.log(before), -np.inf)
         buys, to_end, to_last = r + x * self.STEPS, np.log(alpha + end), np.log(alpha + last)
-        waiting = self._waiting(x, last, end)
-        wait = np.log(waiting.sum(axis=0)) if self.STEPS > 1 else 0.0
-        odds = leaving[place] + buys * (to_end - to_last) - wait
+        odds = leaving[place] + buys * (to_end - to_last)
+        if self.STEPS > 1:
+            waiting = self._waiting(x, last, end)
+            wait = np.log(waiting.sum(axis=0))
+            odds -= wait
         small = np.exp(-np.abs(odds))
         gone = np.where(odds > 0, 1, small) / (1 + small)
-        value = (known + r * np.log(alpha))[place] - buys * to_end + wait + np.maximum(odds, 0) + np.log(1 + small)
+        value = (known + r * np.log(alpha))[place] - buys * to_end + np.maximum(odds, 0) + np.log(1 + small)
         slopes = [
             (digamma(r + steps) - digamma(r) + np.log(alpha))[place] - to_end + gone * (to_end - to_last),
             r / alpha - buys * ((1 - gone) / (alpha + end) + gone / (alpha + last)),
@@ -266,6 +268,7 @@ class BGNBD(BuyingModel):
         if self.STEPS > 1:
             step, still = np.arange(self.STEPS)[:, None], (1 - gone) / np.exp(wait)
             later = np.cumsum(1 / (buys + step), axis=0)[:-1]
+            value += wait
             slopes[0] += still * (waiting[1:] * later).sum(axis=0)
             slopes[1] -= still * (waiting * step).sum(axis=0) / (alpha + end)
         return value, odds, slopes
