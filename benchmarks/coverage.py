@@ -643,8 +643,9 @@ def run(names: Sequence[str], *, jobs: int, blocks: int) -> None:
     """All blocks of these kinds that are not done yet; each is kept as soon as it is."""
     done = finished()
     before = set(zip(done["kind"], done["block"], strict=True))
-    wanted = ((name, number) for name in names for number in range(blocks or KINDS[name].blocks))
-    todo = [task for task in wanted if task not in before]
+    wanted = [(name, number) for name in names for number in range(blocks or KINDS[name].blocks)]
+    # All kinds go on together, so that a run which is stopped has something of each.
+    todo = sorted((task for task in wanted if task not in before), key=lambda task: task[1])
     DONE.parent.mkdir(exist_ok=True)
     started = time.monotonic()
     with ProcessPoolExecutor(jobs) as pool:
