@@ -3,6 +3,7 @@
 from datetime import date
 
 import ibis
+import pandas as pd
 
 from analysis.checks import CheckedTable
 
@@ -14,5 +15,6 @@ def orders(rows: list[tuple], *, until: str, columns: str = "customer_id, ordere
     kinds |= {"amount": "double", "margin": "double"}
     engine = ibis.duckdb.connect()
     engine.con.execute(f"CREATE TABLE orders ({', '.join(f'{n} {kinds[n]}' for n in names)})")
-    engine.con.executemany(f"INSERT INTO orders VALUES ({', '.join('?' * len(names))})", rows)
+    engine.con.register("given", pd.DataFrame(rows, columns=names, dtype=object))
+    engine.con.execute("INSERT INTO orders SELECT * FROM given")
     return CheckedTable("orders", engine.table("orders"), (), (), {"observed_until": date.fromisoformat(until)})

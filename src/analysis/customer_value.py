@@ -280,7 +280,7 @@ def by_formula(bought: Purchases, *, margin: float = 1.0) -> Answer:
     the share of those active in the period before who were not active in it.
     """
     first, until = bought.rows.ordered_on.min().to_pyarrow().as_py(), bought.observed_until
-    days = min(round(YEAR), (until - first).days // 2)
+    days = min(round(YEAR), ((until - first).days + 1) // 2)
     rows = bought.rows.mutate(back=bought.rows.followed_days - bought.rows.age)
     now, before = rows.back < days, (rows.back >= days) & (rows.back < 2 * days)
     people = rows.group_by("customer_id").agg(

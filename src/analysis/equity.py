@@ -154,7 +154,7 @@ def tried(equity: Equity, found: Valuation, *, min_cell: int) -> Table:
     assert isinstance(equity.trial, Trial)
     rows = by_repeats(equity.trial.rows, equity.trial.model, equity.trial.naive)
     n, weeks = rows["customers"], (equity.bought.observed_until - equity.trial.until).days // WEEK
-    came, model, naive = (equity.amount(rows[name] @ n) for name in ("actual", "model", "naive"))
+    came, model, naive = (equity.amount(float(np.dot(rows[name], n))) for name in ("actual", "model", "naive"))
     return Table(
         name="hold-out",
         title=f"In the {plural(weeks, 'week')} held out {came} came; {equity.family} foretold {model}, the naive rule "
@@ -226,7 +226,7 @@ def horizons(equity: Equity, found: Valuation, *, annual_discount_rates: Iterabl
     return figures.sweep(
         pd.DataFrame(rows),
         name="horizon",
-        title=f"The present customers are worth from {' to '.join(ends)}, depending on the months that count and the rate",
+        title=f"The present customers are worth {' to '.join(ends)}, as months and discount rate are chosen",
         x_label="months that count",
         x_unit="count",
         y_label=f"Expected {equity.measure} of all present customers"
@@ -278,9 +278,9 @@ def conclusion(equity: Equity, found: Valuation) -> Text:
     """The answer in two sentences."""
     assert isinstance(equity.trial, Trial)
     return say(
-        "{} present customers are expected to bring in this much {}, {}: {}. Somebody who has just placed a first order: {}. "
-        "{} of the customers hold {} of it. On the hold-out the model took away this share of the naive rule's error: "
-        "{}.",
+        "{} present customers are expected to bring in this much {}, {}: {}. Somebody who has just placed a first "
+        "order: {}. {} of the customers hold {} of it. On the hold-out the model took away this share of the "
+        "naive rule's error: {}.",
         found.customers,
         equity.measure,
         equity.horizon,
