@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+import scipy  # its parts load when they are first used
 
 from analysis.buying import BuyingModel, Parts
 from analysis.estimates import Estimate, NotTestable
@@ -30,31 +31,23 @@ class Described(BuyingModel):
     """
 
     PLAIN: ClassVar[Any]
-
-    def _split(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        own, values = [field.name for field in fields(self.PLAIN)], list(vars(self).values())
-        factors = np.reshape(values[len(own) :], (len(self.PLAIN.MOVED), -1))
-        return dict(zip(own, values, strict=False)), dict(zip(self.PLAIN.MOVED, factors, strict=True))
+    # The parameter that each factor moves, the sign, and the place of the term.
+    FACTORS: ClassVar[Sequence[tuple[str, int, int]]]
 
     def at(self, *terms: np.ndarray) -> BuyingModel:
         """See `BuyingModel`."""
-        own, factors = self._split()
-        moved = {
-            name: np.exp(self.PLAIN.MOVED[name] * np.log(each) @ np.array(terms)) for name, each in factors.items()
-        }
-        return self.PLAIN(**own | {name: own[name] * times for name, times in moved.items()})
+        own = {field.name: getattr(self, field.name) for field in fields(self.PLAIN)}
+        for name, sign, k in self.FACTORS:
+            own[name] = own[name] * getattr(self, f"{name}_{k}") ** (sign * terms[k])
+        return self.PLAIN(**own)
 
     def parts(self, x: np.ndarray, last: np.ndarray, end: np.ndarray, *terms: np.ndarray) -> Parts:
         """See `BuyingModel`."""
-        model, (own, factors) = self.at(*terms), self._split()
+        model = self.at(*terms)
         value, odds, slopes = model.parts(x, last, end)
-        logs = {name: slope * getattr(model, name) for name, slope in zip(own, slopes, strict=True)}
-        by_factor = [
-            self.PLAIN.MOVED[name] * logs[name] * term / factor
-            for name, each in factors.items()
-            for term, factor in zip(terms, each, strict=True)
-        ]
-        return value, odds, [logs[name] / own[name] for name in own] + by_factor
+        logs = {name: slope * own for (name, own), slope in zip(vars(model).items(), slopes, strict=True)}
+        moved = [sign * logs[name] * terms[k] / getattr(self, f"{name}_{k}") for name, sign, k in self.FACTORS]
+        return value, odds, [slope / getattr(self, name) for name, slope in logs.items()] + moved
 
     def _if_there(self, *_: Any, **__: Any) -> Any:
         raise TypeError("ask the model of customers with their covariates: at(...)")
@@ -65,18 +58,12 @@ class Described(BuyingModel):
 @cache
 def described(family: Any, terms: tuple[str, ...]) -> Any:
     """The family with a factor for every parameter that covariates move and every term, a column of the rows."""
-    names = [field.name for field in fields(family)] + [
-        f"{moved}_{k}" for moved in family.MOVED for k in range(len(terms))
-    ]
-    timed = family.TIMED + (0,) * len(family.MOVED) * len(terms)
-    laws = {"PLAIN": family, "TERMS": terms, "TIMED": timed, "NAME": f"{family.NAME} with covariates"}
-    return make_dataclass(
-        f"Described{family.__name__}",
-        [(name, float) for name in names],
-        bases=(Described,),
-        frozen=True,
-        namespace=laws,
-    )
+    factors = [(name, sign, k) for name, sign in family.MOVED.items() for k in range(len(terms))]
+    names = [field.name for field in fields(family)] + [f"{name}_{k}" for name, _, k in factors]
+    laws = {"PLAIN": family, "FACTORS": factors, "TERMS": terms, "TIMED": family.TIMED + (0,) * len(factors)}
+    laws["NAME"] = f"{family.NAME} with covariates"
+    columns = [(name, float) for name in names]
+    return make_dataclass(f"Described{family.__name__}", columns, bases=(Described,), frozen=True, namespace=laws)
 
 
 @dataclass(frozen=True)
@@ -101,10 +88,8 @@ class Traits:
 
     def effect(self, place: int, *, leaving: bool = False) -> Estimate:
         """What a term, counted from 0, multiplies the rate of buying by; or the rate or odds of leaving."""
-        moved = [name for name in self.plain.model.MOVED if (name == "alpha") != leaving]
-        return self.fit.estimate(
-            lambda model: math.prod(getattr(model, f"{name}_{place}") for name in moved), unit="ratio"
-        )
+        moved = [f"{name}_{place}" for name in self.plain.model.MOVED if (name == "alpha") != leaving]
+        return self.fit.estimate(lambda model: math.prod(getattr(model, name) for name in moved), unit="ratio")
 
 
 def fit_traits(rows: pd.DataFrame, covariates: Sequence[str], family: Any) -> Traits | NotTestable:
@@ -119,8 +104,6 @@ def fit_traits(rows: pd.DataFrame, covariates: Sequence[str], family: Any) -> Tr
     Returns:
         The fit, or why there is none.
     """
-    from scipy.stats import chi2
-
     # Each row is a spell of its own there, so that it can be found again.
     spells = worded(rows, covariates, min_cell=MIN_EVENTS).assign(time=np.arange(len(rows)), left=True, entered=0.0)
     design = designed(spells, covariates, min_events=0)
@@ -129,11 +112,10 @@ def fit_traits(rows: pd.DataFrame, covariates: Sequence[str], family: Any) -> Tr
     table = rows.iloc[design.rows["time"]].reset_index(drop=True).drop(columns=[*covariates])
     table = table.assign(**{name: design.rows[name].to_numpy(float) for name in design.columns})
     table.attrs = dict(rows.attrs)
-    plain, fit = (fit_buying(table, each) for each in (family, described(family, tuple(design.columns))))
-    if isinstance(plain, NotTestable):
+    if isinstance(plain := fit_buying(table, family), NotTestable):
         return plain
-    if isinstance(fit, NotTestable):
+    if isinstance(fit := fit_buying(table, described(family, tuple(design.columns))), NotTestable):
         return fit
-    more = 2 * (fit.log_likelihood - plain.log_likelihood)
-    p = float(chi2.sf(more, len(family.MOVED) * len(design.columns)))
+    more = max(2 * (fit.log_likelihood - plain.log_likelihood), 0)
+    p = float(scipy.special.chdtrc(len(family.MOVED) * len(design.columns), more))
     return Traits(plain, fit, table, design.terms, p, design.notes)
