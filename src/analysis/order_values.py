@@ -251,9 +251,7 @@ def price(rows: pd.DataFrame, *, min_repeaters: int = MIN_EVENTS) -> OrderValue 
     if not (tied := not slope.low <= 0 <= slope.high):
         model, moves = fit_credibility(some, tied=False)
     influence[:, again] = moves
-    why = (
-        "Money of an order: credibility, because some customers' orders brought in nothing or a loss, or all are alike"
-    )
-    return OrderValue(
-        model, influence, f"{why}. With twice the repeat orders it changes by {told(slope)}, {_WAY[tied]}."
-    )
+    losses = (some["mean"] <= 0).any()
+    why = "some customers' orders brought in nothing or a loss" if losses else "the gamma-gamma model does not fit"
+    why = f"Money of an order: credibility model, because {why}. With twice the repeat orders it changes by"
+    return OrderValue(model, influence, f"{why} {told(slope)}, {_WAY[tied]}.")
