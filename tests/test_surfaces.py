@@ -119,16 +119,16 @@ def test_correction_finds_the_true_surface_where_the_plain_fit_falls_short():
 
 
 def test_correction_covers():
-    """80 worlds of 500 answers; 93 to 97% is asked, and its 99% Monte Carlo interval must not lie outside."""
+    """60 worlds of 500 answers; 93 to 97% is asked, and its 99% Monte Carlo interval must not lie outside."""
     hits = Counter()
-    for seed in range(80):
+    for seed in range(60):
         plain = fitted(answers(DIFFER, seed=seed, reliability=0.75))
         fixed = surfaces.corrected(plain, perception=0.75, expectation=0.75)
         known = truth(plain, DIFFER)
         hits["perception"] += covers(fixed.straight["perception"], known[1])
         hits["opposite"] += covers(fixed.straight["opposite"], 0)
         hits["a3"] += covers(fixed.along["a3"], 2 * known[1])
-    assert [name for name, hit in hits.items() if not judged(hit, 80).holds] == []
+    assert [name for name, hit in hits.items() if not judged(hit, 60).holds] == []
 
 
 def test_perfect_scores_need_no_correction():
@@ -179,13 +179,13 @@ def verdicts(table, reliability, seed):
 def test_a_difference_score_that_only_looks_good_supports_nothing(together):
     """Experience alone moves the outcome, and both scores are unreliable: their difference still goes with it."""
     words = Counter()
-    for seed in range(20):
+    for seed in range(12):
         table = answers((0, 0.7, 0, 0, 0, 0), seed=seed, reliability=0.7, together=together)
         words.update(f"{name} {word}" for name, word in verdicts(table, 0.7, seed).items())
         gap = np.corrcoef(table["p"] - table["e"], table["z"])[0, 1]
         assert gap > 0.2, "the trap is not set"
     assert not [name for name in words if name.endswith("supported")]
-    assert words["E05 contradicted"] == words["S04 contradicted"] == 20
+    assert words["E05 contradicted"] == words["S04 contradicted"] == 12
 
 
 def test_a_true_difference_is_supported_when_answers_suffice():
@@ -207,8 +207,8 @@ def test_what_the_difference_loses_is_estimated_without_the_part_of_chance():
     assert np.mean([loss.interval(0.90)[1] < 0.01 for loss in losses]) > 0.3
     bent = (0, 0.5, -0.5, 0, -0.1, 0)
     known = surfaces.lost(fitted(answers(bent, 40_000))).value
-    hits = sum(covers(surfaces.lost(fitted(answers(bent, seed=seed))), known) for seed in range(80))
-    assert judged(hits, 80).holds
+    hits = sum(covers(surfaces.lost(fitted(answers(bent, seed=seed))), known) for seed in range(60))
+    assert judged(hits, 60).holds
 
 
 # --- Special cases --------------------------------------------------------------------------------------------------

@@ -350,20 +350,15 @@ def shape(slopes: Any) -> dict[str, np.ndarray]:
     return {f"a{place}": np.asarray(slopes) @ weights for place, weights in enumerate(ALONG, 1)} | points
 
 
-def _products(design: np.ndarray, cells: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
-    """What an answer of each cell (or a cluster) adds to all sums of products, the outcome last; and how many."""
-    v = np.column_stack([design, cells["z"]])
-    products = np.einsum("ci,cj,c->cij", v, v, cells["each"].to_numpy()).reshape(len(v), -1)
-    if "cluster" not in cells:
-        return products, cells[["weight"]]
-    return (summed := _summed(products, cells)), pd.DataFrame({"weight": np.ones(len(summed), int)})
-
-
 def _sums(design: np.ndarray, cells: pd.DataFrame, *, draws: int, seed: int) -> np.ndarray:
-    """Sums of products over all answers, and then in resamples of them (or of clusters)."""
-    (products, counted), side = _products(design, cells), design.shape[1] + 1
+    """Sums of products, the outcome last, in resamples of the answers (or of the clusters)."""
+    v = np.column_stack([design, cells["z"]])
+    counted, products = cells, np.einsum("ci,cj,c->cij", v, v, cells["each"].to_numpy()).reshape(len(v), -1)
+    if "cluster" in cells:
+        products = _summed(products, cells)
+        counted = pd.DataFrame({"weight": np.ones(len(products), int)})
     drawn = [block @ products for block in resamples(counted, draws=draws, seed=seed)]
-    return np.concatenate([counted["weight"].to_numpy()[None] @ products, *drawn]).reshape(-1, side, side)
+    return np.concatenate(drawn).reshape(draws, v.shape[1], -1)
 
 
 def _solved(sums: np.ndarray) -> np.ndarray:
@@ -383,7 +378,7 @@ def resampled(surface: Surface, *, draws: int = 1000, seed: int) -> np.ndarray:
 
 def _drawn(surface: Surface, *, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Slopes with and without curves in resamples."""
-    sums = _sums(_terms(*surface.cells[["p", "e"]].to_numpy().T), surface.cells, draws=draws, seed=seed)[1:]
+    sums = _sums(_terms(*surface.cells[["p", "e"]].to_numpy().T), surface.cells, draws=draws, seed=seed)
     back, flat = _back(sums, surface.reliability), [0, 1, 2, 6]
     full, plane = _solved(sums), _solved(sums[:, flat][:, :, flat])
     return np.einsum("dij,dj->di", back, full), np.einsum("dij,dj->di", back[:, :3, :3], plane)
