@@ -95,3 +95,16 @@ def test_money_of_a_repeat_order_by_hand():
     assert (table["low"] < table["value"]).all()
     assert table.loc["7 or more", "value"] > 17
     assert table.loc["7 or more", "low"] > table.loc["1", "high"]
+
+
+def test_where_everybody_came_again_there_is_nothing_to_decide():
+    ahead = looked_ahead()
+    loyal = Outlook(**vars(ahead) | {"rows": ahead.rows.query("repeats > 0")})
+    assert "Every customer had a repeat order" in buyers.one_time(loyal).text
+
+
+def test_a_log_of_a_few_months_tells_no_season():
+    rows = [(f"p{person}", START + timedelta(day), 5.0) for person in range(60) for day in (0, 20 + person, 100)]
+    bought = customers.purchases(orders(rows, until="2023-04-14"))
+    ahead = prospects.look_ahead(bought, families=["BG/NBD"], share=0.2, draws=9, seed=1)
+    assert prospects.shown(buyers.season, ahead).text in ("The log is too short to tell a season.", ahead.told)

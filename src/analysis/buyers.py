@@ -36,7 +36,7 @@ def singly(outlook: Outlook) -> Text:
     )
 
 
-def one_time(outlook: Outlook) -> pd.DataFrame:
+def one_time(outlook: Outlook) -> pd.DataFrame | Text:
     """What each model makes of customers without a repeat order, and what came.
 
     Returns:
@@ -45,17 +45,16 @@ def one_time(outlook: Outlook) -> pd.DataFrame:
         hold-out), customers.
     """
     rows = outlook.rows[outlook.rows["repeats"] == 0]
+    if rows.empty:
+        return say("Every customer had a repeat order, so it does not matter here what a model makes of the others.")
     weight, back = rows["weight"].to_numpy(), rows["later"].to_numpy() > 0
-    cases = {
-        name: (fit.model.alive(rows) < 0.5, fit.model.expected(rows, outlook.weeks))
-        for name, fit in outlook.fits.items()
-    }
-    lines = [(name, weight @ gone, weight @ (gone & back), weight @ orders) for name, (gone, orders) in cases.items()]
-    lines.append(("what came", np.nan, weight @ back, weight @ rows["later"]))
-    table = pd.DataFrame(lines, columns=["model", "struck_off", "came_back", "expected"]).assign(customers=weight.sum())
-    table["came_back"] /= table["struck_off"].fillna(table["customers"]).where(lambda n: n > 0)
-    table[["struck_off", "expected"]] = table[["struck_off", "expected"]].div(table["customers"], axis=0)
-    return table
+    gone = np.array([weight * (fit.model.alive(rows) < 0.5) for fit in outlook.fits.values()])
+    orders = [weight @ fit.model.expected(rows, outlook.weeks) for fit in outlook.fits.values()]
+    n, struck = weight.sum(), np.append(gone.sum(axis=1), np.nan)
+    table = pd.DataFrame({"model": [*outlook.fits, "what came"], "struck_off": struck / n})
+    of = pd.Series(struck).fillna(n).where(lambda count: count > 0)
+    table["came_back"] = np.append(gone @ back, weight @ back) / of
+    return table.assign(expected=np.append(orders, weight @ rows["later"]) / n, customers=n)
 
 
 def season(outlook: Outlook) -> Text:
