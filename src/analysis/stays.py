@@ -232,14 +232,13 @@ def stretched(spells: pd.DataFrame, *, covariates: Sequence[str]) -> Figure | Te
     if isinstance(model, NotTestable):
         return say("No ratio of stays can be told. {}", model.reason)
     rows, far = _by_covariate(model.table, "time_ratio")
-    title = (
-        f"Others equal, {far['section']} ({far['term']}) makes a stay {quantity(far['value'], 'ratio')} times as long"
-    )
-    fits = listing([f"{law} {aic:,.1f}" for law, aic in zip(model.fits["family"], model.fits["aic"], strict=True)])
+    times = quantity(far["value"], "ratio")
+    title = f"Others equal, {far['section']} ({far['term']}) makes a stay {times} times as long"
+    fits = listing([f"{law} {aic:,.1f}" for law, aic in model.fits[["family", "aic"]].to_numpy()])
     caption = (
-        f"{plural(model.leavers, 'contract')} ended. Accelerated failure time; by AIC, where less is better: {fits}. "
+        f"{plural(model.leavers, 'contract')} ended. Accelerated failure time with 95% intervals. Laws of time by "
     )
-    caption += f"Shown is {model.fits['family'].iloc[0]}, with 95% intervals. {' '.join(model.notes)}"
+    caption += f"AIC, the best first, which is shown: {fits}. {' '.join(model.notes)}"
     label = "Length of a stay, one group over the other"
     return _ratio_dots(rows, name="time-ratios", title=title, x_label=label, caption=caption.strip())
 
@@ -257,10 +256,8 @@ def in_periods(
             return say("Billing periods are not compared. {}", found.reason)
         columns[heading] = _briefly(found, ratio)
     period = "a month of 30.4 days" if unit == "day" else f"one {unit}"
-    caption = (
-        f"A period is {period}. Chance: complementary log–log regression; odds: logistic regression; each age with "
-    )
-    caption += "a rate of its own. In brackets 95% intervals."
+    caption = f"A period is {period}. Chance: complementary log–log regression; odds: logistic regression; every age "
+    caption += "has a rate of its own. In brackets 95% intervals."
     title = "The same ratios where time moves in billing periods"
     return Table(name="periods", title=title, rows=_side_by_side(columns), caption=caption)
 
@@ -283,7 +280,8 @@ def why(
 ) -> list[Figure | Table | Text]:
     """The share that leaves for each reason, beside the naive one, and who is likelier to leave for which."""
     known = [reasons.REASON] if contracts.has(reasons.REASON) else []
-    unit, spells = contracts.facts["unit"], lifetimes.lifetimes(contracts, by=[*covariates, *known], min_cell=min_cell)
+    names = list(dict.fromkeys([*covariates, *known]))
+    unit, spells = contracts.facts["unit"], lifetimes.lifetimes(contracts, by=names, min_cell=min_cell)
     curves = reasons.incidence(spells, min_cell=min_cell)
     if isinstance(curves, NotTestable):
         return [say("Reasons for leaving are not told apart. {}", curves.reason)]
@@ -300,10 +298,8 @@ def why(
         y_unit="share",
         caption=f"{size(spells, unit=unit)} Aalen–Johansen estimates with 95% log–log intervals.",
     )
-    caption = (
-        "The curve of one reason alone takes those who left for another as if they could still leave for this one. "
-    )
-    caption += "It answers what would be if there were no other reason; as a share of the customers it is too high."
+    caption = "The curve of one reason alone treats who left for another as if they could still leave for this one. It "
+    caption += "tells what would be if there were no other reason; as a share of customers it is too high where others came first."
     apart = Table(
         name="reasons-apart",
         title=f"Left within {by}, reason by reason",
@@ -320,11 +316,8 @@ def why(
         return [drawn, apart]
     rows = _side_by_side({heading: _briefly(model.table, "hazard_ratio") for heading, model in fitted.items()})
     caption = "Hazard ratios for each reason with enough leavers, by Cox's model; in brackets 95% intervals."
-    return [
-        drawn,
-        apart,
-        Table(name="by-reason", title="Who is likelier to leave for what", rows=rows, caption=caption),
-    ]
+    who = Table(name="by-reason", title="Who is likelier to leave for what", rows=rows, caption=caption)
+    return [drawn, apart, who]
 
 
 def joined(models: Mapping[str, hazards.CoxModel | NotTestable]) -> Figure | Text:
@@ -343,9 +336,9 @@ def joined(models: Mapping[str, hazards.CoxModel | NotTestable]) -> Figure | Tex
     flag, dated = (quantity(row[1], "hazard ratio") for row in rows)
     title = f"From the day they joined, members were {dated} times as likely to leave as those who had not joined"
     caption = (
-        f"Cox's model; 95% intervals. The {flag} is wrong and shown for its error: it lends members the days that "
+        f"Cox's model; 95% intervals. The {flag} is wrong and shown for its error: it lends members the days they "
     )
-    caption += "they had to stay in order to join (immortal time). The other cuts each contract on the day of joining."
+    caption += "had to stay in order to join (immortal time). The other cuts each contract on the day of joining."
     table = pd.DataFrame(rows, columns=["label", "value", "low", "high"])
     label = "Chance of leaving in the next moment, members over others"
     return _ratio_dots(table, name="joined", title=title, x_label=label, caption=caption)
