@@ -46,7 +46,9 @@ def clocks(bought: Purchases, *, grain: str, until: int) -> dict[str, pd.DataFra
     at = {"age": cells["age"], "calendar": cells["position"] + cells["age"], "start of the cohort": cells["position"]}
     thinnest = min(cells["active"].groupby(level).sum().min() for level in at.values())
     if min(level.nunique() for level in at.values()) < FEWEST_COHORTS or not thinnest >= FEWEST:
-        return NotTestable(f"A clock has fewer than {FEWEST_COHORTS} levels, or one of them {FEWEST} active customers.")
+        return NotTestable(
+            f"A clock has fewer than {FEWEST_COHORTS} levels, or fewer than {FEWEST} customers came back at one."
+        )
     blocks = {clock: _bends(level.to_numpy()) for clock, level in at.items()}
     found, spread, free = _fitted(bought, cells, np.hstack([*blocks.values()]), grain)
     if free < 1:

@@ -370,6 +370,8 @@ def _carried(periods: int, grain: str, other: str) -> int:
 
 def tally(table: pd.DataFrame) -> str:
     """How the answers of `specifications` fall, as a sentence without its full stop."""
+    if table.empty:
+        return "No way of asking can be tested on these data"
     sides = table["value"] > 0, table["answer"] == "better", table["answer"] == "worse"
     ahead, better, worse = (count(side.sum()) for side in sides)
     asked = f"Of {plural(len(table), 'way')} of asking, {ahead} put newer cohorts ahead"

@@ -218,7 +218,7 @@ def medians(curves: pd.DataFrame, *, left: float = 0.5) -> pd.DataFrame:
     """The age by which half, or another share, have left, read from curves, with its interval (Brookmeyer–Crowley).
 
     Returns:
-        One row a group: group, median, low, high; infinite where the curve (or an end of its band) stays above the rest.
+        One row a group: group, median, low, high; infinite where the curve (or an end of its band) stays above.
     """
     half = {
         end: curves[curves[column] <= 1 - left].groupby("group", sort=False)["time"].first()
