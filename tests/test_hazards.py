@@ -134,7 +134,7 @@ def test_more_customers_than_lifelines_takes_in_good_time_are_sampled_and_it_is_
     monkeypatch.setattr(hazards, "MOST_ROWS", 1500)
     sample = hazards.cox(rows, covariates=["plan"])
     assert sample.customers == 1500
-    assert sample.notes[0] == "Fitted to 1,500 of 3,000 customers, drawn at random."
+    assert sample.notes[0] == "Fitted to 1,500 of 3,000 spells, drawn at random."
     gap = sample.table["coefficient"].iloc[0] - everyone.table["coefficient"].iloc[0]
     # A half of the customers differs from all by about one standard error of all; four of them.
     assert abs(gap) < 4 * everyone.table["error"].iloc[0]

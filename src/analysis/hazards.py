@@ -165,7 +165,7 @@ def _drawn(lifetimes: pd.DataFrame) -> tuple[pd.DataFrame, Sequence[str]]:
         return lifetimes, ()
     weight = lifetimes["weight"].to_numpy(int)
     sample = np.random.default_rng(MOST_ROWS).multivariate_hypergeometric(weight, MOST_ROWS, method="marginals")
-    note = f"Fitted to {MOST_ROWS:,} of {everyone:,} customers, drawn at random."
+    note = f"Fitted to {MOST_ROWS:,} of {everyone:,} spells, drawn at random."
     return lifetimes.assign(weight=sample)[sample > 0], [note]
 
 

@@ -298,8 +298,12 @@ def why(
         y_unit="share",
         caption=f"{size(spells, unit=unit)} Aalen–Johansen estimates with 95% log–log intervals.",
     )
-    caption = "The curve of one reason alone treats who left for another as if they could still leave for this one. It "
-    caption += "tells what would be if there were no other reason; as a share of customers it is too high where others came first."
+    caption = (
+        "The curve of one reason alone treats who left for another as if they could still leave for this one. As a "
+    )
+    caption += (
+        "share of customers it is too high where others came first; it tells what would be if there were no others."
+    )
     apart = Table(
         name="reasons-apart",
         title=f"Left within {by}, reason by reason",
@@ -315,7 +319,10 @@ def why(
     if not fitted:
         return [drawn, apart]
     rows = _side_by_side({heading: _briefly(model.table, "hazard_ratio") for heading, model in fitted.items()})
-    caption = "Hazard ratios for each reason with enough leavers, by Cox's model; in brackets 95% intervals."
+    notes = dict.fromkeys(note for model in fitted.values() for note in model.notes)
+    caption = (
+        f"Hazard ratios for each reason with enough leavers, by Cox's model; 95% intervals. {' '.join(notes)}".strip()
+    )
     who = Table(name="by-reason", title="Who is likelier to leave for what", rows=rows, caption=caption)
     return [drawn, apart, who]
 
@@ -328,7 +335,7 @@ def joined(models: Mapping[str, hazards.CoxModel | NotTestable]) -> Figure | Tex
     for how, model in models.items():
         if isinstance(model, NotTestable):
             return say("Members are not compared with others. {}", model.reason)
-        term = model.table.iloc[0]
+        term, notes = model.table.iloc[0], model.notes
         value, low, high = term["hazard_ratio"], term["low"], term["high"]
         # A model takes the commoner state as its base; here it is always those who have not joined.
         ends = (1 / value, 1 / high, 1 / low) if term["term"].startswith(milestones.BEFORE) else (value, low, high)
@@ -338,7 +345,8 @@ def joined(models: Mapping[str, hazards.CoxModel | NotTestable]) -> Figure | Tex
     caption = (
         f"Cox's model; 95% intervals. The {flag} is wrong and shown for its error: it lends members the days they "
     )
-    caption += "had to stay in order to join (immortal time). The other cuts each contract on the day of joining."
+    caption += "had to stay in order to join (immortal time). The other cuts each contract on the day of joining. "
+    caption = f"{caption}{' '.join(notes)}".strip()
     table = pd.DataFrame(rows, columns=["label", "value", "low", "high"])
     label = "Chance of leaving in the next moment, members over others"
     return _ratio_dots(table, name="joined", title=title, x_label=label, caption=caption)
