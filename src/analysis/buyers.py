@@ -105,11 +105,11 @@ def regular(outlook: Outlook) -> Text:
 
 
 def traits(outlook: Outlook, study: Study, covariates: Sequence[str]) -> list[Text | Table]:
-    """What customers are known by, on the rates of the leading model: a sentence, and a table of the effects."""
+    """What customers are known by, on the rates of the likeliest model: a sentence, and a table of the effects."""
     names = chosen(study.table("customers"), covariates) if study.has("customers") else []
     if not names or not outlook.fits:
         return [say("Nothing but their orders is known of these customers: no table customers tells of covariates.")]
-    known, (name, fit) = study.table("customers"), outlook.lead
+    known, (name, fit) = study.table("customers"), max(outlook.fits.items(), key=lambda each: each[1].log_likelihood)
     rows = buying.summarise(outlook.bought, until=outlook.until, described=known, by=names)
     if isinstance(found := fit_traits(rows, names, type(fit.model)), NotTestable):
         return [say("What is known of the customers could not be used. {}", found.reason)]
