@@ -406,11 +406,8 @@ class BGBB(BuyingModel):
         later = np.arange(-1.0, (end - last).max() + 1)[:, None]
         gone, lived = later >= 0, np.where(later < 0, end, np.minimum(last + later, end))
         paths = betaln(alpha + x, beta + lived - x) + betaln(gamma + gone, delta + lived + ~gone)
-        paths, buys, leaves = (
-            paths - betaln(alpha, beta) - betaln(gamma, delta),
-            digamma(alpha + beta),
-            digamma(gamma + delta),
-        )
+        paths = paths - betaln(alpha, beta) - betaln(gamma, delta)
+        buys, leaves = digamma(alpha + beta), digamma(gamma + delta)
         both, stays = digamma(alpha + beta + lived), digamma(gamma + delta + lived + 1)
         return _settled(
             np.where(last + later <= end, paths, -np.inf),
