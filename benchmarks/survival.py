@@ -213,7 +213,9 @@ def main() -> None:
     for n in given.sizes:
         compare(f"Kaplan–Meier: {n:,} durations", spells(n), CURVES, runs=given.runs)
     for title, rows in {"telco": telco(), "simulated": simulated(100_000)}.items():
-        compare(f"Cox: {title}, {len(rows):,} contracts", rows, COX, runs=given.runs)
+        # The test of lifelines did not end within a minute on 100,000 rows, so its fit alone is the peer there.
+        ways = {name: way for name, way in COX.items() if title == "telco" or "its test" not in name}
+        compare(f"Cox: {title}, {len(rows):,} contracts", rows, ways, runs=given.runs)
         compare(f"Accelerated failure time: {title}, {len(rows):,} contracts", rows, TIMES, runs=given.runs)
 
 
