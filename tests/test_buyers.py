@@ -108,3 +108,10 @@ def test_a_log_of_a_few_months_tells_no_season():
     bought = customers.purchases(orders(rows, until="2023-04-14"))
     ahead = prospects.look_ahead(bought, families=["BG/NBD"], share=0.2, draws=9, seed=1)
     assert prospects.shown(buyers.season, ahead).text in ("The log is too short to tell a season.", ahead.told)
+
+
+def test_without_a_model_the_reason_stands_in_place_of_covariates():
+    bought = customers.purchases(orders([("ann", START, 5.0)], until="2023-01-02"))
+    alone = prospects.look_ahead(bought, families=["BG/NBD"], share=0.5, draws=9, seed=1)
+    (told,) = buyers.traits(alone, study(side=["left"] * 600), [])
+    assert "0 customers bought again" in told.text

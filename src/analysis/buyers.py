@@ -107,7 +107,9 @@ def regular(outlook: Outlook) -> Text:
 def traits(outlook: Outlook, study: Study, covariates: Sequence[str]) -> list[Text | Table]:
     """What customers are known by, on the rates of the likeliest model: a sentence, and a table of the effects."""
     names = chosen(study.table("customers"), covariates) if study.has("customers") else []
-    if not names or not outlook.fits:
+    if not outlook.fits:
+        return [say("{}", outlook.told)]
+    if not names:
         return [say("Nothing but their orders is known of these customers: no table customers tells of covariates.")]
     known, (name, fit) = study.table("customers"), max(outlook.fits.items(), key=lambda each: each[1].log_likelihood)
     rows = buying.summarise(outlook.bought, until=outlook.until, described=known, by=names)
