@@ -233,7 +233,7 @@ def stretched(spells: pd.DataFrame, *, covariates: Sequence[str]) -> Figure | Te
         return say("No ratio of stays can be told. {}", model.reason)
     rows, far = _by_covariate(model.table, "time_ratio")
     times = quantity(far["value"], "ratio")
-    title = f"Others equal, {far['section']} ({far['term']}) makes a stay {times} times as long"
+    title = f"Others equal, the widest gap is in {far['section']}: {far['term']}, stays {times} times as long"
     fits = listing([f"{law} {aic:,.1f}" for law, aic in model.fits[["family", "aic"]].to_numpy()])
     caption = (
         f"{plural(model.leavers, 'contract')} ended. Accelerated failure time with 95% intervals. Laws of time by "
