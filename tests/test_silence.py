@@ -50,6 +50,11 @@ def test_a_curve_is_the_thinning_of_the_models_orders():
     assert low < world[1] / world[0] < high
 
 
+def test_a_log_of_less_than_a_year_has_no_yearly_rate():
+    rows = summarise(shop("leaving"), until=START + timedelta(days=360))
+    assert "less than a year" in silence.order_curve(rows, ParetoNBD, draws=3, seed=1).reason
+
+
 def test_models_that_foretell_a_hold_out_have_a_curve():
     curves, told = silence.order_curves(shop("leaving"), draws=30, seed=1)
     assert list(curves) == ["Pareto/NBD", "BG/NBD", "MBG/NBD"]

@@ -64,6 +64,8 @@ def order_curve(
         draws: resamples of the customers, the model fitted anew in each.
         seed: of the random numbers.
     """
+    if rows["observed"].max() < YEAR / WEEK:
+        return NotTestable("Orders were seen for less than a year, which is too short for a rate by the year.")
     fit = fit_buying(rows, family)
     if isinstance(fit, NotTestable):
         return fit

@@ -29,8 +29,8 @@ _CURVE_DESIGN = (
 )
 _COHORT_GATE = "A true cohort: tenures without the day on which watching began cannot get beyond inconclusive. "
 _SILENCE_GATE = (
-    "Orders alone: only buying models that foretell a hold-out better than everybody's own pace; where they come to "
-    "different verdicts, inconclusive. "
+    "Orders alone: a year of them, and only buying models that foretell a hold-out better than everybody's own pace; "
+    "where they come to different verdicts, inconclusive. "
 )
 _COST_GIVEN = "Outcomes that need a cost nobody has given are not testable. "
 
