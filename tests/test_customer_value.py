@@ -142,7 +142,7 @@ def test_more_time_and_less_discount_are_worth_more_and_no_end_is_the_limit():
 def test_a_newcomer_is_a_customer_seen_for_no_time():
     found = valued()
     new = pd.DataFrame({"repeats": [0.0], "last": [0.0], "observed": [0.0], "mean": [0.0]})
-    assert found.newcomer.value == found.on_rows(new)[1][0, 0]
+    assert found.newcomer.value == found.on_rows(new)[0, 0]
     assert found.newcomer.low < found.newcomer.value < found.newcomer.high
 
 

@@ -164,8 +164,10 @@ def test_scores_are_what_the_models_say_of_each_history(bought, tmp_path, monkey
     found = page.valuation
     assert len(table) == 300
     assert table["alive"].to_numpy() == pytest.approx(found.fit.model.alive(table), rel=1e-9)
-    orders, values = found.on_rows(table)
-    assert table["discounted_orders"].to_numpy() == pytest.approx(orders[0], rel=1e-9)
+    values = found.on_rows(table)
+    assert table["discounted_orders"].to_numpy() == pytest.approx(
+        found.fit.model.discounted(table, rate=found.terms.rate), rel=1e-9
+    )
     # Means were rounded to a millionth.
     assert table["value"].to_numpy() == pytest.approx(values[0], rel=1e-6)
     assert table["value_high"].to_numpy() == pytest.approx(found.between(values)["high"], rel=1e-4)

@@ -85,9 +85,8 @@ class Valuation:
         order: what an order is worth.
         terms: what counts.
         directions: independent moves of all parameters by a standard error, one a column.
-        orders: counted within the terms, a column for each of the rows: the first line as expected, each other one
-            with the parameters moved by `STEP` in a direction. Discounted where the terms have no end.
-        values: the same for money, discounted.
+        values: discounted money within the terms, a column for each of the rows: the first line as expected, each
+            other one with the parameters moved by `STEP` in a direction.
     """
 
     people: Any = field(repr=False)
@@ -96,7 +95,6 @@ class Valuation:
     order: OrderValue = field(repr=False)
     terms: Terms
     directions: np.ndarray = field(repr=False)
-    orders: np.ndarray = field(repr=False)
     values: np.ndarray = field(repr=False)
 
     @property
@@ -108,6 +106,11 @@ class Valuation:
     def alive(self) -> np.ndarray:
         """Chance that a customer still is one, for each row."""
         return self.fit.model.alive(self.rows)
+
+    @property
+    def orders(self) -> np.ndarray:
+        """As `values` for orders, without their money; discounted only where the terms have no end."""
+        return _lines(self.rows, self.fit, None, self.terms, self.directions)
 
     def on(self, terms: Terms) -> Valuation:
         """The same customers on other terms."""
@@ -132,11 +135,11 @@ class Valuation:
     def newcomer(self) -> Answer:
         """What somebody who just placed a first order will bring in after it."""
         return _answer(
-            [float(line[0]) for line in self.on_rows(NEWCOMER)[1]], "money", self.customers, self.always_positive
+            [float(line[0]) for line in self.on_rows(NEWCOMER)], "money", self.customers, self.always_positive
         )
 
-    def on_rows(self, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        """`orders` and `values` for other rows of histories with mean."""
+    def on_rows(self, rows: pd.DataFrame) -> np.ndarray:
+        """`values` for other rows of histories with mean."""
         return _lines(rows, self.fit, self.order, self.terms, self.directions)
 
     @property
@@ -212,7 +215,7 @@ def appraise(
 def _valued(
     people: Any, rows: pd.DataFrame, fit: Fit, order: OrderValue, terms: Terms, directions: np.ndarray
 ) -> Valuation:
-    return Valuation(people, rows, fit, order, terms, directions, *_lines(rows, fit, order, terms, directions))
+    return Valuation(people, rows, fit, order, terms, directions, _lines(rows, fit, order, terms, directions))
 
 
 def _histories(rows: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
@@ -220,17 +223,16 @@ def _histories(rows: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
     return rows[HISTORY].drop_duplicates(), rows.groupby(HISTORY, sort=False).ngroup().to_numpy()
 
 
-def _lines(
-    rows: pd.DataFrame, fit: Fit, order: OrderValue, terms: Terms, directions: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    (known, place), endless = _histories(rows), math.isinf(terms.weeks)
-    orders, values = [], []
+def _lines(rows: pd.DataFrame, fit: Fit, order: OrderValue | None, terms: Terms, directions: np.ndarray) -> np.ndarray:
+    (known, place), lines, own = _histories(rows), [], len(fit.covariance)
+    rate = terms.rate if order or math.isinf(terms.weeks) else 0.0
     for move in (np.zeros(len(directions)), *STEP * directions.T):
-        model, of_order = fit.moved(move[: len(fit.covariance)]), order.moved(move[len(fit.covariance) :])
-        to_come = model.discounted(known, rate=terms.rate, until=terms.weeks)[place]
-        orders.append(to_come if endless else model.expected(known, terms.weeks)[place])
-        values.append(to_come * of_order.mean_order(rows["repeats"].to_numpy(), rows["mean"].to_numpy()) * terms.margin)
-    return np.array(orders), np.array(values)
+        line = fit.moved(move[:own]).discounted(known, rate=rate, until=terms.weeks)[place]
+        if order:
+            money = order.moved(move[own:]).mean_order(rows["repeats"].to_numpy(), rows["mean"].to_numpy())
+            line = line * money * terms.margin
+        lines.append(line)
+    return np.array(lines)
 
 
 # --- Beside naive rules ------------------------------------------------------------------------------------------
