@@ -12,16 +12,7 @@ import pandas as pd
 from analysis import figures
 from analysis.buying import WEEK
 from analysis.checks import CheckedTable
-from analysis.customer_value import (
-    YEAR_WEEKS,
-    Terms,
-    Trial,
-    Valuation,
-    appraise,
-    by_formula,
-    terms,
-    trial,
-)
+from analysis.customer_value import YEAR_WEEKS, Terms, Trial, Valuation, appraise, by_formula, terms, trial
 from analysis.customers import NET, PURCHASES, Purchases, purchases
 from analysis.estimates import Answer, NotTestable, columns, in_brief, told
 from analysis.exhibits import Figure, Table, Text, say
@@ -302,9 +293,7 @@ def scores(equity: Equity) -> Text:
     )
     orders = "discounted_orders" if np.isinf(found.terms.weeks) else "orders"
     rows = keys.assign(
-        alive=found.alive,
-        **named(orders, found.between(found.orders)),
-        **named("value", found.between(found.values)),
+        alive=found.alive, **named(orders, found.between(found.orders)), **named("value", found.between(found.values))
     )
     return offer(
         found.people, rows, keys=LEDGER, model=equity.family, as_of=str(equity.bought.observed_until),
