@@ -218,6 +218,7 @@ ROWS = (
         pitfalls=("single outliers draw the ceiling", "a slope cannot show that something is necessary"),
         origin="Dul 2016 for the logic of necessary conditions",
         article=("A5",),
+        notebook="32_what_drives_satisfaction",
     ),
     Hypothesis(
         id="S08",
@@ -246,6 +247,7 @@ ROWS = (
         pitfalls=(ONE_SOURCE, "the four go together", "one good impression colours all ratings"),
         origin="Garvin 1987: dimensions of quality",
         article=("A3",),
+        notebook="32_what_drives_satisfaction",
     ),
     Hypothesis(
         id="S09",
@@ -285,6 +287,7 @@ ROWS = (
         pitfalls=("attributes asked with more items gain more weight", ONE_SOURCE),
         origin="Parasuraman, Zeithaml & Berry 1988",
         article=("A3",),
+        notebook="32_what_drives_satisfaction",
     ),
     Hypothesis(
         id="S11",

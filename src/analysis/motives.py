@@ -1,0 +1,275 @@
+"""What drives satisfaction: shares of what is explained, priorities, penalties and rewards, necessity (S07, S08, S10).
+
+The drivers of an outcome are the constructs of a survey that rate the firm; what is left out is told with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import figures
+from analysis.drivers import QUADRANTS, Importance, importance, kano, penalty_reward, quadrants
+from analysis.estimates import Answer, NotTestable, told
+from analysis.exhibits import Figure, Table, Text, say
+from analysis.necessity import Kind, necessity
+from analysis.regressions import slopes
+from analysis.scales import LEVELS, Answers, Moments, moments, reliability
+from analysis.words import listing, plural, with_interval
+
+if TYPE_CHECKING:
+    from analysis.studies import Study
+
+OUTCOMES = ("satisfaction", "wallet_share", "recommend", "repurchase", "loyalty", "feedback")
+EXPECTED = (*LEVELS, "can_be", "should", "will")
+FUNCTIONAL, DYSFUNCTIONAL = "_functional", "_dysfunctional"  # how the names of a Kano pair end
+KINDS = ("reliability", "durability", "performance", "conformance")  # of quality
+KEYS = ("communication", "empathy", "problem_solving")  # to service, as it is claimed
+RARE = 0.05  # share of resamples below which a driver is not called a possible first
+AS_ANSWERED, FREED = "as answered", "freed of measurement error"
+
+
+# --- Who is a driver ------------------------------------------------------------------------------------------------
+
+
+def parts(found: Answers, whole: str) -> list[str]:
+    """Constructs that cover all items of another one without overlap; none where its items are not so shared out."""
+    items = found.constructs[whole]
+    inside = {name: own for name, own in found.constructs.items() if set(own) < set(items) and name not in LEVELS}
+    return list(inside) if sorted(item for own in inside.values() for item in own) == sorted(items) else []
+
+
+def suited(found: Answers, *, outcome: str, drivers: Sequence[str] = ()) -> tuple[list[str], dict[str, str]]:
+    """The drivers of an outcome, and why other constructs are none.
+
+    Where constructs share items, the parts stand for a whole that they cover, and else the larger one is taken.
+
+    Args:
+        found: the answers.
+        outcome: the construct to be explained.
+        drivers: constructs to take; none named tries all.
+    """
+    wanted = [name for name in found.constructs if name in drivers or not drivers]
+    why = dict.fromkeys(set(drivers) - set(wanted), "not asked in this survey")
+    why |= {name: reason for name in wanted if (reason := _unsuited(found, name, outcome, named=bool(drivers)))}
+    taken: dict[str, str] = {}
+    for name in sorted((name for name in wanted if name not in why), key=lambda name: -len(found.constructs[name])):
+        if others := {taken[item] for item in found.constructs[name] if item in taken}:
+            why[name] = f"shares questions with {listing(sorted(others))}"
+        else:
+            taken |= dict.fromkeys(found.constructs[name], name)
+    return [name for name in wanted if name not in why], why
+
+
+def _unsuited(found: Answers, name: str, outcome: str, *, named: bool) -> str:
+    items, covering = found.constructs[name], parts(found, name)
+    reasons = {
+        "the outcome itself": bool(set(items) & set(found.constructs.get(outcome, ()))),
+        "no scale stated": found.scale[items[0]] is None,
+        "outcomes as well": not named and name in OUTCOMES,
+        "expectations, or all perceptions together": not named and name in EXPECTED,
+        "about rivals": not named and name.startswith("rival_"),
+        "halves of a question about a feature": name.endswith((FUNCTIONAL, DYSFUNCTIONAL)),
+        f"stands in by its parts: {listing(covering)}": not named and bool(covering),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def left_out(why: Mapping[str, str]) -> Text:
+    """The constructs that are no drivers here, by the reason."""
+    groups = {reason: [name for name in why if why[name] == reason] for reason in dict.fromkeys(why.values())}
+    told_why = "; ".join(f"{listing(names)} ({reason})" for reason, names in groups.items())
+    return say("Not taken for drivers: {}.", told_why.replace("_", " ") or "none of the constructs")
+
+
+# --- What each counts for -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """Drivers of an outcome with their importance, and the moments (the outcome first) that it comes from."""
+
+    found: Answers
+    outcome: str
+    made: Moments
+    importance: Importance
+
+
+def weighed(found: Answers, names: Sequence[str], *, outcome: str, draws: int, seed: int) -> Weighed | NotTestable:
+    """Importance of drivers over the questionnaires that answer all of them."""
+    if missing := found.lacks(outcome):
+        return missing
+    if len(names) < 2:
+        return NotTestable(f"There is {plural(len(names), 'driver')} of {outcome} here, and two at least are compared.")
+    made = gathered(found, [outcome, *names], draws=draws, seed=seed)
+    if isinstance(made, NotTestable):
+        return made
+    counted = importance(made, outcome=outcome, drivers=names)
+    return counted if isinstance(counted, NotTestable) else Weighed(found, outcome, made, counted)
+
+
+def gathered(found: Answers, names: Sequence[str], *, draws: int, seed: int) -> Moments | NotTestable:
+    """Moments of the scores of some constructs, with resamples of the customers."""
+    table = found.table(names)
+    return moments(table[list(names)], weight=table["weight"].to_numpy(), draws=draws, seed=seed)
+
+
+def shares(of: Weighed) -> Figure | Text:
+    """Each driver's share of what all of them explain."""
+    table = of.importance.table().replace({"driver": {"_": " "}}, regex=True)
+    return figures.dots(
+        table.rename(columns={"driver": "label"}),
+        name="importance",
+        title=f"Most falls to {table['driver'][0]}, the first in {table['top_ranked'][0]:.0%} of the resamples",
+        unit="share",
+        x_label=f"Share of the explained differences in {of.outcome}",
+        reference=1 / len(table),
+        reference_label="if all counted the same",
+        caption=f"{plural(of.made.n, 'questionnaire')}; together the drivers explain {told(of.importance.explained())} "
+        f"of the differences between customers. Shares: {of.importance.method}; 95% intervals.",
+    )
+
+
+def priorities(of: Weighed) -> Table:
+    """Where each driver stands by importance and rating, and how sure that is."""
+    names = list(of.importance.drivers)
+    low, high = np.array([of.found.ends(name) for name in names]).T
+    rated = (np.vstack([of.made.mean, of.made.drawn_means])[:, 1:] - low) / (high - low)
+    less = np.quantile(of.made.drawn[:, 0, 1:], 0.975, axis=0) < 0
+    placed = quadrants(names, of.importance.shares, np.where(less, 1 - rated, rated), n=of.made.n)
+    turned = listing([name for name, way in zip(names, less, strict=True) if way]).replace("_", " ")
+    rows = pd.DataFrame(
+        {
+            "driver": placed["attribute"].str.replace("_", " "),
+            "importance": placed["importance"],
+            "rating": placed["performance"],
+            "place": placed[list(QUADRANTS)].idxmax(axis=1),
+            "chance": placed[list(QUADRANTS)].max(axis=1),
+        }
+    )
+    return Table(
+        name="priorities",
+        title="Where each driver stands by importance and rating",
+        rows=rows.sort_values("importance", ascending=False),
+        units={"importance": "share", "rating": "share", "chance": "probability"},
+        caption="Rating: how far up its scale the mean answer lies. Place: the quarter of the map, parted at the means "
+        "over all drivers, into which the driver falls most often; chance: in which share of the resamples."
+        + (f" Rated the other way round, because more of it goes with less {of.outcome}: {turned}." if turned else ""),
+    )
+
+
+def asymmetries(of: Weighed, *, draws: int, seed: int) -> Table | Text:
+    """What bad and good ratings of each driver do to the outcome."""
+    table = of.found.table(of.made.names)
+    weight = table.pop("weight").to_numpy()
+    found = penalty_reward(table, outcome=of.outcome, weight=weight, draws=draws, seed=seed)
+    if isinstance(found, NotTestable):
+        return say("{}", found.reason)
+    rows: dict[str, Any] = {"driver": found["attribute"].str.replace("_", " "), "kind": found["kind"]}
+    for what in ("penalty", "reward"):
+        ends = found[[what, f"{what} low", f"{what} high"]].to_numpy()
+        rows[what] = [with_interval(value, low, high, "sd") for value, low, high in ends]
+    return Table(
+        name="penalties",
+        title="What a bad and a good rating does, against a middling one",
+        rows=pd.DataFrame(rows),
+        caption=f"Standard deviations of {of.outcome} with 95% intervals, the other drivers held fixed; bad and good "
+        "are the lowest and the highest third of the answers.",
+    )
+
+
+def answer(of: Weighed | NotTestable) -> Text:
+    """Which drivers may be the first, in a sentence."""
+    if isinstance(of, NotTestable):
+        return say("What drives the outcome cannot be told. {}", of.reason)
+    table = of.importance.table().replace({"driver": {"_": " "}}, regex=True)
+    able = list(table["driver"][table["top_ranked"] >= RARE])
+    return say(
+        "Together the drivers explain {} of the differences in {}. The largest share falls to {}: {}. {}",
+        told(of.importance.explained()),
+        of.outcome,
+        table["driver"][0],
+        told(of.importance.share(of.importance.table()["driver"][0])),
+        f"By chance alone the first could be {listing(able, 'or')}." if len(able) > 1 else "No other comes near.",
+    )
+
+
+def features(found: Answers, *, draws: int, seed: int) -> Table | Text:
+    """Kano kinds of the features that were asked about with and without them."""
+    named = [name.removesuffix(FUNCTIONAL) for name in found.constructs if name.endswith(FUNCTIONAL)]
+    rows: list[dict[str, str]] = []
+    for name in (name for name in named if name + DYSFUNCTIONAL in found.constructs):
+        table = found.table([name + FUNCTIONAL, name + DYSFUNCTIONAL])
+        kinds = kano(table.set_axis(["functional", "dysfunctional", "weight"], axis=1), draws=draws, seed=seed)
+        if isinstance(kinds, NotTestable):
+            return say("The feature {} cannot be read. {}", name, kinds.reason)
+        read = kinds.set_index("reading")[["value", "low", "high"]]
+        kind = str(read["value"][:-2].idxmax())
+        rows.append({"feature": name.replace("_", " "), "most take it for": kind})
+        for heading, which in {"share who do": kind, "better with it": "better", "worse without": "worse"}.items():
+            value, low, high = map(float, read.loc[which])
+            rows[-1][heading] = with_interval(value, low, high, "share")
+    if not rows:
+        return say("No feature was asked about with it and without it, so nobody's delight or duty can be told apart.")
+    return Table(
+        name="features",
+        title="What customers take each feature for",
+        rows=pd.DataFrame(rows),
+        caption="Better and worse: the shares, among those who care, whom the feature would please and whom its "
+        "absence would displease. 95% intervals.",
+    )
+
+
+# --- Claims ---------------------------------------------------------------------------------------------------------
+
+
+def right_again(found: Answers, *, draws: int, seed: int) -> dict[str, dict[str, Answer] | NotTestable]:
+    """Readings of S08: slopes of satisfaction on four kinds of quality, and whether it can do without any."""
+    made = found.lacks("satisfaction", *KINDS) or gathered(found, ["satisfaction", *KINDS], draws=draws, seed=seed)
+    if isinstance(made, NotTestable):
+        return {AS_ANSWERED: made, FREED: made}
+    table, needed = found.table(["satisfaction", *KINDS]), dict[str, Answer]()
+    for kind in KINDS:
+        bound = necessity(table[kind], table["satisfaction"], draws=draws, seed=seed)
+        needed[f"{kind}_necessary"] = bound if isinstance(bound, NotTestable) else bound.excess
+    omegas = {kind: reliability(found, kind, draws=2, seed=seed)["omega"] for kind in KINDS}
+    sure = {kind: each.value for kind, each in omegas.items() if not isinstance(each, NotTestable)}
+    ways: dict[str, dict[str, float]] = {AS_ANSWERED: {}, FREED: sure}
+    each = {name: slopes(made, "satisfaction", KINDS, reliabilities=way) for name, way in ways.items()}
+    return {name: {f"{kind}_slope": of[kind] for kind in KINDS} | needed for name, of in each.items()}
+
+
+def keys_of_service(found: Answers, beside: Sequence[str], *, draws: int, seed: int) -> Answer:
+    """S10: the joint share of the three keys in what rated parts of service explain, less an even share.
+
+    Args:
+        found: one questionnaire a customer.
+        beside: the other rated parts of service; two at least.
+        draws, seed: of the resamples of customers.
+    """
+    attributes = [*KEYS, *(name for name in beside if name not in KEYS)]
+    if missing := found.lacks("satisfaction", *attributes):
+        return missing
+    if len(attributes) < len(KEYS) + 2:
+        return NotTestable("Fewer than two other parts of service were named to compare the three with.")
+    of = weighed(found, attributes, outcome="satisfaction", draws=draws, seed=seed)
+    return of if isinstance(of, NotTestable) else of.importance.beyond_even(*KEYS)
+
+
+def indispensable(study: Study, *, draws: int, seed: int) -> dict[str, Answer]:
+    """Readings of S07: is satisfaction necessary for retention, over the latest period of each branch?"""
+    ways: dict[str, Kind] = {"stepwise ceiling": "CE-FDH", "straight ceiling": "CR-FDH"}
+    both = ["satisfaction", "retention"]
+    rows = study.table("units").rows.to_pandas() if study.has("units") else pd.DataFrame()
+    if lacking := [name for name in both if name not in rows]:
+        return dict.fromkeys(ways, NotTestable(f"The study has no table units with {listing(lacking)}."))
+    latest = rows.dropna(subset=both).sort_values("period").groupby("unit")[both].last()
+    each = {
+        name: necessity(latest["satisfaction"], latest["retention"], kind=kind, draws=draws, seed=seed)
+        for name, kind in ways.items()
+    }
+    return {name: bound if isinstance(bound, NotTestable) else bound.excess for name, bound in each.items()}
