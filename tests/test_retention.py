@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import retention
+from analysis import retention, studies
 from analysis.checks import CheckedTable
 from analysis.estimates import NotTestable
 from analysis.hypotheses.rules import CONTRADICTED, SUPPORTED, Range
@@ -297,3 +297,43 @@ def test_one_source_closes_by_definition():
     found = retention.stock_flow(SimpleNamespace(has=lambda name: False))
     assert found.reason.startswith("True by definition")
     assert "Fewer than two periods" in retention.stock_flow(books((1, 10, 0, 100))).reason
+
+
+DATED = """
+[study.club]
+title = "A club"
+[study.club.tables.subscriptions]
+source = "contracts.csv"
+columns = { customer_id = "who", started_at = "from", ended_at = "to" }
+observed_until = 2024-05-31
+[study.club.tables.finances]
+source = "books.csv"
+"""
+# In January a and b join; in February c joins and a leaves; in March d joins; nothing happens in April.
+CONTRACTS = "who,from,to\na,2024-01-05,2024-02-10\nb,2024-01-31,\nc,2024-02-29,\nd,2024-03-01,2024-05-01\n"
+
+
+def club(folder, *months):
+    (folder / "contracts.csv").write_text(CONTRACTS)
+    rows = "".join(f"2024-{month:02d}-01,1,{new},{lost}\n" for month, new, lost in months)
+    (folder / "books.csv").write_text("period,revenue,n_new,n_lost\n" + rows)
+    (folder / "studies.toml").write_text(DATED)
+    return studies.open_study("club", folder / "studies.toml")
+
+
+def test_contracts_and_books_that_agree(tmp_path):
+    """d ends on 1 May, so May loses it and April does not."""
+    found = retention.balances(club(tmp_path, (1, 2, 0), (2, 1, 1), (3, 1, 0), (4, 0, 0)))
+    first = found["contracts against the finances"]
+    assert (first.value, first.n, next(iter(found))) == (0, 3, "contracts against the finances")
+    assert isinstance(found["customer counts of the finances"], NotTestable)
+
+
+def test_a_leaver_whom_the_books_forgot(tmp_path):
+    found = retention.balances(club(tmp_path, (1, 2, 0), (2, 1, 0), (3, 1, 0), (4, 0, 0)))
+    assert found["contracts against the finances"].value == 1
+
+
+def test_books_outside_the_time_of_the_contracts(tmp_path):
+    study = club(tmp_path, (10, 1, 0), (11, 1, 0))
+    assert "lies within the time" in retention.balances(study)["contracts against the finances"].reason

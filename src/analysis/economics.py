@@ -17,7 +17,7 @@ import pandas as pd
 from analysis import steadiness
 from analysis.customers import YEAR, Purchases
 from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, bootstrapped, columns
-from analysis.retention import MIN_EVENTS, stock_flow
+from analysis.retention import MIN_EVENTS, balances
 from analysis.studies import Study
 from analysis.words import listing, plural
 
@@ -92,7 +92,7 @@ def readings(
         "R04": {"money": money, "hours worked": hours},
         "R08": tenure_slopes(cost_panel(study, bought)),
         "R11": {"net of acquisition": churn_slope(study), "all revenue": churn_slope(study, net=False)},
-        "R12": {"customer counts of the finances": stock_flow(study)},
+        "R12": balances(study),
         "R13": {ACROSS: correlations(study, **drawing), OVER_TIME: correlations(study, over_time=True, **drawing)},
         "R14": {"the split as it is": NotTestable(RESPONSE_NEEDED)},
         "R15": steadiness.compare(people, **drawing),
