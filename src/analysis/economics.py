@@ -6,9 +6,8 @@ page. Inside, a gate raises; `gated` turns that into an answer.
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import pandas as pd
 
 from analysis import steadiness
 from analysis.customers import YEAR, Purchases
-from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, bootstrapped, columns
+from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, bootstrapped, columns, gated, need, needed
 from analysis.retention import MIN_EVENTS, balances
 from analysis.studies import Study
 from analysis.words import listing, plural
@@ -30,40 +29,12 @@ PAIRS = (("satisfaction", "retention"), ("retention", "profit"), ("satisfaction"
 RESPONSE_NEEDED = "Response curves are needed. Bring experiments with three levels of spending or more on each side."
 
 
-class _Lack(Exception):
-    """A gate that failed, with the reason."""
-
-
-def gated(ask: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a function answer `NotTestable`, with the reason, where a gate inside it fails."""
-
-    @functools.wraps(ask)
-    def answer(*given: Any, **named: Any) -> Any:
-        try:
-            return ask(*given, **named)
-        except _Lack as lack:
-            return NotTestable(str(lack))
-
-    return answer
-
-
-def _need(met: Any, otherwise: str) -> None:
-    if not met:
-        raise _Lack(otherwise)
-
-
-def _known(answer: Any) -> Any:
-    """An answer that is there; the lack of it is passed on."""
-    _need(not isinstance(answer, NotTestable), getattr(answer, "reason", ""))
-    return answer
-
-
 def _rows(study: Study, table: str, *names: str) -> Any:
     """A table of the study that has these columns, in the engine."""
-    _need(study.has(table), f"There is no table {table}. Bring one with {listing(list(names))}.")
+    need(study.has(table), f"There is no table {table}. Bring one with {listing(list(names))}.")
     rows = study.table(table).rows
     missing = [name for name in names if name not in rows.columns]
-    _need(not missing, f"The table {table} has no column {listing(missing, 'or')}. Bring it.")
+    need(not missing, f"The table {table} has no column {listing(missing, 'or')}. Bring it.")
     return rows
 
 
@@ -144,7 +115,7 @@ def _moved(people: Any, what: str) -> Estimate:
     arms = known.group_by("treated").agg(n=known.count(), yes=known.happened.cast("int64").sum()).to_pandas()
     n, share, treated = arms["n"], arms["yes"] / arms["n"], arms["treated"].astype(bool)
     least = np.minimum(arms["yes"], n - arms["yes"]).min() if treated.nunique() == 2 else 0
-    _need(least >= MIN_EVENTS, f"{what}: each arm needs {MIN_EVENTS} cases of either outcome; there are {least}.")
+    need(least >= MIN_EVENTS, f"{what}: each arm needs {MIN_EVENTS} cases of either outcome; there are {least}.")
     reached, error = n[treated].sum(), math.sqrt((share * (1 - share) / n).sum())
     uplift = reached * (share[treated].sum() - share[~treated].sum())
     return Estimate.normal(uplift, reached * error, unit="count", n=int(n.sum()), events=int(arms["yes"].sum()))
@@ -171,8 +142,8 @@ def cost_ratio(study: Study, saved: Answer, gained: Answer, *, what: str = "spen
     years = pd.to_datetime(books.pop("period")).dt.year
     winning, keeping, counted = books[years == years.max()].sum()
     won = gained if isinstance(gained, Estimate) else Estimate.exact(counted, unit="count", n=int(counted))
-    _need(min(winning, keeping, won.value) > 0, "The last year has no spending on both, or nobody was won in it.")
-    return fieller(_known(saved), won, scale=winning / keeping)
+    need(min(winning, keeping, won.value) > 0, "The last year has no spending on both, or nobody was won in it.")
+    return fieller(needed(saved), won, scale=winning / keeping)
 
 
 def fieller(top: Estimate, below: Estimate, *, scale: float = 1.0) -> Estimate:
@@ -209,11 +180,11 @@ def cost_panel(study: Study, bought: Purchases) -> pd.DataFrame:
 
     costs = _rows(study, "costs", "customer_id", "period", "serving_cost", "marketing_cost")
     starts = pd.Series(sorted(pd.to_datetime(costs.period.name("at").as_table().distinct().to_pandas()["at"])))
-    _need(len(starts) > 1, "The table costs has one period only. Bring two or more.")
+    need(len(starts) > 1, "The table costs has one period only. Bring two or more.")
     ends = starts.shift(-1).fillna(starts.iloc[-1] + starts.diff().iloc[-1])
     spans = pd.DataFrame({"period": starts.dt.date, "end": ends.dt.date})
     spans = spans[ends <= pd.Timestamp(bought.observed_until) + pd.Timedelta(days=1)]
-    _need(len(spans), "The orders cover none of the periods of the table costs.")
+    need(len(spans), "The orders cover none of the periods of the table costs.")
     orders, span = bought.rows.filter(bought.rows.opens == 1), ibis.memtable(spans)
     placed = orders.join(span, [orders.ordered_on >= span.period, orders.ordered_on < span.end])
     days = placed.age - placed.ordered_on.delta(placed.period, unit="day")
@@ -246,9 +217,9 @@ def cost_slope(panel: pd.DataFrame | NotTestable, *, by: str) -> Estimate:
     """
     from statsmodels.api import OLS
 
-    rows = _seen_again(_known(panel))
+    rows = _seen_again(needed(panel))
     both = rows[["log_cost", "tenure"]] - rows.groupby(by)[["log_cost", "tenure"]].transform("mean")
-    _need(not np.allclose(both["tenure"], 0), "All customers have the same tenure.")
+    need(not np.allclose(both["tenure"], 0), "All customers have the same tenure.")
     fit = OLS(both["log_cost"], both["tenure"]).fit(cov_type="cluster", cov_kwds={"groups": rows["customer"]})
     return _growth(
         fit.params["tenure"], fit.bse["tenure"], n=rows["customer"].nunique(), method="clustered by customer"
@@ -258,15 +229,15 @@ def cost_slope(panel: pd.DataFrame | NotTestable, *, by: str) -> Estimate:
 def _seen_again(panel: pd.DataFrame) -> pd.DataFrame:
     rows = panel[panel.groupby("customer")["period"].transform("size") >= 2]
     n, fewest = rows["customer"].nunique(), FEWEST_CUSTOMERS
-    _need(n >= fewest, f"{fewest} customers are needed with costs and orders in two periods; there are {n}.")
+    need(n >= fewest, f"{fewest} customers are needed with costs and orders in two periods; there are {n}.")
     return rows
 
 
 @gated
 def _against_newcomers(panel: pd.DataFrame | NotTestable) -> Estimate:
-    new = _known(panel).query("tenure <= 0")
+    new = needed(panel).query("tenure <= 0")
     index = new.groupby("period")["log_cost"].agg(["mean", "size"]).query("size >= @FEWEST_NEWCOMERS")
-    rows = _seen_again(_known(panel).query("period in @index.index"))
+    rows = _seen_again(needed(panel).query("period in @index.index"))
     net = rows["log_cost"] - rows["period"].map(index["mean"])
     moved = rows["tenure"] - rows.groupby("customer")["tenure"].transform("mean")
     spread = (moved**2).sum()
@@ -300,12 +271,12 @@ def churn_slope(study: Study, *, net: bool = True) -> Estimate:
     from statsmodels.api import OLS, add_constant
 
     books = _periods(study, "revenue", "acquisition_spend", "n_new", "n_lost", "n_active")
-    _need(len(books) >= FEWEST_PERIODS, f"{FEWEST_PERIODS} periods are needed; the finances hold {len(books)}.")
+    need(len(books) >= FEWEST_PERIODS, f"{FEWEST_PERIODS} periods are needed; the finances hold {len(books)}.")
     start, money = books["n_active"].shift(), books["revenue"] - (books["acquisition_spend"] if net else 0)
-    _need(min(money.min(), start.min()) > 0, "A period has no customers, or no revenue beyond what new ones cost.")
+    need(min(money.min(), start.min()) > 0, "A period has no customers, or no revenue beyond what new ones cost.")
     rows = pd.DataFrame({"churn": 100 * books["n_lost"] / start, "joined": 100 * books["n_new"] / start})
     rows = rows.assign(before=np.log(money), trend=range(len(books)), after=pd.Series(np.log(money)).shift(-1)).dropna()
-    _need(not np.allclose(rows["churn"], rows["churn"].mean()), "Churn is the same in all periods.")
+    need(not np.allclose(rows["churn"], rows["churn"].mean()), "Churn is the same in all periods.")
     allowing = {"maxlags": int(4 * (len(rows) / 100) ** (2 / 9)), "use_correction": True}
     fit = OLS(rows.pop("after"), add_constant(rows)).fit(cov_type="HAC", cov_kwds=allowing)
     told = f"Newey-West, {plural(allowing['maxlags'], 'lag')}"
@@ -321,7 +292,7 @@ def forecast_error(study: Study) -> Estimate:
     books = _periods(study, "n_new", "n_lost", "n_active")
     stock = books["n_active"].where(books["n_active"] > 0)
     missed = ((stock * (1 - books["n_lost"] / stock.shift()) + books["n_new"]).shift() / stock - 1).abs().dropna()
-    _need(len(missed), "The finances hold fewer than three periods in a row, so nothing can be foretold.")
+    need(len(missed), "The finances hold fewer than three periods in a row, so nothing can be foretold.")
     return Estimate.exact(missed.median(), unit="share", n=len(missed))
 
 
@@ -335,7 +306,7 @@ def correlations(study: Study, *, over_time: bool = False, draws: int = 1000, se
     Across branches, ranks are taken inside each period, so that a trend or season that all share plays no part. Over
     time, each branch is compared with itself: its deviations from its own mean and from the mean of the period.
     """
-    _need(study.has("units"), "There is no table units. Bring unit, period, satisfaction, retention and profit.")
+    need(study.has("units"), "There is no table units. Bring unit, period, satisfaction, retention and profit.")
     return {"_".join(pair): _correlation(study, list(pair), over_time, draws, seed) for pair in PAIRS}
 
 
@@ -346,10 +317,10 @@ def _correlation(study: Study, pair: list[str], over_time: bool, draws: int, see
     known = known[known.groupby("unit")["period"].transform("size") >= fewest]
     wide = known.pivot(index="unit", columns="period", values=pair)
     there = f"{len(wide)} branches have {listing(pair)} in {plural(fewest, 'period')}"
-    _need(len(wide) >= FEWEST_UNITS, f"{there}; {FEWEST_UNITS} are needed.")
+    need(len(wide) >= FEWEST_UNITS, f"{there}; {FEWEST_UNITS} are needed.")
     one, other = (wide[name].to_numpy("float64") for name in pair)
     value, random = _agreement(one, other, over_time), np.random.default_rng(seed)
-    _need(math.isfinite(value), f"{listing(pair).capitalize()} do not both vary.")
+    need(math.isfinite(value), f"{listing(pair).capitalize()} do not both vary.")
     picks = random.integers(0, len(wide), (draws, len(wide)))
     drawn = np.array([_agreement(one[pick], other[pick], over_time) for pick in picks])
     told = {"unit": "correlation", "n": len(wide), "method": "percentile bootstrap over branches"}

@@ -6,6 +6,7 @@ and for stricter ones where a claim has several parts.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -137,6 +138,35 @@ class NotTestable:
 
 
 Answer = Estimate | NotTestable
+
+
+class Lack(Exception):
+    """A gate that failed, with the reason."""
+
+
+def gated(ask: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function answer `NotTestable`, with the reason, where a gate inside it fails."""
+
+    @functools.wraps(ask)
+    def answer(*given: Any, **named: Any) -> Any:
+        try:
+            return ask(*given, **named)
+        except Lack as lack:
+            return NotTestable(str(lack))
+
+    return answer
+
+
+def need(met: Any, otherwise: str) -> None:
+    """Inside a `gated` function: go on only where this is met, and otherwise answer with this reason."""
+    if not met:
+        raise Lack(otherwise)
+
+
+def needed(answer: Any) -> Any:
+    """An answer that is there; the lack of it is passed on."""
+    need(not isinstance(answer, NotTestable), getattr(answer, "reason", ""))
+    return answer
 
 
 def bootstrapped(

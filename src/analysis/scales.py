@@ -182,13 +182,14 @@ class Moments:
 
 
 def moments(
-    table: pd.DataFrame, *, weight: np.ndarray | None = None, draws: int = 1000, seed: int = 0
+    table: pd.DataFrame, *, weight: np.ndarray | None = None, cases: Any = None, draws: int = 1000, seed: int = 0
 ) -> Moments | NotTestable:
     """Means and covariances over complete rows, with a bootstrap over respondents.
 
     Args:
         table: one row a respondent, numbers only; rows with a gap are left out.
         weight: of each row; None weighs all alike.
+        cases: whose each row is, where somebody may have several: they are then drawn together; None takes rows apart.
         draws, seed: of the resamples.
 
     Returns:
@@ -197,10 +198,11 @@ def moments(
     weighing = np.ones(len(table)) if weight is None else np.asarray(weight, float)
     complete = table.notna().all(axis=1).to_numpy()
     values, weighing = table.to_numpy(float)[complete], weighing[complete]
-    if len(values) < FEWEST:
+    whose = np.arange(len(values)) if cases is None else pd.factorize(np.asarray(cases)[complete])[0]
+    if (people := len(np.unique(whose))) < FEWEST:
         empty = [str(name) for name in table.columns if table[name].notna().sum() < FEWEST]
         where = f" Too few answers in: {listing(empty)}." if empty else ""
-        return NotTestable(f"{plural(len(values), 'questionnaire')} complete, and at least {FEWEST} are needed.{where}")
+        return NotTestable(f"{plural(people, 'questionnaire')} complete, and at least {FEWEST} are needed.{where}")
     constant = [str(name) for name, spread in zip(table.columns, np.ptp(values, axis=0), strict=True) if not spread]
     if constant:
         return NotTestable(f"All {len(values):,} answers are the same in {listing(constant)}.")
@@ -214,13 +216,14 @@ def moments(
         square[..., upper[0], upper[1]] = square[..., upper[1], upper[0]] = sums[..., values.shape[1] :]
         return mean, square - mean[..., :, None] * mean[..., None, :]
 
-    resampled = [of(counts * weighing) for counts in _resampled(len(values), draws, seed)]
+    again = [of(counts[:, whose] * weighing) for counts in resampled(people, draws, seed)]
     mean, covariance = of(weighing)
-    means, covariances = (np.concatenate(each) for each in zip(*resampled, strict=True))
+    means, covariances = (np.concatenate(each) for each in zip(*again, strict=True))
     return Moments(tuple(map(str, table.columns)), len(values), mean + centre, covariance, means + centre, covariances)
 
 
-def _resampled(rows: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+def resampled(rows: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each row occurs in each resample, in blocks that fit into memory."""
     rng, size = np.random.default_rng(seed), max(1, BLOCK // rows)
     for done in range(0, draws, size):
         yield resample(np.ones(rows), draws=min(size, draws - done), seed=rng)
