@@ -15,7 +15,10 @@ from analysis.words import plural
 FEWEST = 100  # loyal customers, and others
 BANDS = 10  # of equal money, in which loyal customers are set beside others
 
+CAP = 0.99  # of the customers bring no more in a period; money above counts as that much
+
 SAME_MONEY, ALL_OTHERS, SAME_TOTAL = "others who had spent as much", "all others", "as many others as bring as much"
+UNCAPPED = "others who had spent as much, the largest spenders in full"
 
 
 def period_length(bought: Purchases, *, wanted: int = 0) -> int:
@@ -48,6 +51,10 @@ def compare(people: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> dict[s
     `SAME_MONEY` sets them beside equally many others who had spent as much in the period of the flag, `ALL_OTHERS`
     beside the average other customer, and `SAME_TOTAL` beside as many others as it takes to bring the same money.
 
+    A variation hangs on the few largest spenders, whom most samples miss: intervals of its plain ratio held the truth
+    in 76 to 93 of 100 invented worlds. So money counts up to the `CAP` quantile of the next period; `UNCAPPED` is the
+    first reading without that.
+
     Args:
         people: from `three_periods`.
         draws, seed: of the resamples of customers.
@@ -63,16 +70,21 @@ def compare(people: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> dict[s
     # A cell for each customer: their band by what the loyal had spent before, and whether they are loyal.
     cuts = np.quantile(people.loc[loyal, "before"], np.arange(1, BANDS) / BANDS)
     cells = np.searchsorted(cuts, people["before"], side="right") + BANDS * loyal
-    values, random = _steady(people, cells, np.ones(n)), np.random.default_rng(seed)
+    capped = people.assign(following=people["following"].clip(upper=people["following"].quantile(CAP)))
+
+    def of(weights: np.ndarray) -> tuple[float, ...]:
+        return (*_steady(capped, cells, weights)[:3], *_steady(people, cells, weights)[::3])
+
+    values, random = np.array(of(np.ones(n))), np.random.default_rng(seed)
     if not np.isfinite(values).all():
         nothing = "The loyal or the others brought nothing in the next period, or all the same."
         return {SAME_MONEY: NotTestable(nothing)}
     picks = (np.bincount(random.integers(0, n, n), minlength=n).astype("float64") for _ in range(draws))
-    drawn = np.array([_steady(people, cells, pick) for pick in picks]).T
-    told = zip(values, drawn, ["ratio", "ratio", "ratio", "share"], strict=True)
+    drawn = np.array([of(pick) for pick in picks]).T
+    told = zip(values, drawn, ["ratio", "ratio", "ratio", "ratio", "share"], strict=True)
     make, how = Estimate.from_draws, "percentile bootstrap over customers"
     *ratios, again = (bootstrapped(make, value, draw, unit=unit, n=n, method=how) for value, draw, unit in told)
-    names = (SAME_MONEY, ALL_OTHERS, SAME_TOTAL)
+    names = (SAME_MONEY, ALL_OTHERS, SAME_TOTAL, UNCAPPED)
     return {name: {"steadiness": ratio, "guarantee": again} for name, ratio in zip(names, ratios, strict=True)}
 
 

@@ -397,7 +397,7 @@ ROWS = (
                 Directional(at_least=0.95, null=1.0),
                 "ratio",
                 "coefficient of variation of next-period revenue of customers loyal in the period before, divided by "
-                "that of equally many others with the same mean",
+                "that of equally many others with the same mean, revenue counting up to what one in a hundred exceeds",
             ),
             guarantee=Part(
                 Threshold(at_least=0.90),
