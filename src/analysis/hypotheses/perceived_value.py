@@ -28,6 +28,7 @@ ROWS = (
         pitfalls=(ONE_SOURCE, "price items may point either way"),
         origin="Zeithaml 1988; Fornell and others 1996; the triad of value is attributed to Naumann 1995",
         article=("A5",),
+        notebook="35_what_makes_value",
     ),
     Hypothesis(
         id="V02",
@@ -62,6 +63,7 @@ ROWS = (
         pitfalls=("items worded in reverse form a factor of their own",),
         origin="Garvin 1987; Kano and others 1984",
         article=("A5",),
+        notebook="35_what_makes_value",
     ),
     Hypothesis(
         id="V03",
@@ -77,6 +79,7 @@ ROWS = (
         pitfalls=("image asked after value repeats it", ONE_SOURCE),
         origin="The European satisfaction index (ECSI)",
         article=("A5",),
+        notebook="35_what_makes_value",
     ),
     Hypothesis(
         id="V04",
@@ -92,6 +95,7 @@ ROWS = (
         pitfalls=(ONE_SOURCE,),
         origin="Cronin, Brady & Hult 2000",
         article=("A5",),
+        notebook="35_what_makes_value",
     ),
     Hypothesis(
         id="V05",
@@ -110,6 +114,7 @@ ROWS = (
         pitfalls=("noise makes the lowest rating extreme", ONE_SOURCE),
         origin="The idea of the weakest link in judgement; no single source",
         article=("A5",),
+        notebook="35_what_makes_value",
     ),
     Hypothesis(
         id="V06",
@@ -128,6 +133,7 @@ ROWS = (
         pitfalls=("a ratio explodes near zero", "neither form may win against a free surface"),
         origin="Zeithaml 1988: get against give",
         article=("A5",),
+        notebook="35_what_makes_value",
     ),
     Hypothesis(
         id="V07",
@@ -146,6 +152,7 @@ ROWS = (
         pitfalls=("severity goes with delay", "a good recovery may outweigh the fault"),
         origin="Zeithaml 1988: sacrifices other than money",
         article=("A5",),
+        notebook="35_what_makes_value",
     ),
     Hypothesis(
         id="V08",
@@ -164,5 +171,6 @@ ROWS = (
         pitfalls=("without rivals' ratings there is no rank", "big brands get larger shares at any rank"),
         origin="Attributed to Keiningham and others 2011: rank foretells share of wallet better than level",
         article=("A4",),
+        notebook="35_what_makes_value",
     ),
 )

@@ -1,0 +1,356 @@
+"""What makes value: what customers get and give, the firm's name, the weakest part, rank among rivals (V01 to V08)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import figures, hypotheses
+from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, told
+from analysis.exhibits import Figure, Text, say
+from analysis.factors import FactorModel, fit_factors, general, parallel, pattern_of
+from analysis.hypotheses.rules import SUPPORTED
+from analysis.motives import AS_ANSWERED, FREED, gathered, parts, suited
+from analysis.regressions import correlations, explained, gains, slopes
+from analysis.scales import FEWEST, Answers, Moments, correlation, moments, ratio
+from analysis.surfaces import DIFFERENCE, SURFACE, Surface, fit_surface, gain
+from analysis.words import listing, plural
+
+if TYPE_CHECKING:
+    from analysis.studies import Study
+
+TRIAD = ["product", "service", "price"]
+ITEMS = 6  # quality items at least, and
+GROUP = 2  # items at least in each group of them
+ONE = 0.90  # a heterotrait-monotrait ratio that may reach it is flagged: the two may be one
+GROUPED, SIMULATED = "groups found in half of the customers", "simulated without a weak link"
+RATIO, STRAIGHT = "ratio", "both, straight"
+
+
+# --- What it looks like ---------------------------------------------------------------------------------------------
+
+
+def companions(found: Answers, *, draws: int, seed: int) -> Figure | Text:
+    """How closely each rated side of the firm goes with perceived value."""
+    names = suited(found, outcome="value")[0]
+    made = found.lacks("value") or gathered(found, ["value", *names], draws=draws, seed=seed)
+    if isinstance(made, NotTestable):
+        return say("What goes with value cannot be shown. {}", made.reason)
+    each = [{"label": n.replace("_", " "), **columns(r)} for n, r in correlations(made, "value", names).items()]
+    table = pd.DataFrame(each).sort_values("value", ascending=False, key=abs)
+    return figures.dots(
+        table.drop(columns="note"),
+        name="companions",
+        title=f"Of all that was rated, {table['label'].iloc[0]} goes most closely with value",
+        unit="correlation",
+        x_label="Correlation with perceived value",
+        reference=0.0,
+        reference_label="not at all",
+        caption=f"{plural(made.n, 'questionnaire')} that answer all of it; 95% intervals, customers resampled.",
+    )
+
+
+def lines_of_quality(found: Answers) -> Figure | Text:
+    """How much each dimension of the quality questions holds, beside unrelated questions of the same number."""
+    made = _quality(found, draws=1, seed=0)
+    if isinstance(made, NotTestable):
+        return say("The sides of quality cannot be shown. {}", made.reason)
+    horn = parallel(made, effective=_effective(found))
+    at = np.arange(1, len(made.names) + 1)
+    lines = {"these answers": horn["seen"], "unrelated questions": horn["chance"]}
+    many = plural(horn["count"], "dimension")
+    return figures.sweep(
+        pd.concat([pd.DataFrame({"line": name, "x": at, "y": held}) for name, held in lines.items()]),
+        name="lines-of-quality",
+        title=f"The quality questions span {many} that chance does not explain",
+        x_label="Dimension, largest first",
+        x_unit="count",
+        y_label="Questions' worth of differences that it holds",
+        y_unit="ratio",
+        caption=f"{plural(made.n, 'questionnaire')}; of unrelated questions the 95th percentile (parallel analysis).",
+    )
+
+
+def shapes(surface: Surface | NotTestable, *, seed: int) -> Figure | Text:
+    """How well each way of weighing benefit against sacrifice foretells value."""
+    if isinstance(surface, NotTestable):
+        return say("Benefit and sacrifice cannot be weighed. {}", surface.reason)
+    ways = {DIFFERENCE: "benefit less sacrifice", RATIO: "benefit divided by sacrifice"}
+    ways |= {STRAIGHT: "each with a weight of its own", SURFACE: "any smooth shape"}
+    table = pd.DataFrame(
+        [{"label": words, **columns(gain(surface, of=way, over=way, seed=seed))} for way, words in ways.items()]
+    )
+    best = str(table["label"][int(np.argmax(table["value"]))])
+    return figures.dots(
+        table,
+        name="shapes",
+        title=f"Value is foretold best by {best}"
+        if best != table["label"][3]
+        else "A freer shape foretells value best",
+        unit="gain",
+        x_label="Share of the differences in value that is foretold, out of sample",
+        caption=f"{plural(surface.full.n, 'questionnaire')}; fitted to nine tenths and tried on the last, five times "
+        "over. Benefit is rated quality; sacrifice is an unfair price and effort, half and half.",
+    )
+
+
+# --- Claims ---------------------------------------------------------------------------------------------------------
+
+
+def latent(found: Answers, constructs: Sequence[str], *, refits: int, seed: int) -> Moments | NotTestable:
+    """Correlations of constructs freed of measurement error: a factor each, fitted anew in every resample."""
+    if missing := found.lacks(*constructs):
+        return missing
+    sizes = [len(found.constructs[name]) for name in constructs]
+    if min(sizes) < GROUP:
+        return NotTestable("Measurement error can be told only of constructs with two questions or more.")
+    items = [item for name in constructs for item in found.constructs[name]]
+    made = moments(found.items[items], weight=found.weight, draws=refits, seed=seed)
+    if isinstance(made, NotTestable):
+        return made
+    fits = _fits(made, pattern_of(sizes))
+    if isinstance(fits[0], NotTestable):
+        return fits[0]
+    none = np.full((len(sizes), len(sizes)), np.nan)
+    between = np.array([fit.covariances[0] if isinstance(fit, FactorModel) else none for fit in fits])
+    zero = np.zeros((len(fits), len(sizes)))
+    return Moments(tuple(constructs), made.n, zero[0], between[0], zero[1:], between[1:])
+
+
+def _fits(made: Moments, pattern: np.ndarray) -> list[FactorModel | NotTestable]:
+    return [fit_factors(each, pattern, n=[made.n]) for each in (made.covariance, *made.drawn)]
+
+
+def triad(found: Answers, *, draws: int, refits: int, seed: int) -> dict[str, dict[str, Answer] | NotTestable]:
+    """Readings of V01: slopes of value on product, service and price, and what the three explain."""
+    asked = found.lacks("value", *TRIAD)
+    made = {
+        AS_ANSWERED: asked or gathered(found, ["value", *TRIAD], draws=draws, seed=seed),
+        FREED: latent(found, ["value", *TRIAD], refits=refits, seed=seed),
+    }
+    return {
+        name: each
+        if isinstance(each, NotTestable)
+        else slopes(each, "value", TRIAD) | {"together": explained(each, "value", TRIAD)}
+        for name, each in made.items()
+    }
+
+
+def _effective(found: Answers) -> float:
+    """Respondents that the weights leave, so to speak."""
+    return float(found.weight.sum() ** 2 / (found.weight**2).sum())
+
+
+def _quality(found: Answers, *, draws: int, seed: int) -> Moments | NotTestable:
+    if missing := found.lacks("quality"):
+        return missing
+    if len(items := list(found.constructs["quality"])) < ITEMS:
+        return NotTestable(f"Quality was asked with {plural(len(items), 'question')}; {ITEMS} at least are needed.")
+    return moments(found.items[items], weight=found.weight, draws=draws, seed=seed)
+
+
+def sides(found: Answers, *, refits: int, seed: int) -> dict[str, dict[str, Answer] | NotTestable]:
+    """Readings of V02: dimensions of the quality items, what they add to one factor's fit, and the general factor.
+
+    A random half of the questionnaires says which items go together (Ward's clusters, as many as there are dimensions,
+    or fewer where a cluster would hold one item); the other half is fitted, so that nothing is fitted to itself.
+    """
+    half = np.random.default_rng(seed).permutation(len(found.items)) % 2 == 0
+    whole = _quality(found, draws=refits, seed=seed)
+    first, second = (_quality(found.only(part), draws=refits, seed=seed) for part in (half, ~half))
+    if isinstance(whole, NotTestable) or isinstance(first, NotTestable) or isinstance(second, NotTestable):
+        return {GROUPED: next(part for part in (whole, first, second) if isinstance(part, NotTestable))}
+    # A resample of a sample holds twice the noise, as half the respondents would.
+    horn, chance = parallel(whole, effective=_effective(found)), parallel(whole, effective=_effective(found) / 2)
+    seen = np.linalg.eigvalsh(correlation(whole.drawn))[:, ::-1] > chance["chance"]
+    counts = np.cumprod(seen, axis=1).sum(axis=1)
+    pattern = groups(first.covariance, horn["count"])
+    one, many = (_fits(second, shape) for shape in (np.ones((len(pattern), 1), bool), pattern))
+    fitted = [np.array([getattr(fit, "cfi", np.nan) for fit in fits]) for fits in (one, many)]
+    better = fitted[1] - fitted[0]
+    above = np.array([general(fit) if isinstance(fit, FactorModel) else np.nan for fit in many])
+    readings = {"dimensions": (float(horn["count"]), counts, "count"), "fit": (better[0], better[1:], "fit index")}
+    readings["general"] = (above[0], above[1:], "share")
+    return {
+        GROUPED: {
+            name: bootstrapped(Estimate.from_draws, float(value), drawn, unit=unit, n=whole.n)
+            for name, (value, drawn, unit) in readings.items()
+        }
+    }
+
+
+def groups(covariance: np.ndarray, most: int) -> np.ndarray:
+    """Which item belongs to which of `most` groups, shape (items, groups); fewer where one would hold a single item."""
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
+    apart = squareform(np.sqrt(1 - np.abs(correlation(covariance)).clip(0, 1)), checks=False)
+    tree = linkage(apart, "ward")
+    cuts = (fcluster(tree, many, "maxclust") for many in range(max(most, 1), 0, -1))
+    label = next(cut for cut in cuts if np.bincount(cut)[1:].min() >= GROUP)
+    return label[:, None] == np.unique(label)
+
+
+def _added(
+    table: pd.DataFrame, outcome: str, base: Sequence[str], more: Sequence[str], *, draws: int, seed: int
+) -> Answer:
+    """Gain in out-of-sample R squared when `more` joins `base`."""
+    if len(table) < FEWEST:
+        return NotTestable(f"{plural(len(table), 'questionnaire')} complete, and at least {FEWEST} are needed.")
+    designs = {"base": table[list(base)].to_numpy(), "more": table[[*base, *more]].to_numpy()}
+    weight = table["weight"].to_numpy()
+    return gains(table[outcome].to_numpy(), designs, weight=weight, draws=draws, seed=seed)["more"]
+
+
+def good_name(found: Answers, *, draws: int, seed: int) -> Answer:
+    """V03: what image adds to quality and price in foretelling value."""
+    if missing := found.lacks("image", "value", "quality", "price"):
+        return missing
+    table = found.table(["value", "quality", "price", "image"])
+    return _added(table, "value", ["quality", "price"], ["image"], draws=draws, seed=seed)
+
+
+def closeness(found: Answers, *, refits: int, seed: int) -> Answer:
+    """V04: the correlation of the factors of value and of satisfaction."""
+    made = latent(found, ["value", "satisfaction"], refits=refits, seed=seed)
+    return made if isinstance(made, NotTestable) else correlations(made, "value", ["satisfaction"])["satisfaction"]
+
+
+def told_apart(found: Answers, *, draws: int, seed: int) -> Text:
+    """Whether value and satisfaction are two things at all."""
+    both = ("value", "satisfaction")
+    each = found.lacks(*both) or ratio(found, *(found.constructs[name] for name in both), draws=draws, seed=seed)
+    if isinstance(each, NotTestable):
+        return say("Whether value and satisfaction are two things cannot be told. {}", each.reason)
+    one = "It may reach 0.90, so the questions may ask for one thing under two names."
+    two = "It stays below 0.90: the two are different things that may go together."
+    return say(
+        "Heterotrait-monotrait ratio, near one for one and the same: {}. {}", told(each), (two, one)[each.high >= ONE]
+    )
+
+
+def weak_link(found: Answers, *, draws: int, seed: int) -> dict[str, Answer]:
+    """Readings of V05: what the lowest rating adds to the mean of all, in the answers and where no link is weak.
+
+    Attributes are the constructs that share out the items of quality, else its items. The simulated customers gave the
+    same ratings; their satisfaction adds these up, each with its weight, and what that leaves open is dealt out anew.
+    """
+    if missing := found.lacks("satisfaction", "quality"):
+        return {AS_ANSWERED: missing, SIMULATED: missing}
+    named = [found.constructs[name] for name in parts(found, "quality")]
+    asked = named or [(item,) for item in found.constructs["quality"]]
+    rated = pd.concat([found.score(own) for own in asked], axis=1)
+    if rated.shape[1] < 3:
+        few = NotTestable(f"{plural(rated.shape[1], 'rated attribute')}, and three at least are needed for a weak one.")
+        return {AS_ANSWERED: few, SIMULATED: few}
+    table = pd.DataFrame({"mean": rated.mean(axis=1), "lowest": rated.min(axis=1), "weight": found.weight})
+    table["judged"] = found.score(found.constructs["satisfaction"])
+    whole = (rated.notna().all(axis=1) & table["judged"].notna()).to_numpy()
+    table, design = table[whole], np.column_stack([np.ones(whole.sum()), rated[whole]])
+    added = design @ np.linalg.lstsq(design, table["judged"], rcond=None)[0]
+    dealt = np.random.default_rng(seed).permutation(table["judged"] - added)
+    simulated = table.assign(judged=np.clip(added + dealt, table["judged"].min(), table["judged"].max()))
+    return {
+        name: _added(one, "judged", ["mean"], ["lowest"], draws=draws, seed=seed)
+        for name, one in {AS_ANSWERED: table, SIMULATED: simulated}.items()
+    }
+
+
+def artefact(readings: Mapping[str, Answer]) -> str | None:
+    """Why V05 cannot be decided: the gain shows where no link is weak; None where it does not."""
+    rule: Any = hypotheses.get("V05").rule
+    shown = rule.judge(readings[SIMULATED]).word == SUPPORTED
+    return "Customers simulated without a weak link show the same gain." if shown else None
+
+
+def weighing(found: Answers) -> Surface | NotTestable:
+    """Value over benefit (quality) and sacrifice (an unfair price and effort, half and half), on quality's scale."""
+    if missing := found.lacks("value", "quality", "price", "effort"):
+        return missing
+    table = found.table(["value", "quality", "price", "effort"])
+    low, high = found.ends("quality")
+    for name in ("price", "effort"):
+        least, most = found.ends(name)
+        table[name] = (table[name] - least) / (most - least)
+    table["sacrifice"] = low + (high - low) * (1 - table["price"] + table["effort"]) / 2
+    return fit_surface(
+        table,
+        outcome="value",
+        perception="quality",
+        expectation="sacrifice",
+        sides=0,
+        scale=(low, high),
+        weight="weight",
+    )
+
+
+def difference_over_ratio(surface: Surface | NotTestable, *, seed: int) -> Answer:
+    """V06: how much better the difference foretells value than the ratio."""
+    return surface if isinstance(surface, NotTestable) else gain(surface, of=DIFFERENCE, over=RATIO, seed=seed)
+
+
+def waiting(study: Study, found: Answers, faults: Sequence[str], held: Sequence[str] = (), *, days: int) -> Answer:
+    """V07: slope of value on the delays and faults logged last before the answer.
+
+    Args:
+        study: its table operations holds the log.
+        found: all questionnaires; those of one customer may hang together.
+        faults: columns of the log that are bad when high; their sum counts, each in standard deviations.
+        held: columns held fixed, such as severity and what was done about it.
+        days: between event and answer at most.
+    """
+    if missing := found.lacks("value"):
+        return missing
+    log = study.table("operations").rows.to_pandas() if study.has("operations") else pd.DataFrame()
+    if lacking := [name for name in ("customer_id", "measured_at", *faults, *held) if name not in log]:
+        return NotTestable(f"The study has no log of operations with {listing(lacking)}.")
+    if lacking := [name for name in ("customer_id", "answered_at") if name not in found.who]:
+        return NotTestable(f"Answers cannot be joined to the log without {listing(lacking)}.")
+    asked = found.who.assign(value=found.score(found.constructs["value"]), weight=found.weight)
+    asked = asked.dropna(subset=["customer_id", "answered_at", "value"]).sort_values("answered_at")
+    log = log[["customer_id", "measured_at", *faults, *held]].dropna().sort_values("measured_at")
+    both = pd.merge_asof(
+        asked, log, left_on="answered_at", right_on="measured_at", by="customer_id", tolerance=pd.Timedelta(days=days)
+    ).dropna(subset=["measured_at"])
+    return _grouped_slope(both, faults, held)
+
+
+def _grouped_slope(both: pd.DataFrame, faults: Sequence[str], held: Sequence[str]) -> Answer:
+    """Slope of value on the faults' sum, customers as groups whose answers are alike, with robust errors."""
+    from statsmodels.api import GEE
+    from statsmodels.genmod.cov_struct import Exchangeable, Independence
+
+    if len(both) < FEWEST:
+        return NotTestable(f"{plural(len(both), 'answer')} follow a logged event, and at least {FEWEST} are needed.")
+    logged = both[[*faults, *held]].astype(float)
+    spread = logged.std()
+    if still := [name for name in (*faults, *held) if not spread[name] > 0]:
+        return NotTestable(f"The log says the same of everybody in {listing(still)}.")
+    scaled = (logged - logged.mean()) / spread
+    together, value = scaled[list(faults)].sum(axis=1), both["value"]
+    design = np.column_stack([np.ones(len(both)), together / together.std(), scaled[list(held)]])
+    groups = pd.factorize(both["customer_id"])[0]
+    alike = Exchangeable() if groups.max() + 1 < len(both) else Independence()
+    fit = GEE((value - value.mean()) / value.std(), design, groups, cov_struct=alike, weights=both["weight"]).fit()
+    slope, error = np.asarray(fit.params)[1], np.asarray(fit.bse)[1]
+    return Estimate.normal(float(slope), float(error), unit="slope", n=len(both), method="customers as groups")
+
+
+def ahead(found: Answers, *, draws: int, seed: int) -> Answer:
+    """V08: what our rank among the brands that a customer rates adds to satisfaction in foretelling share of wallet."""
+    if missing := found.lacks("satisfaction", "wallet_share"):
+        return missing
+    if not (rivals := [name for name in found.constructs if name.startswith("rival_")]):
+        return NotTestable("The survey rates no rival: no construct is named rival_ and a name.")
+    if other := [name for name in rivals if found.ends(name) != found.ends("satisfaction")]:
+        return NotTestable(f"{listing(other)} has another scale than satisfaction, so no rank can be told.")
+    ours = found.score(found.constructs["satisfaction"])
+    theirs = pd.DataFrame({name: found.score(found.constructs[name]) for name in rivals})
+    above = theirs.gt(ours, axis=0) + 0.5 * theirs.eq(ours, axis=0)
+    table = pd.DataFrame({"level": ours, "brands": theirs.notna().sum(axis=1), "rank": above.sum(axis=1)})
+    table = table.assign(share=found.score(found.constructs["wallet_share"]), weight=found.weight)
+    rated = table[(table["brands"] > 0) & table.notna().all(axis=1)]
+    return _added(rated, "share", ["level", "brands"], ["rank"], draws=draws, seed=seed)
