@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import date
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,6 +28,7 @@ HISTORY = ["repeats", "last", "observed"]
 TINY, RARE = 1e-300, 1e-15
 # So many places give nine digits; the tests compare with other formulas.
 NODES, BETA_NODES, COUNT_NODES, TIME_NODES = 24, 200, 120, 24
+PIECE = 2048  # rows whose places a processor keeps at hand
 FAR = 40  # later orders count less than e^-40
 Parts = tuple[np.ndarray, np.ndarray, list[np.ndarray]]
 
@@ -86,6 +88,11 @@ def recounted(rows: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     return table
 
 
+def distinct(rows: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
+    """The distinct rows as they first come, and where each row finds its own."""
+    return rows.drop_duplicates(), rows.groupby([*rows], sort=False, dropna=False).ngroup().to_numpy()
+
+
 def history(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The three columns of a table of histories, refused with the first row that cannot be."""
     x, last, end = (rows[name].to_numpy(float) for name in HISTORY)
@@ -125,6 +132,10 @@ class BuyingModel(ABC):
     @abstractmethod
     def _if_there(self, x: np.ndarray, last: np.ndarray, end: np.ndarray, t: Any) -> np.ndarray:
         """Expected orders in the next t of a customer who is still there."""
+
+    def _by(self, x: np.ndarray, last: np.ndarray, end: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """`_if_there`, one row for each of the times."""
+        return np.array([self._if_there(x, last, end, t) for t in times])
 
     @abstractmethod
     def _drawn(self, x: np.ndarray, last: np.ndarray, end: np.ndarray, t: float, random: Any) -> np.ndarray:
@@ -192,16 +203,18 @@ class BuyingModel(ABC):
         """
         far = min(until, FAR / rate) if rate else until
         x, last, end, *terms = self.columns(rows)
-        alike, place = np.unique([x, last * (self.STEPS > 1), end, *terms], axis=1, return_inverse=True)
-        (x, last, end), model = alike[:3], self.at(*alike[3:])
-        total = model._if_there(x, last, end, far) * math.exp(-rate * far)
-        for part, share in zip(*_between_0_and_1(TIME_NODES), strict=True) if rate else ():
-            # Places crowd near 0, where the number of orders bends most.
-            t = far * part**4
-            total += model._if_there(x, last, end, t) * math.exp(-rate * t) * rate * 4 * far * part**3 * share
+        alike, place = distinct(pd.DataFrame(np.transpose([x, last * (self.STEPS > 1), end, *terms])))
+        x, last, end, *terms = alike.to_numpy().T
+        model = self.at(*terms)
+        # Places crowd near 0, where the number of orders bends most.
+        places, shares = _between_0_and_1(TIME_NODES) if rate else (np.empty(0), np.empty(0))
+        times = far * np.append(places, 1) ** 4
+        counts = np.exp(-rate * times) * np.append(rate * 4 * far * places**3 * shares, 1)
+        total = counts @ model._by(x, last, end, times)
         return self.alive(rows) * total[place]
 
 
+@cache
 def _between_0_and_1(n: int) -> tuple[np.ndarray, np.ndarray]:
     """Gauss–Legendre places and shares."""
     places, shares = np.polynomial.legendre.leggauss(n)
@@ -301,6 +314,10 @@ class BGNBD(BuyingModel):
 
         return _beta_mean(self.a, stayed, orders)
 
+    def _by(self, x: np.ndarray, last: np.ndarray, end: np.ndarray, times: np.ndarray) -> np.ndarray:
+        # All times at once: finding the places of the mean costs more than what is done at each.
+        return super()._by(x, last, end, times) if self.STEPS > 1 else self._if_there(x, last, end, times[:, None])
+
     def _drawn(self, x: np.ndarray, last: np.ndarray, end: np.ndarray, t: float, random: Any) -> np.ndarray:
         waiting = np.cumsum(self._waiting(x, last, end), axis=0)
         begun = (random.random(len(x)) * waiting[-1] > waiting[:-1]).sum(axis=0)
@@ -313,7 +330,7 @@ def _beta_mean(a: float, b: np.ndarray, of: Callable[[np.ndarray], np.ndarray]) 
     """Mean of a smooth function of p ~ Beta(a, b), for each b: equal steps on a stretched scale of log odds."""
     middle, width = np.log(a / b), np.sqrt((a + b) / (a * b))
     reach = math.asinh(max(10, 45 / (min(np.min(a), b.min()) * width.min())))
-    total, weight = np.zeros_like(b), np.zeros_like(b)
+    total = weight = np.zeros(())
     highest = a * middle - (a + b) * np.logaddexp(0, middle)
     for step in np.linspace(-reach, reach, BETA_NODES):
         odds = middle + width * math.sinh(step)
@@ -353,15 +370,24 @@ class ParetoNBD(BuyingModel):
 
     def parts(self, x: np.ndarray, last: np.ndarray, end: np.ndarray, *_: np.ndarray) -> Parts:
         """The moment of leaving is integrated out, on a log scale: the printed 2F1 has no closed slopes."""
-        (r, alpha, s, beta), digamma, gammaln = vars(self).values(), scipy.special.digamma, scipy.special.gammaln
+        columns = np.array(np.broadcast_arrays(x, last, end, *vars(self).values()))
+        flat, shape = columns.reshape(7, -1), columns.shape[1:]
+        pieces = [self._piece(*flat[:, start : start + PIECE]) for start in range(0, flat.shape[1] or 1, PIECE)]
+        value, odds, slopes = zip(*pieces, strict=True)
+        parts = (np.concatenate(part).reshape(shape) for part in (value, odds, *zip(*slopes, strict=True)))
+        return next(parts), next(parts), [*parts]
+
+    @staticmethod
+    def _piece(x: Any, last: Any, end: Any, r: Any, alpha: Any, s: Any, beta: Any) -> Parts:
+        digamma, gammaln = scipy.special.digamma, scipy.special.gammaln
         buys, least = r + x, np.minimum(alpha, beta)
         # The chance of the same history falls at least this fast from the last order on, so it may be over early.
         fall = np.maximum((buys / (alpha + last) + (s + 1) / (beta + last)) * (least + last) - 1, 1e-9)
         width = np.minimum(np.log((least + end) / (least + last)), 40 / fall)
         places, shares = (found[:, None] for found in _between_0_and_1(NODES))
-        left = (least + last) * np.exp(width * places)
-        gone, moment = np.arange(NODES + 1)[:, None] > 0, np.vstack([end, left - least])
-        weight = np.vstack([np.zeros_like(x), np.log(s * shares * width * left + TINY)])
+        further, near = width * places, least + last
+        gone, moment = np.arange(NODES + 1)[:, None] > 0, np.vstack([end, near * np.exp(further) - least])
+        weight = np.vstack([np.zeros_like(x), np.log(s * width * near + TINY) + np.log(shares) + further])
         to_a, to_b = np.log(alpha + moment), np.log(beta + moment)
         known = gammaln(buys) - gammaln(r) + r * np.log(alpha) + s * np.log(beta)
         return _settled(

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.buying import HISTORY, WEEK, BuyingModel, history
+from analysis.buying import HISTORY, WEEK, BuyingModel, distinct, history
 from analysis.customers import YEAR, Purchases
 from analysis.estimates import Answer, Estimate, NotTestable
 from analysis.fits import Fit, around, fit_buying, spread
@@ -206,7 +206,7 @@ def appraise(
             return part
     assert isinstance(fit, Fit)
     assert isinstance(order, OrderValue)
-    known, place = _histories(rows)
+    known, place = distinct(rows[HISTORY])
     moves = np.vstack([fit.influence(*history(known))[:, place], order.influence])
     directions = spread((moves * rows["weight"].to_numpy()) @ moves.T)
     return _valued(people, rows, fit, order, terms, directions[:, directions.any(axis=0)])
@@ -218,13 +218,8 @@ def _valued(
     return Valuation(people, rows, fit, order, terms, directions, _lines(rows, fit, order, terms, directions))
 
 
-def _histories(rows: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
-    """The distinct histories, and where each row finds its own."""
-    return rows[HISTORY].drop_duplicates(), rows.groupby(HISTORY, sort=False).ngroup().to_numpy()
-
-
 def _lines(rows: pd.DataFrame, fit: Fit, order: OrderValue | None, terms: Terms, directions: np.ndarray) -> np.ndarray:
-    (known, place), lines, own = _histories(rows), [], len(fit.covariance)
+    (known, place), lines, own = distinct(rows[HISTORY]), [], len(fit.covariance)
     rate = terms.rate if order or math.isinf(terms.weeks) else 0.0
     for move in (np.zeros(len(directions)), *STEP * directions.T):
         line = fit.moved(move[:own]).discounted(known, rate=rate, until=terms.weeks)[place]
