@@ -341,6 +341,45 @@ def _agreement(one: np.ndarray, other: np.ndarray, over_time: bool) -> float:
     return float(a @ b) / size if size else math.nan
 
 
+@gated
+def panel_growth(study: Study, *, change: float) -> Estimate:
+    """Relative change of a branch's profit in the period after its retention was higher by `change` (R01, R02).
+
+    Each branch is compared with itself, and each period with the average of all branches in it (fixed effects of
+    both); errors by branch. Retention that follows profit, or moves with something else, is not told apart.
+
+    Args:
+        study: its table units holds unit, period, retention and profit.
+        change: of the retention rate, as a share.
+    """
+    from scipy.special import stdtrit
+
+    rows = _rows(study, "units", "unit", "period", "retention", "profit").to_pandas().sort_values(["unit", "period"])
+    rows["retention"] = rows.groupby("unit")["retention"].shift()
+    known = rows.dropna(subset=["retention", "profit"])
+    known = known[known.groupby("unit")["period"].transform("size") >= 2]
+    n = known["unit"].nunique()
+    told = f"{plural(n, 'branch', 'branches')} have profit in two periods after one with retention"
+    need(n >= FEWEST_UNITS, f"{told}; {FEWEST_UNITS} are needed.")
+    mean = float(known["profit"].mean())
+    need(mean > 0, "The branches make no profit on average, so no growth can be told.")
+    effects = [pd.get_dummies(known[name], drop_first=name == "period") for name in ("unit", "period")]
+    fixed = np.column_stack([effect.to_numpy(float) for effect in effects])
+    both = known[["retention", "profit"]].to_numpy(float)
+    moved, gained = (both - fixed @ np.linalg.lstsq(fixed, both, rcond=None)[0]).T
+    need(np.ptp(moved) > 1e-9, "Retention does not vary within branches beyond what all of them share.")
+    slope = moved @ gained / (moved @ moved)
+    scores = pd.Series(moved * (gained - slope * moved)).groupby(known["unit"].to_numpy()).sum()
+    se = math.sqrt((scores**2).sum() * n / (n - 1)) / (moved @ moved)
+    return Estimate(
+        slope * change / mean,
+        "growth",
+        n,
+        lambda p: float((slope + stdtrit(n - 1, p) * se) * change / mean),
+        "fixed effects of branch and period, errors by branch",
+    )
+
+
 # --- for tables ---------------------------------------------------------------------------------------------------
 
 
