@@ -58,6 +58,7 @@ ROWS = (
         gates=UNITS,
         pitfalls=("contracts and inertia hold customers too",),
         origin="A common indicator; no single source",
+        notebook="33_one_index_or_many",
         article=("A3",),
     ),
     Hypothesis(
@@ -104,6 +105,7 @@ ROWS = (
         gates=EVENTS,
         pitfalls=("most of the dissatisfied leave without a word", "easier ways to complain raise complaints"),
         origin="de Matos, Henrique & Rossi 2007 on recovery: it mends satisfaction, not repurchase",
+        notebook="33_one_index_or_many",
         article=("A3",),
     ),
     Hypothesis(
@@ -128,6 +130,7 @@ ROWS = (
         gates=ANSWERS + " At least three items.",
         pitfalls=(NON_RESPONSE, CEILING, "asking by telephone and on paper gives different answers"),
         origin="Psychometric practice: McDonald 1999 on omega",
+        notebook="33_one_index_or_many",
         article=("A3",),
     ),
     Hypothesis(
@@ -154,6 +157,7 @@ ROWS = (
         gates="At least 100 answers in each group.",
         pitfalls=("industries weigh the parts differently", "a mean differs by how the scale is used"),
         origin="Fornell and others 1996; Cheung & Rensvold 2002 for the limit of 0.01",
+        notebook="33_one_index_or_many",
         article=("A3",),
     ),
     Hypothesis(
@@ -190,6 +194,7 @@ ROWS = (
         gates=ANSWERS + " At least four of the indicators for the same customers.",
         pitfalls=("indicators of customers and of branches do not mix",),
         origin="No single source",
+        notebook="33_one_index_or_many",
         article=("A3",),
     ),
 )

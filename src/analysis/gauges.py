@@ -1,0 +1,407 @@
+"""One index or many gauges: how good the scales are, the satisfaction index with its paths, and what indicators share.
+
+Claims I03 (by `economics.correlations`), I05, I06, I07 and I08.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+import pandas as pd
+
+from analysis import figures
+from analysis.afterwards import Afterwards
+from analysis.customers import purchases
+from analysis.drivers import QUADRANTS, quadrants
+from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, in_brief, told
+from analysis.exhibits import Figure, Table, Text, say
+from analysis.factors import Equal, fit_factors, parallel, pattern_of
+from analysis.hazards import CoxModel, cox
+from analysis.lifetimes import lifetimes
+from analysis.milestones import AFTER, BEFORE, split
+from analysis.motives import gathered
+from analysis.paths import ECSI, PathFit, PathModel, Scheme, fit_paths
+from analysis.scales import (
+    FEWEST,
+    LEVELS,
+    Answers,
+    correlation,
+    distinctness,
+    moments,
+    omega,
+    quality_table,
+    reliability,
+)
+from analysis.tables import TableError
+from analysis.words import MISSING, listing, plural, quantity, with_interval
+
+if TYPE_CHECKING:
+    from analysis.studies import Study
+
+OF_INDEX = tuple(dict.fromkeys(name for path in ECSI for name in path))
+SAME = 0.90  # a heterotrait-monotrait ratio that may reach it tells of one construct
+SHOWN = 8  # pairs in the figure
+FEWEST_GAUGES, FEWEST_ITEMS = 4, 3  # for asking whether they are one
+LARGEST = 20  # times as much as one customer that somebody may count, weighted for who answers
+SAID = ("satisfaction", "recommend", "feedback")
+ALL, ASKED_ALL = "all indicators", "without feedback"
+ALONE, WHOLE = "satisfaction alone", "all scales of the index"
+COMPLAINED, FROM_THEN = "complained", "from the first complaint on"
+
+
+# --- How good the scales are ----------------------------------------------------------------------------------------
+
+
+def examined(found: Answers, *, most: int) -> list[str]:
+    """Constructs of the index, then others of several items, as long as no two share an item; `most` at most."""
+    several = [name for name, own in found.constructs.items() if len(own) > 1 and name not in LEVELS]
+    chosen: dict[str, set[str]] = {}
+    for name in dict.fromkeys([*OF_INDEX, *several]):
+        own = set(found.constructs.get(name, ()))
+        if own and not any(own & others for others in chosen.values()):
+            chosen[name] = own
+    return list(chosen)[:most]
+
+
+def quality(found: Answers, names: Sequence[str], *, draws: int, seed: int) -> Table:
+    """Reliability of each scale with intervals, and how many answers stand at its very top."""
+    table = quality_table(found, names, draws=draws, seed=seed)
+    rows = pd.DataFrame({"scale": table["construct"].str.replace("_", " "), "items": table["items"]})
+    for what in ("omega", "alpha", "variance extracted"):
+        ends = table[[what, f"{what} low", f"{what} high"]].itertuples(index=False)
+        rows[what] = [
+            with_interval(value, low, high, "correlation") if low == low else MISSING for value, low, high in ends
+        ]
+    return Table(
+        name="scales",
+        title="How good the scales are",
+        rows=rows.assign(top=table["at_the_top"]),
+        units={"top": "share"},
+        headings={"top": "answers at the very top"},
+        caption="Omega and alpha: the share of a score that is not noise, by two ways of reckoning; .70 is the usual "
+        "demand. Variance extracted: how much of its items its common core explains; .50 is usual. Intervals of 95%; "
+        "a scale of one item has none.",
+    )
+
+
+def distinct(found: Answers, names: Sequence[str], *, draws: int, seed: int) -> Figure | Text:
+    """Which scales may be one: the closest pairs with their intervals."""
+    table = distinctness(found, names, draws=draws, seed=seed)
+    if table.empty or table["value"].isna().all():
+        return say("There are no two scales here that could be one.")
+    table = table.assign(label=(table.pop("first") + " and " + table.pop("second")).str.replace("_", " "))
+    table, one = table.sort_values("value", ascending=False), int((table["high"] >= SAME).sum())
+    return figures.dots(
+        table.head(SHOWN),
+        name="distinctness",
+        title=f"{plural(len(table), 'pair')} of scales, {one or 'none'} of which may be one and the same"
+        + f", first of all {table['label'].iloc[0]}" * bool(one),
+        unit="correlation",
+        x_label="How alike two scales are, measurement error taken out (HTMT)",
+        reference=SAME,
+        reference_label="from here on they may be one",
+        caption=f"The {min(SHOWN, len(table))} most alike; 95% intervals. A pair may be one where its interval reaches "
+        "the line.",
+    )
+
+
+def dimensions(found: Answers, names: Sequence[str], *, draws: int, seed: int) -> Text:
+    """One factor against one for each scale, and how many stand out from chance, in sentences."""
+    several = [name for name in names if len(found.constructs[name]) > 1]
+    made = moments(
+        found.items[[item for name in several for item in found.constructs[name]]], weight=found.weight, draws=1
+    )
+    if isinstance(made, NotTestable) or len(several) < 2:
+        return say("Whether one factor is enough cannot be told. {}", getattr(made, "reason", "One scale is not two."))
+    sizes, seen = [len(found.constructs[name]) for name in several], parallel(made, draws=draws, seed=seed)
+    each = [fit_factors(made.covariance, pattern_of(by), n=[made.n]) for by in (sizes, [sum(sizes)])]
+    fits = [fit.reason if isinstance(fit, NotTestable) else quantity(fit.cfi, "fit index") for fit in each]
+    return say(
+        "With a factor for each of the {} scales, the model fits {} items to a degree of {} (comparative fit index, 1 "
+        "is perfect, .95 good); with one factor for all: {}. {} out from what unrelated items would show by chance. "
+        "(Footnote: a single component holds {} of all variance. That is Harman's old check for a common method; it "
+        "detects little, so nothing is built on it.)",
+        len(several), sum(sizes), *fits, plural(seen["count"], "dimension stands", "dimensions stand"),
+        quantity(seen["seen"][0] / sum(sizes), "share"),
+    )  # fmt: skip
+
+
+def shared_method(found: Answers, names: Sequence[str], *, marker: str, draws: int, seed: int) -> Table | Text:
+    """Correlations with satisfaction, as answered and less what a marker shares with it (Lindell & Whitney 2001)."""
+    others = [name for name in names if name not in ("satisfaction", marker)]
+    made = found.lacks("satisfaction", marker) or gathered(
+        found, ["satisfaction", marker, *others], draws=draws, seed=seed
+    )
+    if isinstance(made, NotTestable):
+        why = (
+            made.reason
+            if marker
+            else "The parameter marker takes a construct that has nothing to do with satisfaction, and none was named."
+        )
+        return say("What the way of asking adds to all correlations is not known: read them as upper bounds. {}", why)
+    r = correlation(np.concatenate([made.covariance[None], made.drawn]))[:, 0]
+    base, rows = np.clip(r[:, 1:2], 0, None), {"scale": [name.replace("_", " ") for name in others]}
+    for way, of in {"as answered": r, "less the marker": (r - base) / (1 - base)}.items():
+        each = [bootstrapped(Estimate.from_draws, one[0], one[1:], unit="correlation", n=made.n) for one in of.T[2:]]
+        rows[way] = [in_brief(answer) for answer in each]
+    return Table(
+        name="common-method",
+        title="Correlation with satisfaction, with and without what the way of asking may add",
+        rows=pd.DataFrame(rows),
+        caption=f"Marker: {marker.replace('_', ' ')}, whose correlation with satisfaction is "
+        f"{quantity(r[0, 1], 'correlation')}; one below zero takes nothing off. 95% intervals.",
+    )
+
+
+# --- The index ------------------------------------------------------------------------------------------------------
+
+
+def fitted(found: Answers, *, scheme: Scheme, draws: int, seed: int) -> PathFit | NotTestable:
+    """The path model of the European index on the constructs that the survey has."""
+    links = [path for path in ECSI if set(path) <= set(found.constructs)]
+    if not any("satisfaction" in path for path in links):
+        others = [name for name in OF_INDEX if name != "satisfaction"]
+        return NotTestable(
+            f"An index takes satisfaction and one at least of {listing(others, 'or').replace('_', ' ')}."
+        )
+    blocks = {name: found.constructs[name] for name in OF_INDEX if any(name in path for path in links)}
+    try:
+        model = PathModel(blocks, links, found.scale, scheme=scheme)
+    except TableError as error:
+        return NotTestable(str(error))
+    return fit_paths(model, found.items, weight=found.weight, draws=draws, seed=seed)
+
+
+def effects(fit: PathFit, target: str) -> Figure | Text:
+    """What acts on a construct: in all, directly, and by way of others."""
+    found, spoken = fit.effects().query("effect == @target"), target.replace("_", " ")
+    parts = []
+    for kind, way in {"total": "in all", "direct": "directly", "indirect": "by way of others"}.items():
+        renamed = {kind: "value", f"{kind} low": "low", f"{kind} high": "high"}
+        part = found.rename(columns=renamed)[["cause", *renamed.values()]].assign(section=way)
+        parts.append(part[part["value"] != 0])
+    rows = pd.concat(parts).assign(label=lambda t: t.pop("cause").str.replace("_", " "))
+    return figures.dots(
+        rows,
+        name=f"effects-on-{spoken.replace(' ', '-')}",
+        title=f"{rows.sort_values('value')['label'].iloc[-1].capitalize()} goes most with {spoken}, all ways together",
+        unit="slope",
+        x_label=f"Standard deviations of {spoken} for one of the cause",
+        reference=0.0,
+        caption=f"The direct causes explain {told(fit.explained(target))} of the differences in {spoken}. The arrows "
+        "are assumed, not shown. 95% intervals.",
+    )
+
+
+def priorities(fit: PathFit, target: str = "satisfaction") -> Table | Text:
+    """Where each construct stands by importance for the target and by its own index."""
+    mapped = fit.priorities(target)
+    if isinstance(mapped, NotTestable) or len(mapped[0]) < 2:
+        return say(
+            "There is no map of priorities. {}", getattr(mapped, "reason", "One construct has no other beside it.")
+        )
+    placed = quadrants(*mapped, n=fit.n)
+    rows: dict[str, Any] = {"construct": placed["attribute"].str.replace("_", " ")}
+    for what, unit in {"importance": "ratio", "performance": "score points"}.items():
+        ends = placed[[what, f"{what} low", f"{what} high"]].itertuples(index=False)
+        rows[what] = [with_interval(value, low, high, unit) for value, low, high in ends]
+    chances = placed[list(QUADRANTS)]
+    return Table(
+        name="priorities",
+        title=f"Where to begin: importance for {target} against the index of each construct",
+        rows=pd.DataFrame(rows | {"place": chances.idxmax(axis=1), "chance": chances.max(axis=1)}),
+        units={"chance": "probability"},
+        headings={"performance": "index"},
+        caption=f"Importance: points of {target} that go with one point of the construct, in all. Place: the "
+        "quarter of the map into which it falls most often, parted at the means; chance: how often. 95% intervals.",
+    )
+
+
+def answer(found: Answers, fit: PathFit, *, seed: int) -> Text:
+    """The index with its interval, and how far it and the paths move with the scheme of weighing."""
+    fits = [fitted(found, scheme=scheme, draws=1, seed=seed) for scheme in get_args(Scheme)]
+    known = [each for each in fits if isinstance(each, PathFit)]
+    values = [each.index("satisfaction") for each in known]
+    return say(
+        "The satisfaction index is {} of 100, from {}. Between the three usual schemes of weighing (centroid, "
+        "factorial, path) it moves by {} points, and no path by more than {}.",
+        told(fit.index("satisfaction")),
+        plural(fit.n, "complete questionnaire"),
+        quantity(np.ptp([each.value for each in values if isinstance(each, Estimate)] or [np.nan]), "score points"),
+        quantity(np.ptp([each.direct[0] for each in known], axis=0).max(), "slope"),
+    )
+
+
+# --- Claims ---------------------------------------------------------------------------------------------------------
+
+
+def warned(lab: Study, *, complaint: str, ways: str = "") -> dict[str, Answer]:
+    """Readings of I05: leaving after a complaint over leaving without one, also apart by the ways to complain.
+
+    Args:
+        lab: the study.
+        complaint: kind of contact that counts.
+        ways: covariate of the contracts by which ways to complain differ; empty for none.
+    """
+    import ibis
+
+    if missing := [name for name in ("contacts", "subscriptions") if not lab.has(name)]:
+        return {FROM_THEN: NotTestable(f"The study has no table {listing(missing)}.")}
+    contacts, contracts = lab.table("contacts").rows, lab.table("subscriptions")
+    if not contracts.has("started_at"):
+        return {FROM_THEN: NotTestable("The contracts have no dates, so nobody knows what came before the complaint.")}
+    contacts = contacts.filter(contacts.kind == complaint)
+    events = contacts.select("customer_id", at=contacts.contacted_at.date(), state=ibis.literal(AFTER))
+    parts = {FROM_THEN: contracts}
+    for word in sorted(contracts.rows[ways].execute().dropna().unique()) if ways else ():
+        parts[f"{ways} {word}"] = replace(contracts, rows=contracts.rows.filter(contracts.rows[ways] == word))
+    return {
+        name: _after_over_before(
+            cox(lifetimes(split(part, events, name=COMPLAINED), by=[COMPLAINED]), covariates=[COMPLAINED])
+        )
+        for name, part in parts.items()
+    }
+
+
+def _after_over_before(model: CoxModel | NotTestable) -> Answer:
+    if isinstance(model, NotTestable):
+        return model
+    term = model.table.iloc[0]
+    way = -1 if term["term"].startswith(BEFORE) else 1
+    value, error = float(np.exp(way * term["coefficient"])), float(term["error"])
+    return Estimate.log_normal(value, error, unit="hazard ratio", n=model.customers, events=model.leavers)
+
+
+def trustworthy(lab: Study, found: Answers, *, draws: int, seed: int, **orders: str) -> dict[str, Answer] | NotTestable:
+    """Parts of I06: how reliable satisfaction is, and how far weighing for who answers moves its mean.
+
+    Args:
+        lab: the study, for its orders.
+        found: all questionnaires.
+        draws, seed: of the resamples of customers.
+        orders: `returns` and `order` as of `customers.purchases`.
+    """
+    if missing := found.lacks("satisfaction"):
+        return missing
+    sure: Answer = NotTestable(f"Satisfaction was asked with fewer than {FEWEST_ITEMS} items.")
+    if len(found.constructs["satisfaction"]) >= FEWEST_ITEMS:
+        sure = reliability(found.latest(), "satisfaction", draws=draws, seed=seed)["omega"]
+    sure = replace(sure, unit="share") if isinstance(sure, Estimate) else sure
+    return {"reliability": sure, "response": _weighed_for_response(lab, found, draws, seed, orders)}
+
+
+def _weighed_for_response(lab: Study, found: Answers, draws: int, seed: int, orders: Mapping[str, str]) -> Answer:
+    """Mean satisfaction at the first wave, weighted by how rarely such customers answer, minus as it is."""
+    from statsmodels.api import GLM, add_constant, families
+
+    if not (lab.has("orders") and {"customer_id", "answered_at", "wave"} <= set(found.who)):
+        return NotTestable("Who stays silent is seen from orders before a wave of which customer and day are known.")
+    once = found.only(found.who["wave"] == found.who.sort_values("answered_at")["wave"].iloc[0]).latest()
+    day, bought = once.who["answered_at"].min(), purchases(lab.table("orders"), **orders).rows
+    before = bought.filter(bought.ordered_on < day.date()).group_by("customer_id")
+    past = before.agg(times=bought.opens.sum(), spent=bought.value.sum(), last=bought.ordered_on.max()).to_pandas()
+    said = pd.DataFrame({"satisfaction": once.score(once.constructs["satisfaction"]), "weight": once.weight})
+    past = past.merge(said.set_index(once.who["customer_id"]), how="left", left_on="customer_id", right_index=True)
+    answered = past["satisfaction"].notna().to_numpy()
+    weight = past["weight"].fillna(1.0).to_numpy()
+    ways = [np.ones(len(past)), np.ones(len(past))]
+    if 0 < answered.sum() < len(past):
+        silent = (day - pd.to_datetime(past["last"])).dt.days
+        known = np.log1p(np.column_stack([past["times"], past["spent"].astype(float).clip(0), silent]))
+        chance = GLM(answered.astype(float), add_constant(known), family=families.Binomial()).fit().fittedvalues
+        ways[0] = 1 / np.maximum(chance, 1 / LARGEST)
+    to, plain = (moments(past[["satisfaction"]], weight=weight * way, draws=draws, seed=seed) for way in ways)
+    if isinstance(to, NotTestable) or isinstance(plain, NotTestable):
+        return to if isinstance(to, NotTestable) else NotTestable("The answers cannot be weighed.")
+    spread = float(np.sqrt(plain.covariance[0, 0]))
+    gap, drawn = ((a - b)[..., 0] / spread for a, b in ((to.mean, plain.mean), (to.drawn_means, plain.drawn_means)))
+    return bootstrapped(Estimate.from_draws, float(gap), drawn, unit="sd", n=plain.n)
+
+
+def comparable(found: Answers, names: Sequence[str], *, refits: int, seed: int) -> dict[str, Answer] | NotTestable:
+    """Parts of I07: what the comparative fit loses when all groups share loadings, and then intercepts too.
+
+    Args:
+        found: one questionnaire a customer; groups are units of `FEWEST` complete ones or more.
+        names: constructs of the measurement model, a factor each.
+        refits: resamples within the groups; the model is fitted three times in each.
+        seed: of the resamples.
+    """
+    if missing := found.lacks(*names):
+        return missing
+    items = [item for name in names for item in found.constructs[name]]
+    if len(items) < FEWEST_ITEMS or "unit" not in found.who:
+        return NotTestable(f"It takes {FEWEST_ITEMS} items and a column unit that names the group of each answer.")
+    unit = found.who["unit"].where(found.items[items].notna().all(axis=1).to_numpy())
+    sizes = unit.value_counts()
+    each = [found.only(unit == group) for group in sorted(sizes.index[sizes >= FEWEST])]
+    if len(each) < 2:
+        return NotTestable(f"{plural(len(each), 'group')} of {FEWEST} complete answers or more; two are needed.")
+    made = [
+        moments(group.items[items], weight=group.weight, draws=refits, seed=seed + k) for k, group in enumerate(each)
+    ]
+    if refused := next((group for group in made if isinstance(group, NotTestable)), None):
+        return refused
+    of: list[Any] = made
+    shapes, n = pattern_of([len(found.constructs[name]) for name in names]), [group.n for group in of]
+    covariances = np.stack([np.concatenate([group.covariance[None], group.drawn]) for group in of], axis=1)
+    means = np.stack([np.vstack([group.mean, group.drawn_means]) for group in of], axis=1)
+    steps: tuple[Equal, ...] = get_args(Equal)
+    fits = [
+        [getattr(fit_factors(one, shapes, n=n, means=mean, equal=step), "cfi", np.nan) for step in steps]
+        for one, mean in zip(covariances, means, strict=True)
+    ]
+    losses = -np.diff(fits, axis=1)
+    return {
+        part: bootstrapped(Estimate.from_spread, float(lost[0]), lost[1:], unit="fit index", n=sum(n))
+        for part, lost in zip(("loadings", "intercepts"), losses.T, strict=True)
+    }
+
+
+def gauges(once: Answers, did: Mapping[str, Afterwards | NotTestable]) -> pd.DataFrame:
+    """The indicators of the same customers, more always being better.
+
+    Args:
+        once: one questionnaire a customer.
+        did: "orders", "referrals" and "contacts" around these questionnaires (see `afterwards.in_study`); counted as
+            logarithms, and complaints turned round.
+    """
+    who = once.who.get("customer_id", pd.Series(range(len(once.items))))
+    said = {name: once.score(once.constructs[name]) for name in SAID if name in once.constructs}
+    table = pd.DataFrame(said).set_axis(who, axis=0)
+    for name, around in did.items():
+        if isinstance(around, Afterwards):
+            times = np.log1p(around.did["before"].to_numpy(float) + around.did["after"].to_numpy(float))
+            table[name] = pd.Series(-times if name == "contacts" else times, around.answers.who["customer_id"])
+    return table
+
+
+def one_thing(table: pd.DataFrame, *, refits: int, seed: int) -> dict[str, dict[str, Answer] | NotTestable]:
+    """Readings of I08 over a table of `gauges`: fit and share of one factor, and how many dimensions there are.
+
+    Where one factor fits, omega is the hierarchical one; where it does not, the rule refuses by its other parts.
+    """
+    each = {ALL: table, ASKED_ALL: table.drop(columns="feedback", errors="ignore")}
+    return {name: _one_factor(of, refits, seed) for name, of in each.items()}
+
+
+def _one_factor(table: pd.DataFrame, refits: int, seed: int) -> dict[str, Answer] | NotTestable:
+    if table.shape[1] < FEWEST_GAUGES:
+        known = listing([*map(str, table.columns)]) or "nothing"
+        return NotTestable(f"Of the same customers {known} is known, and {FEWEST_GAUGES} indicators are needed.")
+    made = moments(table, draws=refits, seed=seed)
+    if isinstance(made, NotTestable):
+        return made
+    stack = np.concatenate([made.covariance[None], made.drawn])
+    shape, by_chance = pattern_of([table.shape[1]]), parallel(made, seed=seed)["chance"]
+    beyond = np.linalg.eigvalsh(correlation(stack))[:, ::-1] > by_chance
+    many = np.argmin(np.column_stack([beyond, np.zeros(len(stack))]), axis=1).astype(float)
+    fits = np.array([getattr(fit_factors(one, shape, n=[made.n]), "cfi", np.nan) for one in stack])
+    found = {"fit": (fits, "fit index"), "general": (omega(correlation(stack)), "share"), "dimensions": (many, "count")}
+    return {
+        part: bootstrapped(Estimate.from_draws, float(values[0]), values[1:], unit=unit, n=made.n)
+        for part, (values, unit) in found.items()
+    }
