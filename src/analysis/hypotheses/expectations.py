@@ -59,6 +59,7 @@ ROWS = (
         pitfalls=(REGRESSION + ", which looks like learning", "gap and regressor share the earlier expectation"),
         origin="Boulding and others 1993; Johnson, Anderson & Fornell 1995; Rust and others 1999",
         article=("A4",),
+        notebook="36_where_expectations_come_from",
     ),
     Hypothesis(
         id="E02",
@@ -74,6 +75,7 @@ ROWS = (
         pitfalls=("people guess what the survey wants to hear",),
         origin="Zeithaml, Berry & Parasuraman 1993: explicit and implicit promises",
         article=("A4",),
+        notebook="36_where_expectations_come_from",
     ),
     Hypothesis(
         id="E03",
@@ -98,6 +100,7 @@ ROWS = (
         pitfalls=("one good impression colours all ratings",),
         origin="Boulding and others 1993: should and will act in opposite directions",
         article=("A4",),
+        notebook="36_where_expectations_come_from",
     ),
     Hypothesis(
         id="E04",
@@ -113,6 +116,7 @@ ROWS = (
         pitfalls=("logged performance varies too little", "mood and language colour ratings"),
         origin="Contested; no single source",
         article=("A4",),
+        notebook="36_where_expectations_come_from",
     ),
     Hypothesis(
         id="E05",
@@ -148,6 +152,7 @@ ROWS = (
         pitfalls=(DIFFERENCE_SCORE, "in a small sample that a constraint survives says little"),
         origin="Parasuraman, Zeithaml & Berry 1988; against it Cronin & Taylor 1992, Teas 1993, Brown and others 1993",
         article=("A4",),
+        notebook="31_expectations_and_satisfaction",
     ),
     Hypothesis(
         id="E06",
@@ -168,6 +173,7 @@ ROWS = (
         pitfalls=("an unreliable perception alone makes expectation look useful", CEILING),
         origin="Parasuraman, Zeithaml & Berry 1994 against Cronin & Taylor 1992",
         article=("A4",),
+        notebook="31_expectations_and_satisfaction",
     ),
     Hypothesis(
         id="E07",
@@ -190,6 +196,7 @@ ROWS = (
         pitfalls=(BY_DEFINITION + ": two columns side by side force the order, so the layout must vary",),
         origin="Parasuraman, Berry & Zeithaml 1991; Zeithaml, Berry & Parasuraman 1993",
         article=("A4",),
+        notebook="31_expectations_and_satisfaction",
     ),
     Hypothesis(
         id="E08",
@@ -205,6 +212,7 @@ ROWS = (
         pitfalls=(ONE_SOURCE + ", on one page and one scale",),
         origin="Zeithaml, Berry & Parasuraman 1993",
         article=("A4",),
+        notebook="36_where_expectations_come_from",
     ),
     Hypothesis(
         id="E09",
@@ -235,6 +243,7 @@ ROWS = (
         pitfalls=("levels and perception share the respondent's error", "few answers lie outside", REGRESSION),
         origin="Berry & Parasuraman 1991; Johnston 1995",
         article=("A4",),
+        notebook="31_expectations_and_satisfaction",
     ),
     Hypothesis(
         id="E10",
@@ -261,6 +270,7 @@ ROWS = (
         pitfalls=("many combinations of staff and day hold a single rating",),
         origin="The literature on services marketing; no single source",
         article=("A4",),
+        notebook="36_where_expectations_come_from",
     ),
     Hypothesis(
         id="E11",
@@ -283,6 +293,7 @@ ROWS = (
         pitfalls=(ONE_SOURCE,),
         origin="Zeithaml, Berry & Parasuraman 1993",
         article=("A4",),
+        notebook="36_where_expectations_come_from",
     ),
     Hypothesis(
         id="E12",
@@ -301,6 +312,7 @@ ROWS = (
         pitfalls=("experts may foresee less and want more", ONE_SOURCE),
         origin="Zeithaml, Berry & Parasuraman 1993",
         article=("A4",),
+        notebook="36_where_expectations_come_from",
     ),
     Hypothesis(
         id="E13",
@@ -329,6 +341,7 @@ ROWS = (
         pitfalls=(MANY_TESTS, "price works by what it seems to say about quality", ONE_SOURCE),
         origin="Zeithaml, Berry & Parasuraman 1993: seventeen propositions",
         article=("A4",),
+        notebook="36_where_expectations_come_from",
     ),
     Hypothesis(
         id="E14",
@@ -351,5 +364,6 @@ ROWS = (
         pitfalls=(ONE_SOURCE, "the two sources nearly coincide"),
         origin="Zeithaml, Berry & Parasuraman 1993",
         article=("A4",),
+        notebook="36_where_expectations_come_from",
     ),
 )

@@ -1,0 +1,489 @@
+"""Where expectations come from: sources, promises, learning, and what is logged (E01 to E04, E08, E10 to E14)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import figures, hypotheses
+from analysis.drivers import importance
+from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, in_brief
+from analysis.exhibits import Figure, Table, Text, say
+from analysis.factors import fit_factors, pattern_of
+from analysis.indicators import mean_score
+from analysis.regressions import correlations, slopes
+from analysis.scales import FEWEST, Answers, Moments, correlation, moments, omega, ratio
+from analysis.words import interval, listing, plural
+
+if TYPE_CHECKING:
+    from analysis.studies import Study
+
+NEEDS = ("physical", "social", "psychological", "functional")
+SOURCES = ("experience_here", "experience_elsewhere", "recommendations", "price", "striving", "needs", "image")
+KNOWN = ("knowledge", "curve")
+SLOPES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "E08": ("adequate", ("predicted", "desired", "needs")),
+    "E11": ("desired", NEEDS),
+    **{f"E12 {level}": (level, KNOWN) for level in ("desired", "adequate", "predicted")},
+    **{f"E13 {level}": (level, SOURCES) for level in ("predicted", "desired")},
+    "E14": ("desired", ("can_be", "should")),
+    "E03": ("perception", ("should", "will")),
+}
+FREE, BOUND = "weights left free", "weights made to add up to one"
+AT_LEAST = 20  # members of staff, and days (the register's gate)
+SHARPER = 199  # resamples at most, where factor models are fitted to each
+
+
+# --- Sources of the levels ------------------------------------------------------------------------------------------
+
+
+def gathered(found: Answers, key: str, *, draws: int, seed: int) -> Moments | NotTestable:
+    """Moments of a level (first) and its causes, by a key of `SLOPES`; "curve" is the square of knowledge."""
+    level, causes = SLOPES[key]
+    asked = [level, *(name for name in causes if name != "curve")]
+    if missing := found.lacks(*asked):
+        return missing
+    table = found.table(asked)
+    weight = table.pop("weight").to_numpy()
+    if "curve" in causes:
+        table["curve"] = (table["knowledge"] - table["knowledge"].mean()) ** 2
+    return moments(table, weight=weight, draws=draws, seed=seed)
+
+
+def shaped(found: Answers, key: str, *, draws: int, seed: int) -> dict[str, Answer] | NotTestable:
+    """Standardised slopes of a level on its causes, by a key of `SLOPES`; one questionnaire a customer."""
+    made = gathered(found, key, draws=draws, seed=seed)
+    each = made if isinstance(made, NotTestable) else slopes(made, *SLOPES[key])
+    if key != "E14" or isinstance(each, NotTestable):
+        return each
+    return {"can_be": each["can_be"], "should_be": each["should"]}
+
+
+def single(found: Answers, key: str, cause: str, *, draws: int, seed: int) -> Answer:
+    """One slope of `shaped`."""
+    each = shaped(found, key, draws=draws, seed=seed)
+    return each if isinstance(each, NotTestable) else each[cause]
+
+
+def well_known(found: Answers, *, draws: int, seed: int) -> dict[str, Answer]:
+    """Readings of E12: the slope of each level on knowledge, where knowledge is at its mean."""
+    return {key[4:]: single(found, key, "knowledge", draws=draws, seed=seed) for key in SLOPES if key[:3] == "E12"}
+
+
+def sources(found: Answers, *, draws: int, seed: int) -> dict[str, dict[str, Answer] | NotTestable]:
+    """Readings of E13; the one in which fewer sources hold comes first, for it is the headline."""
+    each = {level: shaped(found, f"E13 {level}", draws=draws, seed=seed) for level in ("predicted", "desired")}
+    rule: Any = hypotheses.get("E13").rule
+
+    def held(level: str) -> int:
+        of = each[level]
+        return -1 if isinstance(of, NotTestable) else len(rule.supported_parts(of))
+
+    return {level: each[level] for level in sorted(each, key=held)}
+
+
+def foreseen(found: Answers, *, draws: int, seed: int) -> Answer:
+    """E08 over time: the adequate level on the prediction that the same customer held a wave before."""
+    level, causes = SLOPES["E08"]
+    if missing := found.lacks(level, *causes):
+        return missing
+    couples, table = pairs(found), pd.DataFrame({n: found.score(found.constructs[n]) for n in (level, *causes)})
+    earlier = table["predicted"].to_numpy()[couples["before"]]
+    table = table.iloc[couples["after"]].assign(predicted=earlier)
+    made = moments(table, cases=couples["customer_id"], draws=draws, seed=seed)
+    return made if isinstance(made, NotTestable) else slopes(made, level, causes)["predicted"]
+
+
+def causes_chart(found: Answers, *, draws: int, seed: int) -> Figure | Text:
+    """Every slope of a level on its causes, by claim."""
+    rows: list[dict[str, Any]] = []
+    for key, (level, _) in SLOPES.items():
+        each = shaped(found, key, draws=draws, seed=seed)
+        for name, answer in {} if isinstance(each, NotTestable) else each.items():
+            rows.append({"section": f"{level} ({key[:3]})", "label": _said(name), **columns(answer)})
+    if not rows:
+        return say("The survey does not ask for a level of service together with what may cause it.")
+    table = pd.DataFrame(rows)
+    clear = int(((table["low"] > 0) | (table["high"] < 0)).sum())
+    return figures.dots(
+        table,
+        name="causes",
+        title=f"{clear} of {plural(len(table), 'slope')} can be told from nothing",
+        unit="slope",
+        x_label="Standard deviations of the level for one of its cause",
+        reference=0.0,
+        reference_label="no effect",
+        caption="95% intervals. Causes under one heading are held against one another: each slope is what is left "
+        "when the others stay as they are. Curve is the bend of the line over knowledge.",
+    )
+
+
+def _said(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def stricter(found: Answers, *, draws: int, seed: int) -> Table | Text:
+    """Slopes with Holm's wider intervals, Shapley shares, and how far each cause repeats the others.
+
+    Source: Holm (1979), Scandinavian Journal of Statistics 6: of m slopes the clearest has an interval of 1 - .05/m,
+    the next one of 1 - .05/(m - 1), and so on.
+    """
+    rows = []
+    for key in ("E11", "E13 predicted", "E13 desired", "E14"):
+        if isinstance(made := gathered(found, key, draws=draws, seed=seed), NotTestable):
+            continue
+        level, causes = SLOPES[key]
+        each = {n: a for n, a in slopes(made, level, causes).items() if isinstance(a, Estimate)}
+        share, repeats = (
+            importance(made, outcome=level, drivers=causes),
+            np.linalg.inv(correlation(made.covariance[1:, 1:])),
+        )
+        for place, name in enumerate(sorted(each, key=lambda n: -abs(each[n].value) / (each[n].high - each[n].low))):
+            rows.append(
+                {
+                    "cause": f"{key}: {_said(name)}",
+                    "slope (95% interval)": in_brief(each[name]),
+                    "by Holm": interval(*each[name].interval(1 - 0.05 / (len(each) - place)), "slope"),
+                    "share": in_brief(share if isinstance(share, NotTestable) else share.share(name)),
+                    "repeats": repeats[causes.index(name), causes.index(name)],
+                }
+            )
+    if not rows:
+        return say("So there is nothing to read more strictly.")
+    return Table(
+        name="stricter",
+        title="The same slopes, read more strictly",
+        rows=pd.DataFrame(rows),
+        units={"repeats": "ratio"},
+        caption="By Holm: intervals that allow for the number of causes tried at once. Share: of what the causes "
+        "of one level explain together (Shapley). Repeats: how many times the variance of a slope grows because the "
+        "causes go together (variance inflation); 1 is not at all, 5 is a warning.",
+    )
+
+
+# --- Learning -------------------------------------------------------------------------------------------------------
+
+
+def pairs(found: Answers) -> pd.DataFrame:
+    """Questionnaires of one customer in waves that follow one another: customer_id, before and after (row numbers)."""
+    named = ["customer_id", "before", "after"]
+    if not {"customer_id", "wave"} <= set(found.who):
+        return pd.DataFrame(columns=named, dtype=int)
+    order = found.who.groupby("wave")["answered_at" if "answered_at" in found.who else "wave"].min().sort_values()
+    place = found.who["wave"].map(pd.Series(range(len(order)), order.index))
+    each = pd.DataFrame({"customer_id": found.who["customer_id"], "place": place, "row": np.arange(len(place))})
+    each = each.dropna().drop_duplicates(["customer_id", "place"], keep="last")
+    joined = each.merge(each.assign(place=each["place"] - 1), on=["customer_id", "place"])
+    return joined[["customer_id", "row_x", "row_y"]].set_axis(named, axis=1)
+
+
+def occasions(found: Answers) -> pd.DataFrame | NotTestable:
+    """Expectation, experience and next expectation of the same customer.
+
+    Returns:
+        One row a pair of waves: customer_id, row (of the first questionnaire), then "before NAME", "found NAME" and
+        "after NAME" for each dimension asked as expected and as found (for each item, where there is one dimension).
+    """
+    both = [levels for levels in found.dimensions.values() if {"expectation", "perception"} <= set(levels)]
+    couples = pairs(found)
+    if not both:
+        return found.lacks("expectation", "perception") or NotTestable("Nothing was asked as expected and as found.")
+    if couples.empty:
+        return NotTestable("Nobody is known to have answered in two waves that follow one another.")
+    sides = [(levels["expectation"], levels["perception"]) for levels in both]
+    if len(sides) == 1:
+        sides = [((held,), (met,)) for held, met in zip(*sides[0], strict=False)]
+    if len(sides) == 1:
+        return NotTestable("Expectation was asked with one item, so its error cannot be told from learning.")
+    when = (("before", 0, "before"), ("found", 1, "before"), ("after", 0, "after"))
+    asked = {
+        f"{name} {number}": found.score(side[at]).to_numpy()[couples[row]]
+        for name, at, row in when
+        for number, side in enumerate(sides)
+    }
+    return pd.DataFrame({"customer_id": couples["customer_id"], "row": couples["before"], **asked}).dropna()
+
+
+def updating(
+    found: Answers, three: pd.DataFrame | NotTestable, *, experience: str, draws: int, seed: int
+) -> dict[str, Answer]:
+    """Weights of the earlier expectation and of the experience in the next expectation, freed of measurement error.
+
+    Args:
+        found: all questionnaires.
+        three: from `occasions`.
+        experience: the construct that parts customers with more experience of the firm from those with less.
+        draws, seed: of the resamples of customers.
+
+    Returns:
+        Weights by what they are, `FREE` and `BOUND` (the readings of E01) among them.
+    Source: Fuller (1987), Measurement Error Models; error is what the parts of a score do not share (omega).
+    """
+    if isinstance(three, NotTestable):
+        return dict.fromkeys((FREE, BOUND), three)
+    if isinstance(drawn := _weights(three, found.weight, draws=draws, seed=seed), NotTestable):
+        return dict.fromkeys((FREE, BOUND), drawn)
+    if experience in found.constructs:
+        known = found.score(found.constructs[experience])[three["row"]].groupby(three["customer_id"].to_numpy())
+        much = three["customer_id"].map(known.mean() > known.mean().median())
+        old, new = (_weights(three[half], found.weight, draws=draws, seed=seed) for half in (much, ~much))
+        if not isinstance(old, NotTestable) and not isinstance(new, NotTestable):
+            drawn |= {"more experienced customers": old[FREE], "less experienced customers": new[FREE]}
+    return {
+        name: bootstrapped(Estimate.from_draws, float(of[0]), of[1:], unit="share", n=len(three))
+        for name, of in drawn.items()
+    }
+
+
+def _weights(three: pd.DataFrame, weight: np.ndarray, *, draws: int, seed: int) -> dict[str, np.ndarray] | NotTestable:
+    """Each weight in the sample and in its resamples."""
+    parts = three.drop(columns=["customer_id", "row"])
+    made = moments(parts, weight=weight[three["row"]], cases=three["customer_id"], draws=draws, seed=seed)
+    if isinstance(made, NotTestable):
+        return made
+    stack, k = np.concatenate([made.covariance[None], made.drawn]), parts.shape[1] // 3
+    mean = np.repeat(np.eye(3), k, axis=0) / k
+    whole = mean.T @ stack @ mean
+    unsure = np.stack([1 - omega(stack[:, at : at + k, at : at + k]) for at in (0, k)], axis=1)
+    noise = unsure * np.einsum("dii->di", whole)[:, :2]
+    freed = whole[:, :2, :2] - noise[:, :, None] * np.eye(2)
+    told_apart = np.linalg.eigvalsh(freed)[:, 0] > 0
+    if not told_apart[0]:
+        return NotTestable("The answers hold so much error that what was expected and found cannot be told from it.")
+    free = np.linalg.solve(np.where(told_apart[:, None, None], freed, np.eye(2)), whole[:, :2, 2:])[..., 0]
+    free[~told_apart] = np.nan
+    # Bound weights: the move from one expectation to the next, on how far the experience lay from the first.
+    apart = np.array([-1, 1, 0]) @ whole
+    moved, surprise = apart[:, 2] - apart[:, 0], apart[:, 1] - apart[:, 0]
+    return {
+        "earlier expectation": free[:, 0],
+        "experience": free[:, 1],
+        "both together": free.sum(axis=1),
+        FREE: free[:, 1] / free.sum(axis=1),
+        BOUND: (moved - noise[:, 0]) / (surprise - noise.sum(axis=1)),
+        "the same, with measurement error left in": moved / surprise,
+    }
+
+
+def learning_chart(found: Answers, three: pd.DataFrame | NotTestable, *, min_cell: int) -> Figure | Text:
+    """Expectation before, experience, and expectation after, of customers who found bad, middling and good service."""
+    if isinstance(three, NotTestable) or len(three) < FEWEST:
+        return say("{}", getattr(three, "reason", "Too few customers answered in two waves."))
+    means = {side: three.filter(regex=f"^{side} ").mean(axis=1) for side in ("before", "found", "after")}
+    third = pd.qcut(means["found"].rank(method="first"), 3, labels=False)
+    moved = (means["after"] - means["before"]).groupby(third).mean()
+    words = {"before": "expected before", "found": "found", "after": "expected next time"}
+    rows = [
+        {"section": f"{name} third of experiences", "label": words[side], **columns(answer), "n": answer.n}
+        for number, name in enumerate(("worst", "middle", "best"))
+        for side, scores in means.items()
+        for answer in [mean_score(scores[third == number], "ratio", found.weight[three["row"][third == number]])]
+        if isinstance(answer, Estimate)
+    ]
+    return figures.dots(
+        pd.DataFrame(rows),
+        name="updating",
+        title=f"Expectations move by {moved[0]:+.2f} after the worst experiences and by {moved[2]:+.2f} after the best",
+        unit="ratio",
+        x_label="Mean answer",
+        caption=f"{plural(len(three), 'pair')} of questionnaires, parted by what was found. 95% intervals.",
+        min_cell=min_cell,
+    )
+
+
+def learning_table(of: Mapping[str, Answer]) -> Table | Text:
+    """All weights of `updating`."""
+    if isinstance(of[FREE], NotTestable):
+        return say("So no weights can be told.")
+    rows = pd.DataFrame([{"weight of": name, "value": in_brief(answer)} for name, answer in of.items()])
+    return Table(
+        name="weights",
+        title="What the next expectation is made of",
+        rows=rows,
+        headings={"value": "value (95% interval)"},
+        caption="Where both together are about 100%, the next expectation lies between the two.",
+    )
+
+
+# --- Promises, two kinds of expectation, and what is logged ---------------------------------------------------------
+
+
+def promised(lab: Study, found: Answers) -> dict[str, Answer]:
+    """Readings of E02: each arm of an experiment against its control arm, in the first answer after the lot was drawn.
+
+    Everybody counts in the arm that the lot gave. Source: Glass (1976), Educational Researcher 5, for the unit;
+    Hedges (1981), Journal of Educational Statistics 6, for its error.
+    """
+    who, lots = found.who, lab.table("experiments").rows.to_pandas() if lab.has("experiments") else pd.DataFrame()
+    lacking = sorted({"customer_id", "assigned_at", "control_arm"} - set(lots))
+    missing = found.lacks("will") or (
+        NotTestable(f"The study has no table experiments with {listing(lacking)}.") if lacking else None
+    )
+    if missing is None and not {"customer_id", "answered_at"} <= set(who):
+        missing = NotTestable("The survey does not say who answered when.")
+    if missing:
+        return {"by lot": missing}
+    asked = who[["customer_id", "answered_at"]].assign(will=found.score(found.constructs["will"]))
+    asked = asked.dropna().merge(lots.drop_duplicates("customer_id"), on="customer_id")
+    asked = asked[asked["answered_at"] > asked["assigned_at"]].sort_values("answered_at", kind="stable")
+    arms = asked.drop_duplicates("customer_id").groupby("arm")["will"].agg(["size", "mean", "std"])
+    control = str(lots["control_arm"].iloc[0])
+    if control not in arms.index or len(arms) < 2 or arms["size"].min() < FEWEST or not arms["std"].min():
+        return {"by lot": NotTestable(f"Each arm, the control arm among them, needs {FEWEST} customers who answer.")}
+    n, mean, spread = arms.loc[control].to_numpy(float)
+    readings: dict[str, Answer] = {}
+    for name, row in arms.drop(index=control).iterrows():
+        away = (row["mean"] - mean) / spread
+        error = np.sqrt((row["std"] / spread) ** 2 / row["size"] + 1 / n + away**2 / (2 * (n - 1)))
+        readings[f"{name} against {control}"] = Estimate.normal(away, error, unit="sd", n=int(n + row["size"]))
+    return readings
+
+
+def two_kinds(found: Answers, *, draws: int, seed: int) -> dict[str, Answer] | NotTestable:
+    """Parts of E03: what two factors gain in fit over one, and the heterotrait-monotrait ratio."""
+    if missing := found.lacks("should", "will"):
+        return missing
+    one, two = found.constructs["should"], found.constructs["will"]
+    if min(len(one), len(two)) < 2:
+        return NotTestable("What should be and what will be need two items each.")
+    made = moments(found.items[[*one, *two]], weight=found.weight, draws=min(draws, SHARPER), seed=seed)
+    if isinstance(made, NotTestable):
+        return made
+
+    def gained(covariance: np.ndarray) -> float:
+        fits = [
+            fit_factors(covariance, pattern_of(of), n=[made.n]) for of in ((len(one), len(two)), (len(one) + len(two),))
+        ]
+        known = [fit.cfi for fit in fits if not isinstance(fit, NotTestable)]
+        return known[0] - known[1] if len(known) == 2 else np.nan
+
+    drawn = np.array([gained(each) for each in made.drawn])
+    return {
+        "fit": bootstrapped(Estimate.from_draws, gained(made.covariance), drawn, unit="fit index", n=made.n),
+        "distinct": ratio(found, one, two, draws=draws, seed=seed),
+    }
+
+
+def served(
+    lab: Study, found: Answers, *, measure: str, more_is_better: bool, within: int
+) -> pd.DataFrame | NotTestable:
+    """Each questionnaire with the logged event before it.
+
+    Args:
+        lab: the study.
+        found: all its questionnaires.
+        measure: the logged number that says how well it was done; "" takes the first.
+        more_is_better: else less is.
+        within: days after the event in which the customer must have answered.
+
+    Returns:
+        One row a questionnaire that follows an event: customer_id, quality, performance (more is better), day,
+        weight. Who served and when (staff_id, served) are there as far as they are logged.
+    """
+    if not lab.has("operations"):
+        return NotTestable("The study has no table operations.")
+    table = lab.table("operations")
+    if missing := found.lacks("quality"):
+        return missing
+    events, measure = table.rows.to_pandas(), measure or next(iter(table.facts["covariates"]), "")
+    if measure not in events or "customer_id" not in events or not {"customer_id", "answered_at"} <= set(found.who):
+        return NotTestable(
+            f"Operations hold no {measure or 'measure'} by customer, or the survey not who answered when."
+        )
+    events["day"] = events["measured_at"].dt.normalize().astype("datetime64[s]")
+    asked = found.who[["customer_id"]].assign(weight=found.weight)
+    asked["day"] = found.who["answered_at"].dt.normalize().astype("datetime64[s]")
+    asked["quality"] = found.score(found.constructs["quality"])
+    keep = ["customer_id", "day", measure, *(name for name in ("staff_id",) if name in events)]
+    joined = pd.merge_asof(
+        asked.dropna().sort_values("day", kind="stable"),
+        events[keep].dropna().sort_values("day", kind="stable").assign(served=lambda t: t["day"]),
+        on="day",
+        by="customer_id",
+        tolerance=pd.Timedelta(days=within),
+    )
+    joined = joined.dropna().drop_duplicates(["customer_id", "served"])
+    joined["performance"] = joined[measure] if more_is_better else -joined[measure]
+    return joined
+
+
+def felt(events: pd.DataFrame | NotTestable, *, draws: int, seed: int) -> dict[str, Answer]:
+    """Readings of E04: correlation of rated quality with logged performance, customers drawn with all their ratings."""
+    ways = ("by rank", "as measured")
+    if isinstance(events, NotTestable):
+        return dict.fromkeys(ways, events)
+    readings: dict[str, Answer] = {}
+    for way in ways:
+        table = events[["quality", "performance"]]
+        made = moments(
+            table.rank() if way == "by rank" else table,
+            weight=events["weight"].to_numpy(),
+            cases=events["customer_id"],
+            draws=draws,
+            seed=seed,
+        )
+        known = made if isinstance(made, NotTestable) else correlations(made, "quality", ["performance"])
+        readings[way] = known if isinstance(known, NotTestable) else known["performance"]
+    return readings
+
+
+def put_up_with(
+    found: Answers, events: pd.DataFrame | NotTestable, *, draws: int, seed: int
+) -> dict[str, Answer] | NotTestable:
+    """Parts of E10: shares of staff and of days in the variance of ratings, and what variation does to loyalty."""
+    parts = events if isinstance(events, NotTestable) else by_staff_and_day(events)
+    if isinstance(parts, NotTestable):
+        return parts
+    return {**parts, "tolerated": unsteady(found, draws=draws, seed=seed)}
+
+
+def unsteady(found: Answers, *, draws: int, seed: int) -> Answer:
+    """Slope of a customer's last stated loyalty on the variance of the own ratings, their mean held fixed."""
+    if missing := found.lacks("quality", "loyalty"):
+        return missing
+    if not {"customer_id", "answered_at"} <= set(found.who):
+        return NotTestable("The survey does not say who answered when.")
+    scores = {name: found.score(found.constructs[name]) for name in ("quality", "loyalty")}
+    each = found.who.assign(**scores).sort_values("answered_at", kind="stable").groupby("customer_id")
+    table = each["quality"].agg(["mean", "var"]).assign(loyalty=each["loyalty"].last())
+    made = moments(table, draws=draws, seed=seed)
+    return made if isinstance(made, NotTestable) else slopes(made, "loyalty", ["mean", "var"])["var"]
+
+
+def by_staff_and_day(events: pd.DataFrame) -> dict[str, Answer] | NotTestable:
+    """Shares of the variance by what pairs of ratings differ that share a member of staff, a day, or neither.
+
+    Such squared differences need no model of the rest. Errors leave out each member of staff and each day in turn; the
+    two are added, which makes them too large rather than too small.
+
+    Source: Koch (1968), Technometrics 10; Efron & Stein (1981), Annals of Statistics 9.
+    """
+    groups = [pd.factorize(events[name])[0] for name in ("staff_id", "served") if name in events]
+    if len(groups) < 2 or min(group.max() + 1 for group in groups) < AT_LEAST:
+        return NotTestable(f"Ratings by at least {AT_LEAST} members of staff on at least {AT_LEAST} days are needed.")
+    rating = (events["quality"] - events["quality"].mean()).to_numpy()
+    weight = events["weight"].to_numpy()
+    staff, day = groups
+    cells = (np.zeros_like(staff), staff, day, staff * (day.max() + 1) + day)
+
+    def shares(weight: np.ndarray) -> np.ndarray:
+        sums = []
+        for cell in cells:
+            once, rated, squared = (np.bincount(cell, weight * rating**power) for power in (0, 1, 2))
+            sums.append(((once * squared - rated**2).sum(), (once**2).sum() - (weight**2).sum()))
+        every, by_staff, by_day, by_both = np.array(sums)
+        apart = [of[0] / of[1] for of in (every - by_staff - by_day + by_both, by_staff - by_both, by_day - by_both)]
+        return 1 - np.array(apart[1:]) / apart[0]
+
+    square = np.zeros(2)
+    for group in groups:
+        left_out = np.array([shares(weight * (group != place)) for place in range(group.max() + 1)])
+        square += (len(left_out) - 1) * left_out.var(axis=0)
+    values, n = shares(weight), len(events)
+    return {
+        name: Estimate.normal(values[i], np.sqrt(square[i]), unit="share", n=n, method="pairs of ratings, jackknife")
+        for i, name in enumerate(("staff", "days"))
+    }
