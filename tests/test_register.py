@@ -101,6 +101,12 @@ NOTEBOOKS = {
     "I06": "33_one_index_or_many",
     "I07": "33_one_index_or_many",
     "I08": "33_one_index_or_many",
+    "S04": "31_expectations_and_satisfaction",
+    "S05": "31_expectations_and_satisfaction",
+    "E05": "31_expectations_and_satisfaction",
+    "E06": "31_expectations_and_satisfaction",
+    "E07": "31_expectations_and_satisfaction",
+    "E09": "31_expectations_and_satisfaction",
 }
 
 # Names of constructs that tests look for, and the levels that a pair of items may ask for.

@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NotRequired, TypedDict, Unpack
 
 import numpy as np
@@ -25,6 +26,7 @@ BANDS, BAND_INK = ("#f8f2de", "#f2e6c3"), "#75590f"
 # Told apart by people who do not see red or green as well; each is dark enough to write in.
 COLOURS = ("#1d5f93", "#b8482a", "#3f7f6f", "#7a4f8e", "#8a6a12", "#4a4f57")
 ABOVE, BELOW, GREY = COLOURS[0], COLOURS[1], "#9aa0a6"
+LEVELS = ("adequate", "desired", "predicted", "expected")  # held against what is perceived
 LOG_UNITS = ("hazard ratio", "odds ratio")
 FEWEST = 5  # customers; what stands on fewer is left out, unless the study says otherwise
 BIGGEST = 0.2  # the share of customers whose share of the total is written on a Lorenz curve
@@ -266,6 +268,47 @@ def dots(
         heights=(fixed + 0.27 * len(lines), fixed + 0.42 * len(lines)),
         **_noting(few, f"Left out: {words.plural(few.sum(), 'row')} on fewer than {min_cell} cases.", telling),
     )
+
+
+def zones(levels: pd.DataFrame, *, x_label: str, min_cell: int = FEWEST, **telling: Unpack[Telling]) -> Figure | Text:
+    """Perceived service as dots with intervals, against the levels that customers hold against it.
+
+    A band goes from the adequate to the desired level, a tick marks the predicted one, and a ring what was expected,
+    with a line to the dot.
+
+    Args:
+        levels: one row a dimension: label, value, low, high (what was perceived); adequate and desired, predicted,
+            expected as far as they were asked; n (rows on fewer than `min_cell` are left out).
+        x_label: what the values are.
+        min_cell: see `levels`.
+        telling: see the module.
+    """
+    plain = dots(levels, unit="ratio", x_label=x_label, min_cell=min_cell, **telling)
+    if isinstance(plain, Text):
+        return plain
+    levels, look = plain.data.reindex(columns=["value", "low", "high", *LEVELS]), {"ls": "", "zorder": 2.2}
+    key = {"desired": "band: adequate to desired", "predicted": "tick: predicted", "expected": "ring: expected"}
+    there = [words for level, words in key.items() if levels[level].notna().any()]
+
+    def draw(fig: Any, phone: bool) -> None:
+        plain.draw(fig, phone)
+        (ax,) = fig.axes
+        _scale(ax, "x", "ratio", _limits(levels, unit="ratio"), few=phone)
+        middle = np.arange(len(levels)) + (0.15 if phone else 0)
+        wide = levels["desired"] - levels["adequate"]
+        ax.barh(middle, wide, 0.36 if phone else 0.6, levels["adequate"], color=BANDS[1], lw=0, zorder=1.6)
+        ax.hlines(middle, levels["value"], levels["expected"], color=GREY, lw=1, zorder=1.7)
+        ax.plot(levels["expected"], middle, "o", mfc=PAPER, mec=BELOW, mew=1.6, ms=6, **look)
+        ax.plot(levels["predicted"], middle, "|", color=BAND_INK, mew=2, ms=9 if phone else 13, **look)
+        _above(ax, "  ·  ".join(["dot: perceived", *there]), phone=phone)
+
+    held = plain.data.set_index("label")[[level for level in LEVELS if level in plain.data]]
+    said = _listed(
+        f"{shortened(name)} {listed}"
+        for name, row in held.iterrows()
+        if (listed := words.listing([f"{level} {in_unit(mean, 'ratio')}" for level, mean in row.dropna().items()]))
+    )
+    return replace(plain, alt=f"{plain.alt} Held against it: {said}.", draw=draw)
 
 
 def _dot_row(ax: Any, place: int, row: Mapping[Any, Any] | str, unit: str, *, phone: bool) -> None:

@@ -121,7 +121,12 @@ class Fit:
         from scipy.special import stdtrit
 
         value, error = float(np.dot(weights, self.slopes)), math.sqrt(weights @ self.covariance @ np.array(weights))
-        return Estimate(value, unit, self.n, lambda p: value + float(stdtrit(self.df, p)) * error, "robust errors")
+        low, high = (0.0, 1.0) if unit == "share" else (-math.inf, math.inf)
+
+        def quantile(p: float) -> float:
+            return min(max(value + float(stdtrit(self.df, p)) * error, low), high)
+
+        return Estimate(value, unit, self.n, quantile, "robust errors")
 
     def moved(self, by: np.ndarray) -> Fit:
         """The fit whose slopes are a linear map of these."""
@@ -423,7 +428,11 @@ def corrected(
     full, plane = surface.full.moved(back), surface.plane.moved(back[:3, :3])
     surface = replace(surface, reliability=(perception, expectation))
     if surface.kind == "mean":
-        errors = [np.cov(drawn.T) for drawn in _drawn(surface, draws=draws, seed=seed)]
+        drawn = _drawn(surface, draws=draws, seed=seed)
+        possible = np.isfinite(drawn[0]).all(axis=1)
+        if possible.mean() < 0.95:
+            return NotTestable("Scores with so much error leave no interval: many resamples of them could not be.")
+        errors = [np.cov(slopes[possible].T) for slopes in drawn]
         full, plane = replace(full, covariance=errors[0]), replace(plane, covariance=errors[1])
     return replace(surface, full=full, plane=plane)
 

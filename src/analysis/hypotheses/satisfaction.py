@@ -161,6 +161,7 @@ ROWS = (
         pitfalls=(DIFFERENCE_SCORE, "expectations remembered afterwards are coloured by the experience", CEILING),
         origin="Oliver 1980; experience alone in Churchill & Surprenant 1982 and Cronin & Taylor 1992",
         article=("A3",),
+        notebook="31_expectations_and_satisfaction",
     ),
     Hypothesis(
         id="S05",
@@ -185,6 +186,7 @@ ROWS = (
         pitfalls=(DIFFERENCE_SCORE, "a kink fitted to a difference forces equal and opposite weights", REGRESSION),
         origin="Mittal, Ross & Baldasare 1998; Anderson & Mittal 2000; Venkatesh & Goyal 2010: both directions hurt",
         article=("A5",),
+        notebook="31_expectations_and_satisfaction",
     ),
     Hypothesis(
         id="S06",
