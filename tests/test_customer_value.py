@@ -262,3 +262,24 @@ def test_every_order_of_the_same_money_is_no_obstacle():
     money = found.order.model.mean_order(found.rows["repeats"], found.rows["mean"])
     assert money == pytest.approx(20)
     assert found.rows["last"].max() < (END - START).days / WEEK
+
+
+def test_the_next_buying_model_takes_the_place_of_one_that_cannot_be_fitted(monkeypatch):
+    told = {
+        "family": "Pareto/NBD",
+        "horizon_months": 24,
+        "annual_discount_rate": 0.1,
+        "margin": None,
+        "currency": "EUR",
+    }
+    fitted = equity.appraise
+
+    def unfit(bought, family, *rest, **how):
+        return NotTestable("Too much alike.") if family is ParetoNBD else fitted(bought, family, *rest, **how)
+
+    monkeypatch.setattr(equity, "appraise", unfit)
+    page = equity.look(bought(), **told, hold_out_share=0.5, draws=99, seed=1)
+    assert page.family == "MBG/NBD"
+    assert page.instead == "Pareto/NBD cannot be used here: Too much alike. So MBG/NBD takes its place."
+    assert "MBG/NBD" in equity.shown(equity.summary, page).caption
+    assert "can be scored" in equity.scores(page).text

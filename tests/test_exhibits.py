@@ -131,6 +131,14 @@ def test_matplotlib_can_shape_persian():
 GROUPS = pd.DataFrame({"group": ["a", "b", "c", "d"], "customers": [100, 3, 8, 50], "mean": [1.5, 9.0, 2.0, np.nan]})
 
 
+def test_amounts_beside_their_interval_show_the_digits_that_it_leaves():
+    rows = pd.DataFrame({"who": ["all", "one"], "value": [5000.55, 6.5], "low": [4000.0, 6.0], "high": [6001.0, 7.0]})
+    shown = Table("t", "Worth", rows, units=dict.fromkeys(["value", "low", "high"], "money")).html()
+    assert "5,001<" in shown
+    assert "6,001<" in shown
+    assert "6.50<" in shown
+
+
 def test_a_table_has_caption_scopes_and_numbers_marked_as_numbers():
     shown = Table("t", "Spend", GROUPS, units={"mean": "money"}, currency="EUR").html()
     assert "<caption><span>Spend</span></caption>" in shown

@@ -38,6 +38,14 @@ def test_an_interval_names_its_unit_once():
     assert interval(1.5, 2.25, "money", "EUR") == "1.50 to 2.25 EUR"
 
 
+def test_nobody_reads_the_cents_of_an_amount_known_to_the_hundred():
+    assert (
+        with_interval(1468660.32, 1440745.31, 1497116.19, "money", "USD")
+        == "1,468,660 USD (1,440,745 to 1,497,116 USD)"
+    )
+    assert with_interval(262.49, 212.49, 312.49, "money", "USD") == "262.49 USD (212.49 to 312.49 USD)"
+
+
 def test_a_narrow_interval_of_growth_shows_its_tenths():
     assert interval(0.2353, 0.2405, "growth") == "+23.5 to +24.1%"
     assert interval(0.18, 0.25, "growth") == "+18 to +25%"

@@ -30,7 +30,10 @@ NO_END = "all to come"
 
 @dataclass(frozen=True)
 class Equity:
-    """The customers of a study, valued, and what the model gains on a hold-out; or why it cannot be said."""
+    """The customers of a study, valued, and what the model gains on a hold-out; or why it cannot be said.
+
+    `instead` says which buying models were asked for and could not be had.
+    """
 
     bought: Purchases
     family: str
@@ -38,6 +41,7 @@ class Equity:
     valuation: Valuation | NotTestable
     trial: Trial | NotTestable
     currency: str | None
+    instead: str = ""
 
     @property
     def refused(self) -> str:
@@ -68,10 +72,6 @@ class Equity:
         """A large amount in words: nobody reads the cents of a total."""
         return f"{count(value)} {self.currency or ''}".strip() if np.isfinite(value) else "an unknown amount"
 
-    def money(self, answer: Answer) -> str:
-        """An amount with its interval, in words."""
-        return told(answer, self.currency)
-
 
 def look(
     bought: Purchases,
@@ -89,7 +89,7 @@ def look(
 
     Args:
         bought: the orders.
-        family: a key of `prospects.FAMILIES`.
+        family: a key of `prospects.FAMILIES`. Where it cannot be fitted or tried, the next one that can is taken.
         horizon_months, annual_discount_rate, margin: as in `customer_value.terms`.
         hold_out_share: of the log's days.
         currency: shown with amounts.
@@ -101,9 +101,16 @@ def look(
         margin=margin,
         measure=bought.measure,
     )
-    model = FAMILIES[family]
-    tried = trial(bought, model, share=hold_out_share, draws=draws, seed=seed)
-    return Equity(bought, family, asked, appraise(bought, model, asked), tried, currency)
+    found: list[Equity] = []
+    # After the one that was asked for, those first in which whoever ordered once may have gone.
+    for name in dict.fromkeys((family, *reversed(FAMILIES))):
+        instead = " ".join(f"{each.family} cannot be used here: {each.refused}" for each in found)
+        told = f"{instead} So {name} takes its place." if found else ""
+        tried = trial(bought, FAMILIES[name], share=hold_out_share, draws=draws, seed=seed)
+        found.append(Equity(bought, name, asked, appraise(bought, FAMILIES[name], asked), tried, currency, told))
+        if not found[-1].refused:
+            return found[-1]
+    return found[0]
 
 
 def shown(make: Callable[..., Any], equity: Equity, **telling: Any) -> Figure | Table | Text:
@@ -123,15 +130,27 @@ def summary(equity: Equity, found: Valuation) -> Table:
         "a newcomer, after the first order": found.newcomer,
         "naive formula: money a period over churn": by_formula(equity.bought, margin=equity.terms.margin),
     }
-    return Table(
+    return _table(
+        equity,
         name="worth",
         title=f"The present customers are expected to bring in {equity.amount(columns(total)['value'])} of "
         f"{equity.measure}, {equity.horizon}",
         rows=_lines(lines),
-        units=dict.fromkeys(["value", "low", "high"], "money"),
-        headings={"who": "", "low": "95% interval from", "high": "to"},
-        currency=equity.currency,
-        caption=f"{equity.told} The naive formula knows no horizon and no discount.",
+        headings={"who": ""},
+        caption="The naive formula knows no horizon and no discount.",
+    )
+
+
+def _table(equity: Equity, *, value: str = "value", caption: str = "", **made: Any) -> Table:
+    """Amounts without their currency, which stands in the heading: a telephone has no room for it in every cell."""
+    rows, unit = made["rows"], f"{value}, {equity.currency}" if equity.currency else value
+    headings = {"value": unit, "low": "95% interval from", "high": "to"} | made.pop("headings", {})
+    money = [name for name in ("value", "low", "high", "actual", "error", "model", "naive") if name in rows]
+    return Table(
+        units=dict.fromkeys(money, "money") | made.pop("units", {}),
+        headings={name: told for name, told in headings.items() if name in rows},
+        caption=f"{equity.told} {caption}".strip(),
+        **made,
     )
 
 
@@ -146,22 +165,21 @@ def tried(equity: Equity, found: Valuation, *, min_cell: int) -> Table:
     rows = by_repeats(equity.trial.rows, equity.trial.model, equity.trial.naive)
     n, weeks = rows["customers"], (equity.bought.observed_until - equity.trial.until).days // WEEK
     came, model, naive = (equity.amount(float(np.dot(rows[name], n))) for name in ("actual", "model", "naive"))
-    return Table(
+    return _table(
+        equity,
         name="hold-out",
         title=f"In the {plural(weeks, 'week')} held out {came} came; {equity.family} foretold {model}, the naive rule "
         f"{naive}",
         rows=rows,
-        units=dict.fromkeys(["actual", "error", "model", "naive"], "money"),
         headings={
             "repeats": "repeats (7: or more)",
-            "actual": "came, a customer",
+            "actual": "came",
             "error": "standard error",
             "naive": "naive rule",
         },
-        currency=equity.currency,
         size_column="customers",
         min_cell=min_cell,
-        caption=equity.told,
+        caption=f"Amounts: {equity.currency or 'money'} a customer.",
     )
 
 
@@ -174,18 +192,17 @@ def groups(equity: Equity, found: Valuation, *, min_cell: int) -> Table:
     table = pd.DataFrame({"customers": n, **found.between(sums / n.to_numpy())})
     table["share_of_value"] = sums[0] / sums[0].sum()
     top = table.reset_index().iloc[int(table["share_of_value"].to_numpy().argmax())]
-    return Table(
+    return _table(
+        equity,
         name="groups",
         title=f"{quantity(top['share_of_value'], 'share')} of the value is expected from "
         f"{quantity(top['customers'] / n.sum(), 'share')} of the customers (repeat orders: {top['repeats']}; weeks of "
         f"silence: {top['weeks_of_silence']})",
         rows=table.reset_index(),
-        units={**dict.fromkeys(["value", "low", "high"], "money"), "share_of_value": "share"},
-        headings={"value": "value of one", "low": "95% interval from", "high": "to"},
-        currency=equity.currency,
+        value="value of one",
+        units={"share_of_value": "share"},
         size_column="customers",
         min_cell=min_cell,
-        caption=equity.told,
     )
 
 
@@ -209,13 +226,11 @@ def horizons(equity: Equity, found: Valuation, *, annual_discount_rates: Iterabl
     for rate in sorted(set(annual_discount_rates)):
         for months in MONTHS:
             asked = terms(horizon_months=months, annual_discount_rate=rate, margin=equity.terms.margin)
-            worth = columns(found.on(asked).total)
-            label = f"{quantity(rate, 'share')} a year"
-            rows.append({"line": label, "x": months, "y": worth["value"], "low": worth["low"], "high": worth["high"]})
+            rows.append({"line": f"{quantity(rate, 'share')} a year", "x": months} | columns(found.on(asked).total))
     finite = np.isfinite(equity.terms.weeks)
-    ends = [equity.amount(end([row["y"] for row in rows])) for end in (min, max)]
+    ends = [equity.amount(end([row["value"] for row in rows])) for end in (min, max)]
     return figures.sweep(
-        pd.DataFrame(rows),
+        pd.DataFrame(rows).rename(columns={"value": "y"}),
         name="horizon",
         title=f"The present customers are worth {' to '.join(ends)}, as months and discount rate are chosen",
         x_label="months that count",
@@ -244,12 +259,12 @@ def otherwise(equity: Equity, found: Valuation, *, orders: CheckedTable) -> Tabl
             lines[f"discounted {'half' if share < 1 else 'twice'} as fast"] = found.on(asked).total
     if equity.terms.rate:
         lines["no end to the horizon"] = found.on(Terms(np.inf, equity.terms.rate, equity.terms.margin)).total
-    return Table(
+    return _table(
+        equity,
         name="otherwise",
         title=f"Expected {equity.measure} of all present customers, one choice changed at a time",
-        rows=_lines(lines).round(),
-        headings={"who": "choice", "value": equity.currency or "value", "low": "95% interval from", "high": "to"},
-        caption=equity.told,
+        rows=_lines(lines),
+        headings={"who": "choice"},
     )
 
 
@@ -275,8 +290,8 @@ def conclusion(equity: Equity, found: Valuation) -> Text:
         found.customers,
         equity.measure,
         equity.horizon,
-        equity.money(found.total),
-        equity.money(found.newcomer),
+        told(found.total, equity.currency),
+        told(found.newcomer, equity.currency),
         told(found.holding(HELD)),
         quantity(HELD, "share"),
         told(equity.trial.gain),

@@ -285,9 +285,13 @@ class Table:
         rows = self.released()
         columns = [(self._heading(str(name)), _look(self.rows[name])) for name in rows.columns]
         units = [self.units.get(str(name)) for name in rows.columns]
+        widths = np.full(len(rows), np.nan)
+        if self.units.get("low") == self.units.get("high") == "money":
+            low, high = (pd.to_numeric(rows[end], errors="coerce") for end in ("low", "high"))
+            widths = (high - low).to_numpy()
         cells = [
-            [_shown(value, unit, self.currency) for value, unit in zip(row, units, strict=True)]
-            for row in rows.itertuples(index=False)
+            [_shown(value, unit, self.currency, width) for value, unit in zip(row, units, strict=True)]
+            for row, width in zip(rows.itertuples(index=False), widths, strict=True)
         ]
         return str(templates().get_template("exhibits.html.j2").module.table(isolated(self.title), columns, cells))
 
@@ -331,7 +335,7 @@ def _look(column: pd.Series) -> str:
     return "short" if longest <= 16 else "long" if longest > LONGEST_LABEL else ""
 
 
-def _shown(value: Any, unit: str | None, currency: str | None) -> str:
+def _shown(value: Any, unit: str | None, currency: str | None, width: float) -> str:
     if pd.isna(value):
         return words.MISSING
     if isinstance(value, (bool, np.bool_)):
@@ -339,7 +343,8 @@ def _shown(value: Any, unit: str | None, currency: str | None) -> str:
     if isinstance(value, dt.date):
         return f"{value:%Y-%m-%d}"
     if isinstance(value, numbers.Real):
-        return in_unit(float(value), unit or ("count" if float(value).is_integer() else "ratio"), currency)
+        given = unit or ("count" if float(value).is_integer() else "ratio")
+        return in_unit(float(value), given, currency, narrow=width if unit == "money" else np.nan)
     return isolated(value)
 
 

@@ -55,6 +55,8 @@ _SHOWN: dict[str, tuple[float, int | None, str, str]] = {
     "gain": (1, 3, "", ""),
 } | {unit: (1, None, "", f" {unit}") for unit in ("days", "weeks", "months", "years")}
 _OTHER = (1.0, 2, "", "")
+# Nobody reads the cents of an amount that is known no better than this.
+WIDE = 100
 
 
 def _decimals(value: float, usual: int | None, narrow: float = math.inf) -> int:
@@ -76,7 +78,7 @@ def quantity(value: float | None, unit: str, currency: str | None = None, *, nar
         value: the number in the unit's own scale (a share is 0 to 1); None or not finite shows a dash.
         unit: a key of `UNITS`.
         currency: shown with amounts of money.
-        narrow: a width, in the unit's own scale, of which two digits should show.
+        narrow: a width, in the unit's own scale, of which two digits should show; a wide one hides cents.
 
     Raises:
         KeyError: the unit is not in `UNITS`.
@@ -88,6 +90,8 @@ def quantity(value: float | None, unit: str, currency: str | None = None, *, nar
     factor, usual, sign, tail = _SHOWN.get(unit, _OTHER)
     if unit == "growth" and abs(value) < 0.1:
         usual = 1
+    if unit == "money" and WIDE < narrow < math.inf:
+        usual = 0
     shown = factor * value
     if shown == 0 and usual != 2:
         return f"0{tail}"
