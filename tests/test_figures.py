@@ -38,6 +38,18 @@ ESTIMATES = pd.DataFrame(
         "high": [1.3, 3.4, 1.6, 0.9, 1.1],
     }
 )
+LEVELS = pd.DataFrame(
+    {
+        "label": ["wait", "care"],
+        "value": [5.0, 4.0],
+        "low": [4.8, 3.8],
+        "high": [5.2, 4.2],
+        "adequate": [4.0, np.nan],
+        "desired": [6.0, np.nan],
+        "predicted": [5.5, np.nan],
+        "expected": [np.nan, 6.2],
+    }
+)
 READINGS = pd.DataFrame(
     {
         "section": ["five points", "five points", "times 1.05"],
@@ -114,6 +126,10 @@ KINDS = {
             BINS, unit="money", currency="EUR", x_label="first order", **{"marks": {"P90": 9.5, "median": 8.0}} | say
         ),
         "160 in all; the fullest bin, 0.00 to 10.00 EUR, holds 120. median 8.00 EUR; P90 9.50 EUR",
+    ),
+    "zones": (
+        lambda **say: figures.zones(LEVELS, x_label="Mean answer", **say),
+        "Held against it: wait adequate 4.00, desired 6.00 and predicted 5.50; care expected 6.20",
     ),
     "lorenz": (lambda **say: figures.lorenz(CURVE, **say), "the top 20% hold 65.0%"),
     "surface": (
@@ -194,6 +210,18 @@ def test_a_map_ends_where_too_few_answered():
     drawn(figures.surface(flat, PAIRS, **SAID, x_label="found", y_label="expected", z_label="Liking", unit="ratio"))
     none = figures.surface(flat, PAIRS[3:], **SAID, x_label="", y_label="", z_label="", unit="ratio")
     assert "nothing stands on at least 5" in none.text
+
+
+def test_marks_stand_where_the_levels_are_and_fit_on_the_axis():
+    (ax,) = drawn(make("zones"), phone=True)
+    (band,) = [bar for bar in ax.patches if bar.get_height() == 0.36 and np.isfinite(bar.get_width())]
+    assert (band.get_x(), band.get_width()) == (4.0, 2.0)
+    rings, ticks = ([line for line in ax.lines if line.get_marker() == mark][-1] for mark in "o|")
+    np.testing.assert_array_equal(rings.get_xdata(), [np.nan, 6.2])
+    np.testing.assert_array_equal(ticks.get_xdata(), [5.5, np.nan])
+    low, high = ax.get_xlim()
+    assert low < 3.8
+    assert high > 6.2
 
 
 def test_bins_of_too_few_are_empty():

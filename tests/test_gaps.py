@@ -156,8 +156,8 @@ def test_levels_and_gaps_are_means_and_mean_differences():
     assert rows.loc["care", "less desired"].value == -1.5
     title = gaps.zone_chart(small(), min_cell=5).title
     assert title == (
-        "Customers find less than expected in 1 of 1, less than adequate in 0 of 1 and less than desired in 1 of 1 "
-        "dimensions of service"
+        "Customers find less than expected in 1 and more in 0 of 1, less than adequate in 0 of 1 and less than desired "
+        "in 1 of 1 dimensions of service"
     )
 
 
@@ -262,7 +262,7 @@ def test_kiosk_questionnaire_as_its_example_file_reads_it(tmp_path):
     assert means[1] == pytest.approx(-1.159, abs=0.0005)
     together = [np.corrcoef(side.mean(axis=1), satisfaction)[0, 1] for side in (gap, perceived)]
     assert together == pytest.approx([0.418, 0.522], abs=0.0005)
-    assert "less than expected in 7 of 8" in gaps.zone_chart(found, min_cell=5).title
+    assert "less than expected in 7 and more in 0 of 8" in gaps.zone_chart(found, min_cell=5).title
     assert "better than the gap" in gaps.foretold(found, draws=199, seed=10).title
     equal, more = gaps.explained(found, draws=199, seed=10)
     assert {verdict("E05", parts) for parts in equal.values()} == {"contradicted"}

@@ -300,7 +300,7 @@ def zones(levels: pd.DataFrame, *, x_label: str, min_cell: int = FEWEST, **telli
         ax.hlines(middle, levels["value"], levels["expected"], color=GREY, lw=1, zorder=1.7)
         ax.plot(levels["expected"], middle, "o", mfc=PAPER, mec=BELOW, mew=1.6, ms=6, **look)
         ax.plot(levels["predicted"], middle, "|", color=BAND_INK, mew=2, ms=9 if phone else 13, **look)
-        _above(ax, "  ·  ".join(["dot: perceived", *there]), phone=phone)
+        _above(ax, ", ".join(["Dot: perceived", *there]), phone=phone)
 
     held = plain.data.set_index("label")[[level for level in LEVELS if level in plain.data]]
     said = _listed(

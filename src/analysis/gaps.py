@@ -116,24 +116,16 @@ def levels(found: Answers, *, items: bool = False) -> pd.DataFrame:
 def level_table(found: Answers, *, min_cell: int) -> Table | Text:
     """Each level of each dimension and item, with the gap from it to what was perceived."""
     rows = [
-        {"label": row["label"], "level": level, "mean": row[level], "found": row["value"], "n": row["n"]}
-        | {"gap": in_brief(row[f"less {level}"])}
+        {"dimension: item": row["label"], "held against it": level, "gap": in_brief(row[f"less {level}"])}
+        | {"mean held": row[level], "mean perceived": row["value"], "answers": row["n"]}
         for row in levels(found, items=True).to_dict("records")
         for level in HELD
         if pd.notna(row.get(level))
     ]
     if not rows:
         return say(NOTHING, "")
-    return Table(
-        name="levels",
-        title="What customers hold against the service, what they find, and the gaps",
-        rows=pd.DataFrame(rows)[["label", "level", "mean", "found", "gap", "n"]],
-        headings={"label": "dimension: item", "found": "perceived", "gap": "gap (95% interval)", "n": "answers"},
-        caption="Mean answers. Gap: perceived less the level; to the adequate level it is also called adequacy, to the "
-        "desired one superiority.",
-        size_column="n",
-        min_cell=min_cell,
-    )
+    title = "What customers hold against the service, what they find, and the gap from one to the other"
+    return Table(name="levels", title=title, rows=pd.DataFrame(rows), size_column="answers", min_cell=min_cell)
 
 
 def zone_chart(found: Answers, *, min_cell: int) -> Figure | Text:
@@ -141,9 +133,11 @@ def zone_chart(found: Answers, *, min_cell: int) -> Figure | Text:
     rows = levels(found)
     if rows.empty:
         return say(NOTHING, getattr(matched(found, "expectation"), "reason", ""))
-    gaps = {level: rows[f"less {level}"].dropna() for level in HELD[:3] if level in rows}
-    short = {level: sum(getattr(gap, "high", 0) < 0 for gap in each) for level, each in gaps.items()}
-    said = [f"less than {level} in {short[level]} of {len(each)}" for level, each in gaps.items()]
+    said = []
+    for level in HELD[:3]:
+        if gaps := [gap for gap in rows.get(f"less {level}", []) if isinstance(gap, Estimate)]:
+            more = f" and more in {sum(gap.low > 0 for gap in gaps)}" if level == "expected" else ""
+            said.append(f"less than {level} in {sum(gap.high < 0 for gap in gaps)}{more} of {len(gaps)}")
     return figures.zones(
         rows[["label", "value", "low", "high", "n", *(level for level in HELD if level in rows)]],
         name="zones",
@@ -178,31 +172,30 @@ def score_table(found: Answers, *, draws: int, seed: int) -> Table | Text:
     perceived, gap, satisfaction, weight = _scored(found)
     if perceived.empty:
         return say(NOTHING, "")
-    made = moments(perceived.assign(satisfaction=satisfaction), weight=weight, draws=draws, seed=seed)
-    shares = (
-        made
-        if isinstance(made, NotTestable)
-        else drivers.importance(made, outcome="satisfaction", drivers=[*perceived])
-    )
-    by = {str(name): np.eye(len(gap.columns))[place] for place, name in enumerate(gap)}
-    by["all, weighing alike"], each = np.full(len(by), 1 / len(by)), {"found": perceived, "gap": gap}
-    if isinstance(shares, drivers.Importance):
-        by["all, by their weights"] = shares.shares[0]
+    shares: Any = moments(perceived.assign(satisfaction=satisfaction), weight=weight, draws=draws, seed=seed)
+    if isinstance(shares, scales.Moments):
+        shares = drivers.importance(shares, outcome="satisfaction", drivers=[*perceived])
+    known, sides = isinstance(shares, drivers.Importance), {"SERVPERF: perceived": perceived, "SERVQUAL: gap": gap}
+    by = dict(zip(map(str, gap), np.eye(len(gap.columns)), strict=True))
+    if len(by) > 1:
+        by["all, weighing alike"] = np.full(len(by), 1 / len(by))
+        by |= {"all, by their weights": shares.shares[0]} if known else {}
     rows = pd.DataFrame(
         {"dimension": name}
-        | {side: in_brief(mean_score(table.dot(part), "ratio", weight)) for side, table in each.items()}
+        | {
+            side: in_brief(mean_score(pd.Series(table.to_numpy() @ part), "ratio", weight))
+            for side, table in sides.items()
+        }
         for name, part in by.items()
     )
-    if isinstance(shares, drivers.Importance):
+    if known:
         rows["weight"] = [in_brief(shares.share(name)) if name in gap else "–" for name in by]
+    told_why = "95% intervals." if known else f"95% intervals. Without weights: {shares.reason}"
     return Table(
         name="scores",
         title="SERVPERF scores what is perceived, SERVQUAL the gap to what is expected",
         rows=rows,
-        headings={"found": "SERVPERF: perceived", "gap": "SERVQUAL: gap"},
-        caption=f"{plural(len(gap), 'questionnaire')}, 95% intervals. Where no expectation was asked, the gap is to "
-        "the desired level. "
-        + getattr(shares, "reason", "Weight: share of what all dimensions together explain of satisfaction."),
+        caption=f"{plural(len(gap), 'questionnaire')}, {told_why}",
     )
 
 
@@ -213,10 +206,8 @@ def foretold(found: Answers, *, draws: int, seed: int) -> Figure | Text:
         return say("What foretells satisfaction is not compared: fewer than {} rated all of it.", scales.FEWEST)
     mean, apart = (each.mean(axis=1).to_numpy()[:, None] for each in (perceived, gap))
     tried = {"the gap (SERVQUAL)": apart, "perception (SERVPERF)": mean, "perception and gap": np.hstack([mean, apart])}
-    if len(perceived.columns) > 1:
-        tried |= {
-            f"{name}, by dimension": each.to_numpy() for name, each in (("the gap", gap), ("perception", perceived))
-        }
+    if len(gap.columns) > 1:
+        tried |= {"the gap, by dimension": gap.to_numpy(), "perception, by dimension": perceived.to_numpy()}
     compare = partial(gains, satisfaction.to_numpy(), weight=weight, draws=draws, seed=seed)
     alone = {name: compare({name: each})[name] for name, each in tried.items()}
     lead = compare(dict(list(tried.items())[:2]))["perception (SERVPERF)"]
@@ -265,9 +256,8 @@ def surface_map(surface: Surface | NotTestable, *, min_cell: int) -> Figure | Te
         y_label="expected service",
         z_label="Satisfaction",
         unit="ratio",
-        caption=f"{plural(surface.full.n, 'questionnaire')}. Satisfaction, in its standard deviations, changes by "
-        f"{told(slopes['perception'])} for one of perception and by {told(slopes['expectation'])} for one of "
-        "expectation, the other held equal.",
+        caption=f"{plural(surface.full.n, 'questionnaire')}. Slopes, in standard deviations, the other held equal: "
+        f"{told(slopes['perception'])} on what was found, {told(slopes['expectation'])} on what was expected.",
         min_cell=min_cell,
     )
 
@@ -286,9 +276,6 @@ def special_cases(surface: Surface | NotTestable, *, seed: int) -> Table | Text:
         title="Is the gap enough? Simpler and freer explanations of satisfaction",
         rows=rows,
         units={"explained": "share", "foretold": "share"},
-        caption="Explained: share of the variance of these answers; foretold: the same of answers left out. Behind the "
-        "best: Akaike's criterion, which charges for freedom; ten is far. Enough: whether a freer explanation that "
-        "holds this one says no more (at the 5% level).",
     )
 
 
@@ -360,9 +347,8 @@ def explained(found: Answers, *, draws: int, seed: int) -> tuple[dict[str, Readi
     E05: whether it follows perception less expectation and nothing else. E06: what expectation adds to perception.
     """
     equal, more = dict[str, Readings](), dict[str, Readings]()
-    for outcome in (
-        ("satisfaction",) if stands_in(found) or "quality" not in found.constructs else ("quality", "satisfaction")
-    ):
+    beside = "quality" in found.constructs and not stands_in(found)
+    for outcome in ("quality", "satisfaction") if beside else ("satisfaction",):
         surface = met(found, outcome)
         if isinstance(surface, NotTestable):
             equal[outcome] = more[outcome] = surface
