@@ -103,7 +103,7 @@ def causes_chart(found: Answers, *, draws: int, seed: int) -> Figure | Text:
     for key, (level, _) in SLOPES.items():
         each = shaped(found, key, draws=draws, seed=seed)
         for name, answer in {} if isinstance(each, NotTestable) else each.items():
-            rows.append({"section": f"{level} ({key[:3]})", "label": _said(name), **columns(answer)})
+            rows.append({"section": f"{level} level ({key[:3]})", "label": _said(name), **columns(answer)})
     if not rows:
         return say("The survey does not ask for a level of service together with what may cause it.")
     table = pd.DataFrame(rows)
@@ -456,34 +456,34 @@ def unsteady(found: Answers, *, draws: int, seed: int) -> Answer:
 def by_staff_and_day(events: pd.DataFrame) -> dict[str, Answer] | NotTestable:
     """Shares of the variance by what pairs of ratings differ that share a member of staff, a day, or neither.
 
-    Such squared differences need no model of the rest. Errors leave out each member of staff and each day in turn; the
-    two are added, which makes them too large rather than too small.
+    Such squared differences need no model of the rest. Errors: leave out each member of staff, and each day, in turn;
+    what leaving out single ratings does is in both, and taken off once.
 
-    Source: Koch (1968), Technometrics 10; Efron & Stein (1981), Annals of Statistics 9.
+    Source: Koch (1968), Technometrics 10; Cameron, Gelbach & Miller (2011), Journal of Business & Economic Statistics
+    29, for errors along two ways.
     """
     groups = [pd.factorize(events[name])[0] for name in ("staff_id", "served") if name in events]
-    if len(groups) < 2 or min(group.max() + 1 for group in groups) < AT_LEAST:
+    if len(groups) < 2 or min(group.max(initial=-1) + 1 for group in groups) < AT_LEAST:
         return NotTestable(f"Ratings by at least {AT_LEAST} members of staff on at least {AT_LEAST} days are needed.")
-    rating = (events["quality"] - events["quality"].mean()).to_numpy()
-    weight = events["weight"].to_numpy()
+    rating, weight = (events["quality"] - events["quality"].mean()).to_numpy(), events["weight"].to_numpy()
     staff, day = groups
-    cells = (np.zeros_like(staff), staff, day, staff * (day.max() + 1) + day)
+    both = np.unique(staff * (day.max() + 1) + day, return_inverse=True)[1]
 
     def shares(weight: np.ndarray) -> np.ndarray:
-        sums = []
-        for cell in cells:
+        of = np.empty((4, 2))  # half the squared differences in pairs, and the pairs
+        for place, cell in enumerate((np.zeros_like(staff), staff, day, both)):
             once, rated, squared = (np.bincount(cell, weight * rating**power) for power in (0, 1, 2))
-            sums.append(((once * squared - rated**2).sum(), (once**2).sum() - (weight**2).sum()))
-        every, by_staff, by_day, by_both = np.array(sums)
-        apart = [of[0] / of[1] for of in (every - by_staff - by_day + by_both, by_staff - by_both, by_day - by_both)]
-        return 1 - np.array(apart[1:]) / apart[0]
+            of[place] = once @ squared - rated @ rated, once @ once - weight @ weight
+        neither, by_staff, by_day = of[0] - of[1] - of[2] + of[3], of[1] - of[3], of[2] - of[3]
+        mean = [apart / number if number > 0 else np.nan for apart, number in (neither, by_staff, by_day)]
+        return 1 - np.array(mean[1:]) / mean[0]
 
-    square = np.zeros(2)
-    for group in groups:
+    if not np.ptp(rating) or np.isnan(values := shares(weight)).any():
+        return NotTestable("No two ratings share a member of staff without the day, or the day without the other.")
+    ways = []
+    for group in (staff, day, both):
         left_out = np.array([shares(weight * (group != place)) for place in range(group.max() + 1)])
-        square += (len(left_out) - 1) * left_out.var(axis=0)
-    values, n = shares(weight), len(events)
-    return {
-        name: Estimate.normal(values[i], np.sqrt(square[i]), unit="share", n=n, method="pairs of ratings, jackknife")
-        for i, name in enumerate(("staff", "days"))
-    }
+        ways.append((len(left_out) - 1) * left_out.var(axis=0))
+    error = np.sqrt(np.maximum(ways[0] + ways[1] - ways[2], np.maximum(ways[0], ways[1])))
+    tell: dict[str, Any] = {"unit": "share", "n": len(events), "method": "pairs of ratings, jackknife along two ways"}
+    return {name: Estimate.normal(values[i], error[i], **tell) for i, name in enumerate(("staff", "days"))}
