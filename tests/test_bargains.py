@@ -231,6 +231,21 @@ def test_what_was_not_asked_is_named_everywhere():
     assert isinstance(bargains.lines_of_quality(found), Text)
 
 
+def test_what_cannot_be_told_is_refused_in_words():
+    """Everybody of one opinion, and everybody's questions copies of each other."""
+    (one, *_) = people(300)
+    still = asked({"quality": np.full((6, 300), 4.0), "satisfaction": np.full(300, 4.0)}, noise=0.0)
+    copies = asked({"quality": np.repeat([one], 6, axis=0)}, noise=0.0)
+    for found, reason in ((still, "All 300 answers are the same"), (copies, "copies of each other")):
+        (answer,) = bargains.sides(found, refits=5, seed=1).values()
+        assert reason in answer.reason
+    assert all(isinstance(answer, NotTestable) for answer in bargains.weak_link(still, draws=9, seed=1).values())
+    lab, found = firm(0.0)
+    flat = Answers(found.items * 0 + 4, found.who, found.weight, found.constructs, {}, found.scale)
+    assert "the same value" in bargains.waiting(lab, flat, ["wait"], days=30).reason
+    assert isinstance(bargains.companions(asked({"value": one}), draws=9, seed=1), Text)
+
+
 def test_figures():
     value, price, *qualities = people(200)
     found = asked({"value": value, "price": price, "quality": np.repeat(qualities, 3, axis=0)})

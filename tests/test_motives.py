@@ -1,5 +1,8 @@
 """What drives satisfaction, on worlds whose truth is known: when a claim is true, when nothing is there, reversed."""
 
+import os
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -64,6 +67,14 @@ class TestSuited:
         names, why = motives.suited(self.found(), outcome="satisfaction", drivers=["quality", "loyalty", "colour"])
         assert names == ["loyalty", "quality"]
         assert why == {"colour": "not asked in this survey"}
+
+
+def test_what_was_found_of_a_dimension_is_a_driver_unless_its_name_is_taken():
+    found = asked({"satisfaction": np.zeros(3), "price": np.zeros(3), "found": np.zeros(3), "paid": np.zeros(3)})
+    sides = {"speed": {"perception": ("found",), "expectation": ("e",)}, "price": {"perception": ("paid",)}}
+    more = motives.rated(replace(found, dimensions=sides))
+    assert more.constructs["speed"] == ("found",)
+    assert more.constructs["price"] == ("price",)
 
 
 def judged_s10(weights):
@@ -179,3 +190,22 @@ def test_features_are_read_from_pairs_of_constructs():
     assert row["share who do"].startswith("55.0%")
     assert row["better with it"].startswith("100")
     assert isinstance(motives.features(asked({"light_functional": np.ones(9)}), draws=5, seed=1), Text)
+
+
+# Like, expect, do not mind, cannot help it, dislike.
+KOREAN = ["마음에 든다.", "당연하다.", "아무런 느낌이 없다.", "하는 수 없다.", "마음에 안 든다."]
+
+
+@pytest.mark.skipif("LOYALTY_EXTRA_DATA" not in os.environ, reason="LOYALTY_EXTRA_DATA names no folder of further data")
+def test_twenty_nine_pairs_about_kiosks():
+    """A real survey: the first feature's largest share by counting, and no feature that people would rather miss."""
+    told = pd.read_csv(Path(os.environ["LOYALTY_EXTRA_DATA"]) / "kiosk_servqual.csv").filter(like="kano")
+    coded = told.apply(lambda column: column.map({answer: code for code, answer in enumerate(KOREAN, 1)}))
+    ends = {"1": motives.FUNCTIONAL, "2": motives.DYSFUNCTIONAL}
+    coded.columns = [name.split("_")[0] + ends[name.split("_")[1]] for name in coded]
+    rows = motives.features(asked(coded, scale=(1, 5)), draws=99, seed=1).rows.set_index("feature")
+    assert len(rows) == 29
+    performance = ((coded["kano1_functional"] == 1) & (coded["kano1_dysfunctional"] == 5)).mean()
+    basic = (coded["kano1_functional"].isin([2, 3, 4]) & (coded["kano1_dysfunctional"] == 5)).mean()
+    assert rows.loc["kano1", "share who do"].startswith(f"{100 * max(basic, performance):.1f}%")
+    assert set(rows["most take it for"]) <= {"basic", "performance", "excitement", "indifferent"}

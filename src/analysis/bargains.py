@@ -37,8 +37,8 @@ def companions(found: Answers, *, draws: int, seed: int) -> Figure | Text:
     """How closely each rated side of the firm goes with perceived value."""
     names = suited(found, outcome="value")[0]
     made = found.lacks("value") or gathered(found, ["value", *names], draws=draws, seed=seed)
-    if isinstance(made, NotTestable):
-        return say("What goes with value cannot be shown. {}", made.reason)
+    if isinstance(made, NotTestable) or not names:
+        return say("What goes with value cannot be shown. {}", getattr(made, "reason", "Nothing else was rated."))
     each = [{"label": n.replace("_", " "), **columns(r)} for n, r in correlations(made, "value", names).items()]
     table = pd.DataFrame(each).sort_values("value", ascending=False, key=abs)
     return figures.dots(
@@ -83,7 +83,7 @@ def shapes(surface: Surface | NotTestable, *, seed: int) -> Figure | Text:
     table = pd.DataFrame(
         [{"label": words, **columns(gain(surface, of=way, over=way, seed=seed))} for way, words in ways.items()]
     )
-    best = str(table["label"][int(np.argmax(table["value"]))])
+    best = str(table["label"][int(np.nanargmax(table["value"]))])
     return figures.dots(
         table,
         name="shapes",
@@ -169,6 +169,8 @@ def sides(found: Answers, *, refits: int, seed: int) -> dict[str, dict[str, Answ
     counts = np.cumprod(seen, axis=1).sum(axis=1)
     pattern = groups(first.covariance, horn["count"])
     one, many = (_fits(second, shape) for shape in (np.ones((len(pattern), 1), bool), pattern))
+    if isinstance(one[0], NotTestable) or isinstance(many[0], NotTestable):
+        return {GROUPED: next(fit for fit in (one[0], many[0]) if isinstance(fit, NotTestable))}
     fitted = [np.array([getattr(fit, "cfi", np.nan) for fit in fits]) for fits in (one, many)]
     better = fitted[1] - fitted[0]
     above = np.array([general(fit) if isinstance(fit, FactorModel) else np.nan for fit in many])
@@ -243,12 +245,13 @@ def weak_link(found: Answers, *, draws: int, seed: int) -> dict[str, Answer]:
     named = [found.constructs[name] for name in parts(found, "quality")]
     asked = named or [(item,) for item in found.constructs["quality"]]
     rated = pd.concat([found.score(own) for own in asked], axis=1)
-    if rated.shape[1] < 3:
-        few = NotTestable(f"{plural(rated.shape[1], 'rated attribute')}, and three at least are needed for a weak one.")
-        return {AS_ANSWERED: few, SIMULATED: few}
     table = pd.DataFrame({"mean": rated.mean(axis=1), "lowest": rated.min(axis=1), "weight": found.weight})
     table["judged"] = found.score(found.constructs["satisfaction"])
     whole = (rated.notna().all(axis=1) & table["judged"].notna()).to_numpy()
+    if len(asked) < 3 or whole.sum() < FEWEST:
+        seen = f"{plural(len(asked), 'rated attribute')} and {plural(int(whole.sum()), 'questionnaire')} complete"
+        few = NotTestable(f"{seen}; a weak link needs three attributes, and {FEWEST} who rate them all.")
+        return {AS_ANSWERED: few, SIMULATED: few}
     table, design = table[whole], np.column_stack([np.ones(whole.sum()), rated[whole]])
     added = design @ np.linalg.lstsq(design, table["judged"], rcond=None)[0]
     dealt = np.random.default_rng(seed).permutation(table["judged"] - added)
@@ -311,6 +314,7 @@ def waiting(study: Study, found: Answers, faults: Sequence[str], held: Sequence[
         return NotTestable(f"Answers cannot be joined to the log without {listing(lacking)}.")
     asked = found.who.assign(value=found.score(found.constructs["value"]), weight=found.weight)
     asked = asked.dropna(subset=["customer_id", "answered_at", "value"]).sort_values("answered_at")
+    log = log.assign(**{name: pd.to_numeric(log[name], errors="coerce").astype(float) for name in (*faults, *held)})
     log = log[["customer_id", "measured_at", *faults, *held]].dropna().sort_values("measured_at")
     both = pd.merge_asof(
         asked, log, left_on="answered_at", right_on="measured_at", by="customer_id", tolerance=pd.Timedelta(days=days)
@@ -323,18 +327,19 @@ def _grouped_slope(both: pd.DataFrame, faults: Sequence[str], held: Sequence[str
     from statsmodels.api import GEE
     from statsmodels.genmod.cov_struct import Exchangeable, Independence
 
+    names = [*faults, *held]
     if len(both) < FEWEST:
-        return NotTestable(f"{plural(len(both), 'answer')} follow a logged event, and at least {FEWEST} are needed.")
-    logged = both[[*faults, *held]].astype(float)
-    spread = logged.std()
-    if still := [name for name in (*faults, *held) if not spread[name] > 0]:
-        return NotTestable(f"The log says the same of everybody in {listing(still)}.")
-    scaled = (logged - logged.mean()) / spread
-    together, value = scaled[list(faults)].sum(axis=1), both["value"]
+        few = f"{plural(len(both), 'answer')} follow an event with numbers for {listing(names)}"
+        return NotTestable(f"{few}, and at least {FEWEST} are needed.")
+    spread = both[["value", *names]].std()
+    if still := [name for name in ("value", *names) if not spread[name] > 0]:
+        return NotTestable(f"Those who answered after an event all have the same {listing(still)}.")
+    scaled = (both[["value", *names]] - both[["value", *names]].mean()) / spread
+    together = scaled[list(faults)].sum(axis=1)
     design = np.column_stack([np.ones(len(both)), together / together.std(), scaled[list(held)]])
     groups = pd.factorize(both["customer_id"])[0]
     alike = Exchangeable() if groups.max() + 1 < len(both) else Independence()
-    fit = GEE((value - value.mean()) / value.std(), design, groups, cov_struct=alike, weights=both["weight"]).fit()
+    fit = GEE(scaled["value"], design, groups, cov_struct=alike, weights=both["weight"]).fit()
     slope, error = np.asarray(fit.params)[1], np.asarray(fit.bse)[1]
     return Estimate.normal(float(slope), float(error), unit="slope", n=len(both), method="customers as groups")
 

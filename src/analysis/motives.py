@@ -6,7 +6,7 @@ The drivers of an outcome are the constructs of a survey that rate the firm; wha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +41,13 @@ def parts(found: Answers, whole: str) -> list[str]:
     items = found.constructs[whole]
     inside = {name: own for name, own in found.constructs.items() if set(own) < set(items) and name not in LEVELS}
     return list(inside) if sorted(item for own in inside.values() for item in own) == sorted(items) else []
+
+
+def rated(found: Answers) -> Answers:
+    """The answers with what was found of each paired dimension as a construct too, where its name is free."""
+    sides = {name: levels.get("perception", ()) for name, levels in found.dimensions.items()}
+    free = {name: items for name, items in sides.items() if items and name not in found.constructs}
+    return replace(found, constructs={**found.constructs, **free})
 
 
 def suited(found: Answers, *, outcome: str, drivers: Sequence[str] = ()) -> tuple[list[str], dict[str, str]]:
@@ -219,8 +226,8 @@ def features(found: Answers, *, draws: int, seed: int) -> Table | Text:
         name="features",
         title="What customers take each feature for",
         rows=pd.DataFrame(rows),
-        caption="Better and worse: the shares, among those who care, whom the feature would please and whom its "
-        "absence would displease. 95% intervals.",
+        caption="Better and worse: the shares, among those who care, whom the feature would please and, with a minus, "
+        "whom its absence would displease. 95% intervals.",
     )
 
 
