@@ -226,6 +226,7 @@ def test_exhibits(firm):
     assert isinstance(antecedents.stricter(once, draws=20, seed=1), Table)
     assert isinstance(antecedents.learning_chart(found, three, min_cell=5), Figure)
     assert isinstance(antecedents.learning_table(of), Table)
+    assert "Of 22" in antecedents.covered(once)._repr_mimebundle_()[0]["text/plain"]
     bare = Answers(found.items, found.who[[]], found.weight, {"image": ("image_1", "image_2")}, {}, found.scale)
     nothing, none = learnt(bare)
     for exhibit in (

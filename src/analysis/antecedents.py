@@ -80,9 +80,23 @@ def sources(found: Answers, *, draws: int, seed: int) -> dict[str, dict[str, Ans
 
     def held(level: str) -> int:
         of = each[level]
-        return -1 if isinstance(of, NotTestable) else len(rule.supported_parts(of))
+        if isinstance(of, NotTestable):
+            return -1
+        return len(rule.supported_parts({name: a for name, a in of.items() if isinstance(a, Estimate)}))
 
     return {level: each[level] for level in sorted(each, key=held)}
+
+
+def covered(found: Answers) -> Text:
+    """How many of the constructs that this page is about the survey has."""
+    wanted = {name for level, causes in SLOPES.values() for name in (level, *causes)} - {"curve"}
+    wanted |= {"expectation", "quality", "loyalty"}
+    return say(
+        "Of {} things that these claims ask customers about, the survey has {}. A claim that needs one of the others "
+        "is not testable here.",
+        len(wanted),
+        len(wanted & set(found.constructs)),
+    )
 
 
 def foreseen(found: Answers, *, draws: int, seed: int) -> Answer:
@@ -93,7 +107,8 @@ def foreseen(found: Answers, *, draws: int, seed: int) -> Answer:
     couples, table = pairs(found), pd.DataFrame({n: found.score(found.constructs[n]) for n in (level, *causes)})
     earlier = table["predicted"].to_numpy()[couples["before"]]
     table = table.iloc[couples["after"]].assign(predicted=earlier)
-    made = moments(table, cases=couples["customer_id"], draws=draws, seed=seed)
+    weight = found.weight[couples["after"]]
+    made = moments(table, weight=weight, cases=couples["customer_id"], draws=draws, seed=seed)
     return made if isinstance(made, NotTestable) else slopes(made, level, causes)["predicted"]
 
 
@@ -360,11 +375,11 @@ def two_kinds(found: Answers, *, draws: int, seed: int) -> dict[str, Answer] | N
         known = [fit.cfi for fit in fits if not isinstance(fit, NotTestable)]
         return known[0] - known[1] if len(known) == 2 else np.nan
 
-    drawn = np.array([gained(each) for each in made.drawn])
-    return {
-        "fit": bootstrapped(Estimate.from_draws, gained(made.covariance), drawn, unit="fit index", n=made.n),
-        "distinct": ratio(found, one, two, draws=draws, seed=seed),
-    }
+    fit: Answer = NotTestable("One of the two factor models could not be fitted.")
+    if np.isfinite(value := gained(made.covariance)):
+        drawn = np.array([gained(each) for each in made.drawn])
+        fit = bootstrapped(Estimate.from_draws, value, drawn, unit="fit index", n=made.n)
+    return {"fit": fit, "distinct": ratio(found, one, two, draws=draws, seed=seed)}
 
 
 def served(
@@ -447,9 +462,10 @@ def unsteady(found: Answers, *, draws: int, seed: int) -> Answer:
     if not {"customer_id", "answered_at"} <= set(found.who):
         return NotTestable("The survey does not say who answered when.")
     scores = {name: found.score(found.constructs[name]) for name in ("quality", "loyalty")}
-    each = found.who.assign(**scores).sort_values("answered_at", kind="stable").groupby("customer_id")
+    asked = found.who.assign(**scores, weight=found.weight).sort_values("answered_at", kind="stable")
+    each = asked.groupby("customer_id")
     table = each["quality"].agg(["mean", "var"]).assign(loyalty=each["loyalty"].last())
-    made = moments(table, draws=draws, seed=seed)
+    made = moments(table, weight=each["weight"].last().to_numpy(), draws=draws, seed=seed)
     return made if isinstance(made, NotTestable) else slopes(made, "loyalty", ["mean", "var"])["var"]
 
 
