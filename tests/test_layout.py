@@ -19,7 +19,7 @@ FLOW = [
     "periods", "renewal", "buying", "habits", "fits", "order_values", "holdout", "silence", "customer_value",
     "regularity", "traits", "foresight", "value", "steadiness", "economics", "worth", "worlds", "opinions",
     "scales", "factors", "regressions", "afterwards", "indicators", "surfaces", "drivers", "paths", "necessity",
-    "hypotheses", "exhibits", "findings", "figures", "scores", "prospects", "promoters", "gaps", "motives",
+    "hypotheses", "exhibits", "findings", "figures", "scores", "prospects", "promoters", "payoff", "gaps", "motives",
     "antecedents", "gauges", "bargains", "buyers", "equity", "profiles", "stays", "sorting", "boards", "notebooks",
     "worker", "runs", "progress", "publishing", "pages", "report", "cli",
 ]  # fmt: skip

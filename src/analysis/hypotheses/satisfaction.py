@@ -58,10 +58,14 @@ ROWS = (
         causal=False,
         needs={"surveys": ("customer_id", "answered_at", "satisfaction"), "orders": ("amount",)},
         rung="C",
-        design="Two-part regression (buys at all, how much) with earlier spending; within persons where waves repeat.",
+        design=(
+            "Log-linear mean over all who answered, and in two parts (buys at all, how much), earlier spending held "
+            "fixed; within persons where waves repeat."
+        ),
         gates=ANSWERS,
         pitfalls=(NON_RESPONSE, REVERSED + ": big spenders are served better", REGRESSION, CEILING),
         origin="Anderson & Sullivan 1993; Seiders and others 2005 find it for intentions, hardly for behaviour",
+        notebook="30_does_satisfaction_pay",
         article=("A1",),
     ),
     Hypothesis(
@@ -89,6 +93,7 @@ ROWS = (
         gates=ANSWERS + " " + EVENTS,
         pitfalls=(CEILING, NON_RESPONSE, "groups of customers use the answer scale differently"),
         origin="Oliver 1980; Mittal & Kamakura 2001 find curves, and no link at all in one group",
+        notebook="30_does_satisfaction_pay",
         article=("A5",),
     ),
     Hypothesis(
@@ -118,6 +123,7 @@ ROWS = (
         gates=ANSWERS + " " + UNITS,
         pitfalls=(ONE_SOURCE, MANY_TESTS, NON_RESPONSE),
         origin="Szymanski & Henard 2001; Kumar and others 2013 find that little variance is explained",
+        notebook="30_does_satisfaction_pay",
         article=("A3",),
     ),
     Hypothesis(
@@ -204,6 +210,7 @@ ROWS = (
         gates=ANSWERS + " " + EVENTS,
         pitfalls=("some people tick the top box of everything", CEILING),
         origin="Oliver, Rust & Varki 1997; Jones & Sasser 1995",
+        notebook="30_does_satisfaction_pay",
         article=("A5",),
     ),
     Hypothesis(
@@ -430,10 +437,11 @@ ROWS = (
         causal=False,
         needs={"surveys": ("customer_id", "answered_at", "satisfaction"), "orders": ("amount",)},
         rung="C",
-        design="Value from behaviour after the survey only, by a renewal or repeat-buying model; resampled customers.",
+        design="Spending on record after the survey, and for comparison before it; resampled customers.",
         gates=ANSWERS,
         pitfalls=(NON_RESPONSE, "some are pleased at our expense", BY_DEFINITION + " if past value is meant"),
         origin="Heskett and others 1994; profit and satisfaction need not rank customers alike",
+        notebook="30_does_satisfaction_pay",
         article=("A4",),
     ),
 )
