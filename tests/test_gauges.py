@@ -1,5 +1,7 @@
 """Scales, index and the claims I05 to I08 on worlds whose truth is known: true, nothing there, reversed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -169,6 +171,19 @@ def test_i06_wants_a_reliable_score_that_does_not_hang_on_who_answers(tmp_path, 
         assert parts["response"].value == pytest.approx(-0.8 / 1.2, abs=0.12)
 
 
+def test_agreement_over_waves_is_a_correlation_of_the_same_customers(mobile):
+    """Two answers that share half of their variance, 300 customers in both waves: .5, standard error .04."""
+    rng = np.random.default_rng(7)
+    mood = rng.standard_normal(300)
+    found = asked({"satisfaction": np.concatenate([mood + rng.standard_normal(300) for _ in range(2)])})
+    who = pd.DataFrame({"customer_id": np.tile(np.arange(300), 2), "wave": np.repeat(["1", "2"], 300)})
+    sentence = said(gauges.agreement(replace(found, who=who), draws=100, seed=1))
+    assert sentence.startswith("300 customers answered in waves 1 and 2")
+    assert float(sentence.split("correlates ")[1][:4]) == pytest.approx(0.5, abs=0.12)
+    assert "Nobody is known" in said(gauges.agreement(mobile, draws=9, seed=1))
+    assert "Too few" in said(gauges.agreement(replace(found, who=who.assign(wave="1")), draws=9, seed=1))
+
+
 def test_i06_names_what_it_lacks(bundled, mobile):
     parts = gauges.trustworthy(bundled["mobile"], mobile, draws=50, seed=1)
     assert isinstance(parts["reliability"], Estimate)
@@ -199,7 +214,7 @@ def test_i07_refuses_one_firm_small_firms_and_few_items():
     few = two_firms(each=60)
     assert "0 groups of 100" in gauges.comparable(few, ["satisfaction"], refits=9, seed=1).reason
     short = asked({"s": [1.0, 2.0]}, {"satisfaction": ("s",)}, unit=["a", "b"])
-    assert "3 items" in gauges.comparable(short, ["satisfaction"], refits=9, seed=1).reason
+    assert "with 1 item; 3" in gauges.comparable(short, ["satisfaction"], refits=9, seed=1).reason
 
 
 # --- I08 ------------------------------------------------------------------------------------------------------------
@@ -231,7 +246,7 @@ def test_i08_turns_complaints_round_and_says_what_it_lacks(mobile):
     table = gauges.gauges(mobile, {"orders": NotTestable("There are no orders.")})
     assert list(table) == ["satisfaction"]
     reading = gauges.one_thing(table, refits=9, seed=1)[gauges.ALL]
-    assert reading.reason == "Of the same customers satisfaction is known, and 4 indicators are needed."
+    assert reading.reason == "Known of the same customers: satisfaction; 4 indicators are needed."
 
 
 def test_the_simulated_firm(bundled):

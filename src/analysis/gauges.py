@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 import pandas as pd
 
-from analysis import figures
+from analysis import figures, scales
 from analysis.afterwards import Afterwards
 from analysis.customers import purchases
 from analysis.drivers import QUADRANTS, quadrants
@@ -24,17 +24,8 @@ from analysis.lifetimes import lifetimes
 from analysis.milestones import AFTER, BEFORE, split
 from analysis.motives import gathered
 from analysis.paths import ECSI, PathFit, PathModel, Scheme, fit_paths
-from analysis.scales import (
-    FEWEST,
-    LEVELS,
-    Answers,
-    correlation,
-    distinctness,
-    moments,
-    omega,
-    quality_table,
-    reliability,
-)
+from analysis.regressions import correlations
+from analysis.scales import FEWEST, LEVELS, Answers, correlation, moments
 from analysis.tables import TableError
 from analysis.words import MISSING, listing, plural, quantity, with_interval
 
@@ -66,15 +57,17 @@ def examined(found: Answers, *, most: int) -> list[str]:
     return list(chosen)[:most]
 
 
+def _intervals(table: pd.DataFrame, what: str, unit: str) -> list[str]:
+    ends = table[[what, f"{what} low", f"{what} high"]].itertuples(index=False)
+    return [with_interval(value, low, high, unit) if low == low else MISSING for value, low, high in ends]
+
+
 def quality(found: Answers, names: Sequence[str], *, draws: int, seed: int) -> Table:
     """Reliability of each scale with intervals, and how many answers stand at its very top."""
-    table = quality_table(found, names, draws=draws, seed=seed)
+    table = scales.quality_table(found, names, draws=draws, seed=seed)
     rows = pd.DataFrame({"scale": table["construct"].str.replace("_", " "), "items": table["items"]})
     for what in ("omega", "alpha", "variance extracted"):
-        ends = table[[what, f"{what} low", f"{what} high"]].itertuples(index=False)
-        rows[what] = [
-            with_interval(value, low, high, "correlation") if low == low else MISSING for value, low, high in ends
-        ]
+        rows[what] = _intervals(table, what, "correlation")
     return Table(
         name="scales",
         title="How good the scales are",
@@ -89,7 +82,7 @@ def quality(found: Answers, names: Sequence[str], *, draws: int, seed: int) -> T
 
 def distinct(found: Answers, names: Sequence[str], *, draws: int, seed: int) -> Figure | Text:
     """Which scales may be one: the closest pairs with their intervals."""
-    table = distinctness(found, names, draws=draws, seed=seed)
+    table = scales.distinctness(found, names, draws=draws, seed=seed)
     if table.empty or table["value"].isna().all():
         return say("There are no two scales here that could be one.")
     table = table.assign(label=(table.pop("first") + " and " + table.pop("second")).str.replace("_", " "))
@@ -206,8 +199,7 @@ def priorities(fit: PathFit, target: str = "satisfaction") -> Table | Text:
     placed = quadrants(*mapped, n=fit.n)
     rows: dict[str, Any] = {"construct": placed["attribute"].str.replace("_", " ")}
     for what, unit in {"importance": "ratio", "performance": "score points"}.items():
-        ends = placed[[what, f"{what} low", f"{what} high"]].itertuples(index=False)
-        rows[what] = [with_interval(value, low, high, unit) for value, low, high in ends]
+        rows[what] = _intervals(placed, what, unit)
     chances = placed[list(QUADRANTS)]
     return Table(
         name="priorities",
@@ -288,7 +280,7 @@ def trustworthy(lab: Study, found: Answers, *, draws: int, seed: int, **orders: 
         return missing
     sure: Answer = NotTestable(f"Satisfaction was asked with fewer than {FEWEST_ITEMS} items.")
     if len(found.constructs["satisfaction"]) >= FEWEST_ITEMS:
-        sure = reliability(found.latest(), "satisfaction", draws=draws, seed=seed)["omega"]
+        sure = scales.reliability(found.latest(), "satisfaction", draws=draws, seed=seed)["omega"]
     sure = replace(sure, unit="share") if isinstance(sure, Estimate) else sure
     return {"reliability": sure, "response": _weighed_for_response(lab, found, draws, seed, orders)}
 
@@ -297,9 +289,11 @@ def _weighed_for_response(lab: Study, found: Answers, draws: int, seed: int, ord
     """Mean satisfaction at the first wave, weighted by how rarely such customers answer, minus as it is."""
     from statsmodels.api import GLM, add_constant, families
 
-    if not (lab.has("orders") and {"customer_id", "answered_at", "wave"} <= set(found.who)):
+    who = found.who.reindex(columns=["customer_id", "answered_at", "wave"]).dropna()
+    if who.empty or not lab.has("orders"):
         return NotTestable("Who stays silent is seen from orders before a wave of which customer and day are known.")
-    once = found.only(found.who["wave"] == found.who.sort_values("answered_at")["wave"].iloc[0]).latest()
+    first = who["wave"] == who.sort_values("answered_at")["wave"].iloc[0]
+    once = found.only(first.reindex(found.who.index, fill_value=False)).latest()
     day, bought = once.who["answered_at"].min(), purchases(lab.table("orders"), **orders).rows
     before = bought.filter(bought.ordered_on < day.date()).group_by("customer_id")
     past = before.agg(times=bought.opens.sum(), spent=bought.value.sum(), last=bought.ordered_on.max()).to_pandas()
@@ -321,6 +315,23 @@ def _weighed_for_response(lab: Study, found: Answers, draws: int, seed: int, ord
     return bootstrapped(Estimate.from_draws, float(gap), drawn, unit="sd", n=plain.n)
 
 
+def agreement(found: Answers, *, draws: int, seed: int) -> Text:
+    """How far customers who answered in the last two waves agree with themselves, in a sentence."""
+    if "satisfaction" not in found.constructs or not {"customer_id", "wave"} <= set(found.who):
+        return say("Nobody is known to have answered twice, so agreement over time cannot be told.")
+    scores = found.who[["customer_id", "wave"]].assign(score=found.score(found.constructs["satisfaction"]))
+    made = moments(scores.pivot_table("score", "customer_id", "wave").iloc[:, -2:], draws=draws, seed=seed)
+    if isinstance(made, NotTestable) or len(made.names) < 2:
+        return say("Too few customers answered twice to tell agreement over time.")
+    return say(
+        "{} customers answered in waves {} and {}; their satisfaction then and later correlates {}. That is low where "
+        "experiences differ from time to time, even if every answer is exact.",
+        made.n,
+        *made.names,
+        told(correlations(made, made.names[0], made.names[1:])[made.names[1]]),
+    )
+
+
 def comparable(found: Answers, names: Sequence[str], *, refits: int, seed: int) -> dict[str, Answer] | NotTestable:
     """Parts of I07: what the comparative fit loses when all groups share loadings, and then intercepts too.
 
@@ -333,8 +344,11 @@ def comparable(found: Answers, names: Sequence[str], *, refits: int, seed: int) 
     if missing := found.lacks(*names):
         return missing
     items = [item for name in names for item in found.constructs[name]]
-    if len(items) < FEWEST_ITEMS or "unit" not in found.who:
-        return NotTestable(f"It takes {FEWEST_ITEMS} items and a column unit that names the group of each answer.")
+    if len(items) < FEWEST_ITEMS:
+        few = f"{listing(list(names)).capitalize()} was asked with {plural(len(items), 'item')}"
+        return NotTestable(f"{few}; {FEWEST_ITEMS} are needed.")
+    if "unit" not in found.who:
+        return NotTestable("The survey has no column unit, which tells the firm or branch that each answer is about.")
     unit = found.who["unit"].where(found.items[items].notna().all(axis=1).to_numpy())
     sizes = unit.value_counts()
     each = [found.only(unit == group) for group in sorted(sizes.index[sizes >= FEWEST])]
@@ -355,6 +369,8 @@ def comparable(found: Answers, names: Sequence[str], *, refits: int, seed: int) 
         for one, mean in zip(covariances, means, strict=True)
     ]
     losses = -np.diff(fits, axis=1)
+    if np.isnan(losses[0]).any():
+        return NotTestable("No common measurement model was found that fits these groups.")
     return {
         part: bootstrapped(Estimate.from_spread, float(lost[0]), lost[1:], unit="fit index", n=sum(n))
         for part, lost in zip(("loadings", "intercepts"), losses.T, strict=True)
@@ -384,14 +400,14 @@ def one_thing(table: pd.DataFrame, *, refits: int, seed: int) -> dict[str, dict[
 
     Where one factor fits, omega is the hierarchical one; where it does not, the rule refuses by its other parts.
     """
-    each = {ALL: table, ASKED_ALL: table.drop(columns="feedback", errors="ignore")}
+    each = {ALL: table} | ({ASKED_ALL: table.drop(columns="feedback")} if "feedback" in table else {})
     return {name: _one_factor(of, refits, seed) for name, of in each.items()}
 
 
 def _one_factor(table: pd.DataFrame, refits: int, seed: int) -> dict[str, Answer] | NotTestable:
     if table.shape[1] < FEWEST_GAUGES:
         known = listing([*map(str, table.columns)]) or "nothing"
-        return NotTestable(f"Of the same customers {known} is known, and {FEWEST_GAUGES} indicators are needed.")
+        return NotTestable(f"Known of the same customers: {known}; {FEWEST_GAUGES} indicators are needed.")
     made = moments(table, draws=refits, seed=seed)
     if isinstance(made, NotTestable):
         return made
@@ -400,7 +416,13 @@ def _one_factor(table: pd.DataFrame, refits: int, seed: int) -> dict[str, Answer
     beyond = np.linalg.eigvalsh(correlation(stack))[:, ::-1] > by_chance
     many = np.argmin(np.column_stack([beyond, np.zeros(len(stack))]), axis=1).astype(float)
     fits = np.array([getattr(fit_factors(one, shape, n=[made.n]), "cfi", np.nan) for one in stack])
-    found = {"fit": (fits, "fit index"), "general": (omega(correlation(stack)), "share"), "dimensions": (many, "count")}
+    if np.isnan(fits[0]):
+        return NotTestable("No model with one factor was found for these indicators.")
+    found = {
+        "fit": (fits, "fit index"),
+        "general": (scales.omega(correlation(stack)), "share"),
+        "dimensions": (many, "count"),
+    }
     return {
         part: bootstrapped(Estimate.from_draws, float(values[0]), values[1:], unit=unit, n=made.n)
         for part, (values, unit) in found.items()
