@@ -97,7 +97,7 @@ def test_groups_hold_two_items_at_least():
     assert bargains.groups(r, 3).sum(axis=0).min() >= 2
 
 
-@pytest.mark.parametrize(("effect", "word"), [(0.4, "supported"), (0.0, "contradicted")])
+@pytest.mark.parametrize(("effect", "word"), [(0.4, "supported"), (0.0, "contradicted"), (-0.4, "contradicted")])
 def test_v03_tells_a_good_name_from_its_halo(effect, word):
     """Where image does nothing it still goes with value, by way of quality."""
     quality, price, own, other = people()
@@ -138,6 +138,12 @@ def test_v05_finds_a_weak_link_and_not_in_data_without_one():
 
 def test_v05_is_not_fooled_by_noise_where_the_mean_decides():
     assert set(judged_v05(lambda rated: rated.mean(axis=0)).values()) == {"contradicted"}
+
+
+def test_v05_does_not_take_a_strong_link_for_a_weak_one():
+    """At an equal mean, a higher best rating goes with a lower worst one: a gain, but of the opposite claim."""
+    words = judged_v05(lambda rated: 0.5 * rated.mean(axis=0) + 0.5 * rated.max(axis=0) - 0.4 * rated.min(axis=0))
+    assert words[bargains.AS_ANSWERED] == "contradicted"
 
 
 def test_v05_is_undecided_where_the_simulated_show_it_too():
@@ -194,7 +200,9 @@ def test_v07_says_what_is_missing():
 
 
 @pytest.mark.parametrize(
-    ("level", "rank", "word"), [(0.0, -1.0, "supported"), (1.0, 0.0, "contradicted")], ids=["rank", "level"]
+    ("level", "rank", "word"),
+    [(0.0, -1.0, "supported"), (1.0, 0.0, "contradicted"), (0.5, 1.0, "contradicted")],
+    ids=["rank", "level", "reversed"],
 )
 def test_v08_tells_rank_from_level(level, rank, word):
     """Rank goes with level, so where level alone decides, rank must not look as if it did."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -197,14 +198,23 @@ def groups(covariance: np.ndarray, most: int) -> np.ndarray:
 
 
 def _added(
-    table: pd.DataFrame, outcome: str, base: Sequence[str], more: Sequence[str], *, draws: int, seed: int
+    table: pd.DataFrame, outcome: str, base: Sequence[str], more: str, *, draws: int, seed: int, less: bool = False
 ) -> Answer:
-    """Gain in out-of-sample R squared when `more` joins `base`."""
+    """Gain in out-of-sample R squared when `more` joins `base`, below zero where it speaks for the opposite claim.
+
+    The claim is that `more` raises the outcome, or with `less` that it lowers it; a gain by the other way is a loss.
+    """
     if len(table) < FEWEST:
         return NotTestable(f"{plural(len(table), 'questionnaire')} complete, and at least {FEWEST} are needed.")
-    designs = {"base": table[list(base)].to_numpy(), "more": table[[*base, *more]].to_numpy()}
-    weight = table["weight"].to_numpy()
-    return gains(table[outcome].to_numpy(), designs, weight=weight, draws=draws, seed=seed)["more"]
+    designs = {"base": table[list(base)].to_numpy(), "more": table[[*base, more]].to_numpy()}
+    to, weight = table[outcome].to_numpy(), table["weight"].to_numpy()
+    root = np.sqrt(weight)[:, None]
+    full = np.column_stack([np.ones(len(table)), designs["more"]])
+    slope = np.linalg.lstsq(full * root, to * root[:, 0], rcond=None)[0][-1]
+    gained = gains(to, designs, weight=weight, draws=draws, seed=seed)["more"]
+    if isinstance(gained, NotTestable) or gained.value < 0 or (slope < 0) == less:
+        return gained
+    return replace(gained, value=-gained.value, quantile=lambda p: -gained.quantile(1 - p))
 
 
 def good_name(found: Answers, *, draws: int, seed: int) -> Answer:
@@ -212,7 +222,7 @@ def good_name(found: Answers, *, draws: int, seed: int) -> Answer:
     if missing := found.lacks("image", "value", "quality", "price"):
         return missing
     table = found.table(["value", "quality", "price", "image"])
-    return _added(table, "value", ["quality", "price"], ["image"], draws=draws, seed=seed)
+    return _added(table, "value", ["quality", "price"], "image", draws=draws, seed=seed)
 
 
 def closeness(found: Answers, *, refits: int, seed: int) -> Answer:
@@ -257,7 +267,7 @@ def weak_link(found: Answers, *, draws: int, seed: int) -> dict[str, Answer]:
     dealt = np.random.default_rng(seed).permutation(table["judged"] - added)
     simulated = table.assign(judged=np.clip(added + dealt, table["judged"].min(), table["judged"].max()))
     return {
-        name: _added(one, "judged", ["mean"], ["lowest"], draws=draws, seed=seed)
+        name: _added(one, "judged", ["mean"], "lowest", draws=draws, seed=seed)
         for name, one in {AS_ANSWERED: table, SIMULATED: simulated}.items()
     }
 
@@ -358,4 +368,4 @@ def ahead(found: Answers, *, draws: int, seed: int) -> Answer:
     table = pd.DataFrame({"level": ours, "brands": theirs.notna().sum(axis=1), "rank": above.sum(axis=1)})
     table = table.assign(share=found.score(found.constructs["wallet_share"]), weight=found.weight)
     rated = table[(table["brands"] > 0) & table.notna().all(axis=1)]
-    return _added(rated, "share", ["level", "brands"], ["rank"], draws=draws, seed=seed)
+    return _added(rated, "share", ["level", "brands"], "rank", draws=draws, seed=seed, less=True)
