@@ -153,6 +153,24 @@ def test_reliabilities_that_cannot_be_are_refused():
         assert f"{wrong:.2f} cannot be" in refused.reason
 
 
+@pytest.mark.parametrize(
+    ("together", "share", "kind"), [(0.55, 0.6, Surface), (0.93, 0.55, Surface), (0.97, 0.55, NotTestable)]
+)
+def test_scores_near_the_end_of_what_can_be_corrected_never_leave_an_interval_without_ends(together, share, kind):
+    """The less reliable two scores that agree, the more resamples of them cannot be; these are left out, or all is."""
+    table = answers((0, 0.7, 0, 0, 0, 0), 250, reliability=0.6, together=together)
+    found = surfaces.corrected(fitted(table), perception=share, expectation=share)
+    assert isinstance(found, kind)
+    assert kind is NotTestable or np.isfinite(found.straight["expectation"].interval()).all()
+
+
+def test_a_rare_side_is_a_share_and_never_below_nothing():
+    table = answers(n=300, apart=3.0)
+    share = surfaces.discrepancies(fitted(table, sides=0.0))["exceeded"]
+    assert share.value < 0.01
+    assert 0 <= share.low <= share.value < share.high < 0.03
+
+
 # --- Claims ---------------------------------------------------------------------------------------------------------
 
 

@@ -116,11 +116,12 @@ def levels(found: Answers, *, items: bool = False) -> pd.DataFrame:
 def level_table(found: Answers, *, min_cell: int) -> Table | Text:
     """Each level of each dimension and item, with the gap from it to what was perceived."""
     rows = [
-        {"dimension: item": row["label"], "held against it": level, "gap": in_brief(row[f"less {level}"])}
-        | {"mean held": row[level], "mean perceived": row["value"], "answers": row["n"]}
+        {"dimension: item": row["label"], "against": level, "gap": gap["value"], "from": gap["low"], "to": gap["high"]}
+        | {"level": row[level], "perceived": row["value"], "answers": row["n"]}
         for row in levels(found, items=True).to_dict("records")
         for level in HELD
         if pd.notna(row.get(level))
+        for gap in [columns(row[f"less {level}"])]
     ]
     if not rows:
         return say(NOTHING, "")

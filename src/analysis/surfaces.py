@@ -121,12 +121,7 @@ class Fit:
         from scipy.special import stdtrit
 
         value, error = float(np.dot(weights, self.slopes)), math.sqrt(weights @ self.covariance @ np.array(weights))
-        low, high = (0.0, 1.0) if unit == "share" else (-math.inf, math.inf)
-
-        def quantile(p: float) -> float:
-            return min(max(value + float(stdtrit(self.df, p)) * error, low), high)
-
-        return Estimate(value, unit, self.n, quantile, "robust errors")
+        return Estimate(value, unit, self.n, lambda p: value + float(stdtrit(self.df, p)) * error, "robust errors")
 
     def moved(self, by: np.ndarray) -> Fit:
         """The fit whose slopes are a linear map of these."""
@@ -144,7 +139,8 @@ def _least_squares(x: np.ndarray, cells: pd.DataFrame) -> Fit:
     bread = np.linalg.inv((x.T * share) @ x)
     slopes = bread @ ((x.T * share) @ z)
     missed, leverage = z - x @ slopes, each * np.einsum("ci,ij,cj->c", x, bread, x)
-    explained = 1 - float(share @ missed**2 / (share @ (z - np.average(z, weights=share)) ** 2))
+    total = float(share @ (z - np.average(z, weights=share)) ** 2)
+    explained = 1 - float(share @ missed**2) / total if total else 0.0
     if "cluster" not in cells:
         missed = missed / np.maximum(1 - leverage, 1e-9)  # HC3; a leverage of 1 goes with nothing missed
     aic = cells["weight"].sum() * math.log(max(1 - explained, 1e-300)) + 2 * len(slopes)
@@ -317,10 +313,14 @@ def discrepancies(surface: Surface) -> dict[str, Estimate]:
     """Shares of answers above expectation, below it, and about equal to it (within half a standard deviation)."""
     gap, one = surface.cells["p"] - surface.cells["e"], np.ones((len(surface.cells), 1))
     sides = {"exceeded": gap > MATCHED, "missed": gap < -MATCHED, "matched": gap.abs() <= MATCHED}
-    return {
-        name: _least_squares(one, surface.cells.assign(z=side.astype(float))).mix([1], "share")
-        for name, side in sides.items()
-    }
+    found = {}
+    for name, side in sides.items():
+        fit = _least_squares(one, surface.cells.assign(z=side.astype(float)))
+        share, n = float(fit.slopes[0]), float(fit.n)
+        if 0 < share < 1:
+            n = share * (1 - share) / float(fit.covariance[0, 0])  # equal answers that would tell as much
+        found[name] = replace(Estimate.proportion(round(share * n), round(n)), value=share, n=fit.n, events=None)
+    return found
 
 
 def asymmetry(surface: Surface) -> dict[str, Answer]:
