@@ -249,13 +249,24 @@ def test_exhibits():
 # --- The kiosk questionnaire ----------------------------------------------------------------------------------------
 
 
+EXAMPLE = Path(__file__).parents[1] / "data/examples/kiosk_servqual.toml"
+
+
+def test_the_example_file_pairs_24_statements_in_eight_dimensions():
+    pairs = studies.open_study("kiosk", EXAMPLE).pairs
+    asked = [(each.expectation, each.perception) for each in pairs]
+    assert [len(side) for both in asked for side in both] == [3] * 16
+    assert [e.replace("_1", "_2") for expected, _ in asked for e in expected] == [
+        p for _, found in asked for p in found
+    ]
+
+
 @pytest.mark.skipif("LOYALTY_EXTRA_DATA" not in os.environ, reason="LOYALTY_EXTRA_DATA names no folder of further data")
 def test_kiosk_questionnaire_as_its_example_file_reads_it(tmp_path):
     """194 users. Means and correlations reckoned from the file itself, to the last digit given (three decimals)."""
-    example = Path(__file__).parents[1] / "data/examples/kiosk_servqual.toml"
-    shutil.copy(example, tmp_path)
+    shutil.copy(EXAMPLE, tmp_path)
     shutil.copy(Path(os.environ["LOYALTY_EXTRA_DATA"]) / "kiosk_servqual.csv", tmp_path)
-    found = gaps.compared(scales.answers(studies.open_study("kiosk", tmp_path / example.name)))
+    found = gaps.compared(scales.answers(studies.open_study("kiosk", tmp_path / EXAMPLE.name)))
     perceived, gap, satisfaction, _ = gaps._scored(found)
     means = perceived.to_numpy().mean(), gap.to_numpy().mean()
     assert (means[0], means[0] - means[1]) == pytest.approx((4.839, 5.998), abs=0.0005)

@@ -289,10 +289,10 @@ def conclusion(surface: Surface | NotTestable) -> Text:
     shown = slopes["perception"], slopes["expectation"], shares["missed"], shares["exceeded"]
     return say(
         "Among customers who expected the same, finding one standard deviation more changes satisfaction by {} of its "
-        "own; among those who found the same, expecting one more changes it by {}. Clearly less than expected was "
-        "found by {}, clearly more by {}. With the level of both answers together held equal, one standard deviation "
-        "further below expectation changes satisfaction by {} and one further above by {}: a shortfall costs {} than "
-        "a surplus brings (difference {}).",
+        "own; among those who found the same, expecting one more changes it by {}. By more than half a standard "
+        "deviation {} found less than they expected, {} more. With the level of both answers together held equal, one "
+        "standard deviation further below expectation changes satisfaction by {} and one further above by {}: a "
+        "shortfall costs {} than a surplus brings (difference {}).",
         *map(told, (*shown, sides["missed"], sides["exceeded"])),
         "more" if low > 0 else "less" if high < 0 else "neither clearly more nor clearly less",
         told(sides["asymmetry"]),
