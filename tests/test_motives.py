@@ -62,6 +62,7 @@ class TestSuited:
         assert why["fairness"] == "shares questions with price"
         assert why["overall"] == why["satisfaction"] == "the outcome itself"
         assert "fairness (shares questions with price)" in motives.left_out(why).text
+        assert "Every construct" in motives.left_out({}).text
 
     def test_named_drivers_are_taken_at_their_word(self):
         names, why = motives.suited(self.found(), outcome="satisfaction", drivers=["quality", "loyalty", "colour"])

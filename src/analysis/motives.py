@@ -88,9 +88,11 @@ def _unsuited(found: Answers, name: str, outcome: str, *, named: bool) -> str:
 
 def left_out(why: Mapping[str, str]) -> Text:
     """The constructs that are no drivers here, by the reason."""
+    if not why:
+        return say("Every construct that was to be tried is taken for a driver.")
     groups = {reason: [name for name in why if why[name] == reason] for reason in dict.fromkeys(why.values())}
     told_why = "; ".join(f"{listing(names)} ({reason})" for reason, names in groups.items())
-    return say("Not taken for drivers: {}.", told_why.replace("_", " ") or "none of the constructs")
+    return say("Not taken for drivers: {}.", told_why.replace("_", " "))
 
 
 # --- What each counts for -------------------------------------------------------------------------------------------
@@ -193,15 +195,16 @@ def answer(of: Weighed | NotTestable) -> Text:
     """Which drivers may be the first, in a sentence."""
     if isinstance(of, NotTestable):
         return say("What drives the outcome cannot be told. {}", of.reason)
-    table = of.importance.table().replace({"driver": {"_": " "}}, regex=True)
-    able = list(table["driver"][table["top_ranked"] >= RARE])
+    table = of.importance.table()
+    first, able = table["driver"][0], list(table["driver"][table["top_ranked"] >= RARE])
+    rest = f"These customers are too few to say which is first: {listing(able, 'or')}." if len(able) > 1 else ""
     return say(
         "Together the drivers explain {} of the differences in {}. The largest share falls to {}: {}. {}",
         told(of.importance.explained()),
-        of.outcome,
-        table["driver"][0],
-        told(of.importance.share(of.importance.table()["driver"][0])),
-        f"By chance alone the first could be {listing(able, 'or')}." if len(able) > 1 else "No other comes near.",
+        of.outcome.replace("_", " "),
+        first.replace("_", " "),
+        told(of.importance.share(first)),
+        rest.replace("_", " ") or "No other comes near.",
     )
 
 
