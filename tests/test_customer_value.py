@@ -3,7 +3,9 @@
 import math
 from datetime import date, timedelta
 from functools import cache
+from types import SimpleNamespace
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,11 +13,13 @@ from invented import orders
 
 from analysis import customer_value, customers, equity
 from analysis.buying import WEEK, ParetoNBD
+from analysis.checks import CheckedTable
 from analysis.customer_value import Terms, appraise, by_formula, terms, trial
 from analysis.estimates import NotTestable
 from analysis.exhibits import Text
 from analysis.fits import fit_buying
 from analysis.order_values import Credibility, GammaGamma, counted, fit_credibility, ledger, price
+from analysis.renewal import LONG, RetentionCurve
 
 START, END = date(2024, 1, 1), date(2025, 12, 29)
 TWO_YEARS = terms(horizon_months=24, annual_discount_rate=0.1)
@@ -283,3 +287,45 @@ def test_the_next_buying_model_takes_the_place_of_one_that_cannot_be_fitted(monk
     assert page.instead == "Pareto/NBD cannot be used here: Too much alike. So MBG/NBD takes its place."
     assert "MBG/NBD" in equity.shown(equity.summary, page).caption
     assert "can be scored" in equity.scores(page).text
+
+
+# --- Contracts ---------------------------------------------------------------------------------------------------
+
+
+ASKED = {"horizon_years": 5, "annual_discount_rate": 0.1, "annual_revenue": None, "margin": None}
+
+
+def lab(*, left=(), **tables) -> SimpleNamespace:
+    """A study of eight contracts in the second and the ninth year of their life."""
+    rows = pd.DataFrame({"customer_id": list("abcdefgh"), "time": [13.0] * 4 + [99.0] * 4, "price": 2.0})
+    rows["left"] = rows["customer_id"].isin(list(left))
+    here = {"subscriptions": CheckedTable("subscriptions", ibis.memtable(rows), (), (), {"unit": "month"})} | tables
+    return SimpleNamespace(has=here.__contains__, table=here.__getitem__, currency="EUR", min_cell=1)
+
+
+def held(study, **given):
+    rates = np.full(LONG, 0.5)
+    found = RetentionCurve(rates, np.arange(LONG) < 9, np.tile(rates, (20, 1)), 8, 4)
+    return equity.contracts(study, found, **ASKED | given)
+
+
+def test_contracts_are_valued_together_and_by_age():
+    together, by_age = held(lab(), limit="No cohort.")
+    left = sum(0.5**k / 1.1 ** (k - 1) for k in range(1, 6))
+    assert together.rows["value"][:3].tolist() == pytest.approx(
+        [8 * 24 * left, 24 * left, 24 * (1 + left / 1.1 - 0.5**5 / 1.1**5)]
+    )
+    assert (
+        together.title
+        == f"8 present customers are expected to bring in {8 * 24 * left:.0f} EUR of revenue within 5 years"
+    )
+    assert "too high" in together.caption
+    assert by_age.rows[["who", "customers"]].to_numpy().tolist() == [["2", 4], ["5 or later", 4]]
+
+
+def test_contracts_without_value_say_why():
+    (nobody,) = held(lab(left="abcdefgh"))
+    assert "Nobody is left" in nobody.text
+    assert "orders" in held(SimpleNamespace(has=lambda _: False))[0].text
+    assert equity.contracts(lab(), NotTestable("Too few."), **ASKED)[0].text == "Too few."
+    assert len(held(lab(left="abcd"))) == 1

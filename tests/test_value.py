@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
@@ -387,8 +388,6 @@ def test_customers_that_show_no_curve_say_why_all_the_way(lost, stay, said):
 
 def contracts(rows, **facts):
     """A checked table of spells as the engine holds it."""
-    import ibis
-
     return CheckedTable("subscriptions", ibis.memtable(rows), (), (), {"unit": "year", "covariates": ("plan",)} | facts)
 
 
@@ -433,3 +432,74 @@ def test_the_baseline_needed_gives_the_growth_asked(growth, discount_rate):
     baseline = value.baseline_needed(growth, change=0.05, discount_rate=discount_rate)
     if 0 < baseline <= 0.95:
         assert value.constant_growth(baseline, 0.05, discount_rate=discount_rate) == pytest.approx(growth)
+
+
+# --- who is there, and what they are worth -------------------------------------------------------------------------
+
+THERE = pd.DataFrame(
+    {
+        "customer_id": list("abcd"),
+        "time": [3.0, 11.0, 12.0, 5.0],
+        "left": [False, False, False, True],
+        "entered": 0.0,
+        "price": [1.0, None, -2.0, 9.0],
+    }
+)
+# Half of the customers stay every year. A year later money counts 1 / 1.1: the next payment at once, then one more.
+HALVES, TWO_MORE = curve(np.full(LONG, 0.5)), 0.5 + 0.25 / 1.1
+
+
+def present(rows=THERE, unit="month", **given):
+    return value.payers(contracts(rows, unit=unit), **{"described": None, "stated": None, "margin": None} | given)
+
+
+def test_present_customers_are_worth_what_they_pay_times_what_is_left_by_hand():
+    who = present()
+    # d has left. a pays 12 a year and so, nobody knowing better, does b; c is in year two and costs 24.
+    assert who.table.to_numpy().tolist() == [[1, 2, 12], [2, 1, -24]]
+    assert (who.unit, who.measure) == ("money", "revenue")
+    asked = {"discount_rate": 0.1, "years": 2}
+    assert value.expected_from(HALVES, who, **asked).value == pytest.approx((24 - 24) * TWO_MORE, abs=1e-12)
+    loss = replace(who, table=who.table[1:])
+    assert value.expected_from(HALVES, loss, **asked).value == pytest.approx(-24 * TWO_MORE)
+    assert value.expected_from(HALVES, replace(who, table=who.table[:1]), each=True, **asked).value == pytest.approx(
+        12 * TWO_MORE
+    )
+
+
+def test_a_newcomer_pays_the_first_year_at_once():
+    who = present(stated=10.0, margin=0.5)
+    assert (who.unit, who.measure) == ("money", "margin")
+    assert value.from_newcomer(HALVES, who, discount_rate=0.1, years=2).value == pytest.approx(5 * (1 + 0.5 / 1.1))
+    # Without end: a geometric series in 0.5 / 1.1.
+    assert value.from_newcomer(HALVES, who, discount_rate=0.1).value == pytest.approx(5 / (1 - 0.5 / 1.1))
+
+
+def test_a_margin_of_their_own_goes_before_the_price_and_may_be_a_loss():
+    own = pd.DataFrame({"customer_id": list("abc"), "margin": [7.0, -9.0, None]})
+    who = present(described=CheckedTable("customers", ibis.memtable(own), (), (), {}))
+    # Of c, whose margin nobody knows, the mean of the others is supposed.
+    assert who.table.to_numpy().tolist() == [[1, 2, -1], [2, 1, -1]]
+    assert who.measure == "margin"
+
+
+def test_payments_are_counted_where_no_money_is_known():
+    who = present(THERE.drop(columns="price"))
+    assert (who.unit, set(who.table["pays"])) == ("years", {1.0})
+    assert present(unit="day").unit == "years"
+
+
+def test_the_interval_of_a_sum_is_that_of_the_curve():
+    drawn = np.random.default_rng(1).normal(0.5, 0.02, (400, 1)) * np.ones(LONG)
+    who, unsure = present(stated=1.0), curve(np.full(LONG, 0.5), draws=drawn)
+    found = value.expected_from(unsure, who, discount_rate=0.1, years=1)
+    # Three customers pay 1 each next year if they stay: 3 times the rate's own interval, whose spread has 400 draws.
+    assert (found.value, found.high) == pytest.approx((1.5, 1.5 + 3 * 1.96 * 0.02), rel=0.02)
+
+
+def test_there_is_no_value_without_customers_or_without_an_end():
+    assert isinstance(present(THERE.assign(left=True)), NotTestable)
+    assert isinstance(present(THERE.assign(price=np.nan)), NotTestable)
+    certain = curve(np.full(LONG, 0.999))
+    assert "does not settle" in value.expected_from(certain, present(), discount_rate=0.0).reason
+    assert isinstance(value.expected_from(NotTestable("No."), present(), discount_rate=0.1), NotTestable)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,11 +22,20 @@ from analysis.order_values import LEDGER
 from analysis.prospects import FAMILIES, by_frequency_and_silence
 from analysis.scores import named, offer
 from analysis.spending import concentration
+from analysis.value import expected_from, from_newcomer, payers
 from analysis.words import count, plural, quantity
+
+if TYPE_CHECKING:
+    from analysis.renewal import RetentionCurve
+    from analysis.studies import Study
 
 HELD = 0.8
 MONTHS = (3, 6, 12, 24, 36, 60)
 NO_END = "all to come"
+MISSED = (
+    "The table is no cohort followed from its first day: where earlier leavers are missing from it, fewer seem to "
+    "leave than do, and every value here is too high."
+)
 
 
 @dataclass(frozen=True)
@@ -125,31 +135,35 @@ def summary(equity: Equity, found: Valuation) -> Table:
     """The present customers, one of them, a newcomer, and the naive formula."""
     total, n = found.total, found.customers
     lines: dict[str, Answer] = {
-        f"all {count(n)} present customers, orders to come": total,
-        "one of them, on average": found.answer(lambda values: float(values @ found.rows["weight"]) / n),
-        "a newcomer, after the first order": found.newcomer,
-        "naive formula: money a period over churn": by_formula(equity.bought, margin=equity.terms.margin),
+        "all of them": total,
+        "one, on average": found.answer(lambda values: float(values @ found.rows["weight"]) / n),
+        "a newcomer": found.newcomer,
+        "naive formula": by_formula(equity.bought, margin=equity.terms.margin),
     }
     return _table(
-        equity,
+        equity.told,
+        equity.currency,
         name="worth",
-        title=f"The present customers are expected to bring in {equity.amount(columns(total)['value'])} of "
+        title=f"{count(n)} present customers are expected to bring in {equity.amount(columns(total)['value'])} of "
         f"{equity.measure}, {equity.horizon}",
         rows=_lines(lines),
         headings={"who": ""},
-        caption="The naive formula knows no horizon and no discount.",
+        caption="The newcomer's first order is not counted. The naive formula, money a period over churn, knows no "
+        "horizon and no discount.",
     )
 
 
-def _table(equity: Equity, *, value: str = "value", caption: str = "", **made: Any) -> Table:
+def _table(
+    told: str, currency: str | None, *, value: str = "value", unit: str = "money", caption: str = "", **made: Any
+) -> Table:
     """Amounts without their currency, which stands in the heading: a telephone has no room for it in every cell."""
-    rows, unit = made["rows"], f"{value}, {equity.currency}" if equity.currency else value
-    headings = {"value": unit, "low": "95% interval from", "high": "to"} | made.pop("headings", {})
-    money = [name for name in ("value", "low", "high", "actual", "error", "model", "naive") if name in rows]
+    rows, of = made["rows"], f"{value}, {currency}" if currency and unit == "money" else value
+    headings = {"value": of, "low": "from (95%)", "high": "to (95%)"} | made.pop("headings", {})
+    amounts = [name for name in ("value", "low", "high", "actual", "error", "model", "naive") if name in rows]
     return Table(
-        units=dict.fromkeys(money, "money") | made.pop("units", {}),
-        headings={name: told for name, told in headings.items() if name in rows},
-        caption=f"{equity.told} {caption}".strip(),
+        units=dict.fromkeys(amounts, unit) | made.pop("units", {}),
+        headings={name: heading for name, heading in headings.items() if name in rows},
+        caption=f"{told} {caption}".strip(),
         **made,
     )
 
@@ -166,11 +180,12 @@ def tried(equity: Equity, found: Valuation, *, min_cell: int) -> Table:
     n, weeks = rows["customers"], (equity.bought.observed_until - equity.trial.until).days // WEEK
     came, model, naive = (equity.amount(float(np.dot(rows[name], n))) for name in ("actual", "model", "naive"))
     return _table(
-        equity,
+        equity.told,
+        equity.currency,
         name="hold-out",
         title=f"In the {plural(weeks, 'week')} held out {came} came; {equity.family} foretold {model}, the naive rule "
         f"{naive}",
-        rows=rows,
+        rows=rows[["repeats", "actual", "error", "model", "naive", "customers"]],
         headings={
             "repeats": "repeats (7: or more)",
             "actual": "came",
@@ -189,11 +204,12 @@ def groups(equity: Equity, found: Valuation, *, min_cell: int) -> Table:
     grouped = found.rows.groupby(by_frequency_and_silence(found.rows), observed=True)
     code, n = grouped.ngroup().to_numpy(), grouped["weight"].sum()
     sums = np.array([np.bincount(code, line * weight) for line in found.values])
-    table = pd.DataFrame({"customers": n, **found.between(sums / n.to_numpy())})
-    table["share_of_value"] = sums[0] / sums[0].sum()
+    value = found.between(sums / n.to_numpy())
+    table = pd.DataFrame(value, n.index).assign(share_of_value=sums[0] / sums[0].sum(), customers=n)
     top = table.reset_index().iloc[int(table["share_of_value"].to_numpy().argmax())]
     return _table(
-        equity,
+        equity.told,
+        equity.currency,
         name="groups",
         title=f"{quantity(top['share_of_value'], 'share')} of the value is expected from "
         f"{quantity(top['customers'] / n.sum(), 'share')} of the customers (repeat orders: {top['repeats']}; weeks of "
@@ -260,7 +276,8 @@ def otherwise(equity: Equity, found: Valuation, *, orders: CheckedTable) -> Tabl
     if equity.terms.rate:
         lines["no end to the horizon"] = found.on(Terms(np.inf, equity.terms.rate, equity.terms.margin)).total
     return _table(
-        equity,
+        equity.told,
+        equity.currency,
         name="otherwise",
         title=f"Expected {equity.measure} of all present customers, one choice changed at a time",
         rows=_lines(lines),
@@ -314,3 +331,73 @@ def scores(equity: Equity) -> Text:
         found.people, rows, keys=LEDGER, model=equity.family, as_of=str(equity.bought.observed_until),
         weeks=equity.terms.weeks, value_of=equity.measure,
     )  # fmt: skip
+
+
+# --- Contracts ---------------------------------------------------------------------------------------------------
+
+
+def contracts(
+    lab: Study,
+    curve: RetentionCurve | NotTestable,
+    *,
+    horizon_years: int,
+    annual_discount_rate: float,
+    annual_revenue: float | None,
+    margin: float | None,
+    limit: str | None = None,
+) -> list[Table | Text]:
+    """What those who have a contract are worth, together and by the year of their life; or why it cannot be said.
+
+    Args:
+        lab: the study.
+        curve: yearly retention.
+        horizon_years, annual_discount_rate: what counts.
+        annual_revenue, margin: as in `value.payers`.
+        limit: why the table cannot stand for customers followed from their start; None when it can.
+    """
+    if not lab.has("subscriptions"):
+        return [say("Without contracts, what customers are worth is read from their orders, on a page of its own.")]
+    described = lab.table("customers") if lab.has("customers") else None
+    who = payers(lab.table("subscriptions"), described=described, stated=annual_revenue, margin=margin)
+    if isinstance(who, NotTestable):
+        return [say("{}", who.reason)]
+    if isinstance(curve, NotTestable):
+        return [say("{}", curve.reason)]
+    of = partial(expected_from, curve, discount_rate=annual_discount_rate)
+    new = partial(from_newcomer, curve, who, discount_rate=annual_discount_rate)
+    lines = {
+        "all of them": (total := of(who, years=horizon_years)),
+        "one, on average": of(who, years=horizon_years, each=True),
+        "a newcomer": new(years=horizon_years),
+        "all, without end": of(who),
+        "a newcomer, without end": new(),
+    }
+    ages = {
+        f"{year} or later" if year == horizon_years else f"{year}": replace(who, table=rows)
+        for year, rows in who.table.groupby(who.table["year"].clip(upper=horizon_years))
+    }
+    by_age = _lines({name: of(group, years=horizon_years, each=True) for name, group in ages.items()})
+    what = "value" if who.unit == "money" else who.measure
+    told = f"Counted: {who.measure}, discounted by {quantity(annual_discount_rate, 'share')} a year."
+    make = partial(_table, told, lab.currency, unit=who.unit)
+    amount = count(columns(total)["value"]) + (f" {lab.currency or ''} of" if who.unit == "money" else "")
+    first = make(
+        value=what,
+        name="contracts",
+        title=f"{count(who.table['customers'].sum())} present customers are expected to bring in {amount} "
+        f"{who.measure} within {plural(horizon_years, 'year')}",
+        rows=_lines(lines),
+        headings={"who": ""},
+        caption="Of present customers the running year is left out, as paid; of a newcomer the first year counts, "
+        f"and is paid at once. {MISSED if limit else ''}",
+    )
+    second = make(
+        value=f"{what} of one",
+        name="contracts-by-age",
+        title="What one present customer is worth, by the year of their life",
+        rows=by_age.assign(customers=[group.table["customers"].sum() for group in ages.values()]),
+        headings={"who": "in year"},
+        size_column="customers",
+        min_cell=lab.min_cell,
+    )
+    return [first, second] if len(ages) > 1 else [first]

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped
 from analysis.lifetimes import grouped, lifetimes
@@ -124,7 +126,7 @@ def duration(rates: np.ndarray, *, convention: str, discount_rate: float = 0.0) 
     return ahead / customer_years(rates, convention=convention, discount_rate=discount_rate)
 
 
-def residual_years(rates: np.ndarray, *, year: int, discount_rate: float) -> np.ndarray:
+def residual_years(rates: np.ndarray, *, year: int, discount_rate: float, years: int = LONG) -> np.ndarray:
     """Discounted margins still to come from a customer in a year of their life, whose renewal is near (DERL).
 
     The present year is paid and not counted; the next one, if they renew, counts in full, and later ones less. A
@@ -134,10 +136,11 @@ def residual_years(rates: np.ndarray, *, year: int, discount_rate: float) -> np.
         rates: yearly retention on the last axis.
         year: n, from 1.
         discount_rate: a year.
+        years: that count after the present one.
 
     Source: Fader & Hardie (2010), Marketing Science 29(1).
     """
-    later = rates[..., year - 1 :]
+    later = rates[..., year - 1 : year - 1 + years]
     return (1 + discount_rate) * customer_years(later, convention="A", discount_rate=discount_rate)
 
 
@@ -390,9 +393,102 @@ def departures_avoided(curve: RetentionCurve | NotTestable, reading: str, *, cha
 
 def still_to_come(curve: RetentionCurve | NotTestable, *, year: int, discount_rate: float) -> Answer:
     """`residual_years` without end along a curve, as an estimate."""
-    if isinstance(curve, RetentionCurve) and (refused := _unsettled(curve.rates, discount_rate)):
-        return refused
-    return _along(curve, lambda r: residual_years(r, year=year, discount_rate=discount_rate), "years", LONG)
+    one = Payers(pd.DataFrame({"year": [year], "customers": 1.0, "pays": 1.0}), "years", "margins")
+    return expected_from(curve, one, discount_rate=discount_rate)
+
+
+@dataclass(frozen=True)
+class Payers:
+    """Customers who have not left, and what they bring in.
+
+    Attributes:
+        table: one row a year of life: year (1 is the first), customers, pays (what one of them brings in a year).
+        unit: of pays: "money", or "years" where it is not known and everybody counts 1.
+        measure: what is counted, in words.
+    """
+
+    table: pd.DataFrame
+    unit: str
+    measure: str
+
+
+def payers(
+    subscriptions: CheckedTable, *, described: CheckedTable | None, stated: float | None, margin: float | None
+) -> Payers | NotTestable:
+    """Count the customers who are still there, with what they bring in.
+
+    Args:
+        subscriptions: checked; the price is taken where there is one for each tenure period.
+        described: the table of customers; a yearly margin there, which may be a loss, goes before the price.
+        stated: yearly revenue of one customer, in place of both.
+        margin: share of revenue kept; None counts revenue.
+    """
+    import ibis
+
+    rows, unit = subscriptions.rows.filter(~subscriptions.rows.left), subscriptions.facts["unit"]
+    measure = "revenue" if margin is None else "margin"
+    if stated is None and described is not None and described.has("margin"):
+        rows, measure = rows.left_join(described.rows.select("customer_id", own="margin"), "customer_id"), "margin"
+        pays = rows.own
+    elif stated is None and unit != "day" and subscriptions.has("price"):
+        pays = rows.price * (PER_YEAR[unit] * (margin or 1))
+    else:
+        pays, measure = ibis.literal((stated or 1.0) * (margin or 1)), measure if stated else "yearly payments"
+    rows = rows.mutate(pays=pays, year=(rows.time / PER_YEAR[unit]).floor().cast("int64") + 1)
+    counted = rows.group_by("year").agg(customers=rows.count(), pays=rows.pays.mean()).order_by("year")
+    table = counted.to_pandas().astype({"customers": float, "pays": float})
+    if table.empty or table["pays"].isna().all():
+        return NotTestable("Nobody is left to be valued, or of none of them is it known what they pay.")
+    known = table.dropna()
+    table["pays"] = table["pays"].fillna(np.average(known["pays"], weights=known["customers"]))
+    return Payers(table, "years" if measure == "yearly payments" else "money", measure)
+
+
+def expected_from(
+    curve: RetentionCurve | NotTestable,
+    who: Payers,
+    *,
+    discount_rate: float,
+    years: int | None = None,
+    each: bool = False,
+) -> Answer:
+    """What customers are expected to bring in after their present year: `residual_years` times what they pay.
+
+    The interval is that of the curve; who is there and what they pay is taken as it is.
+
+    Args:
+        curve: yearly retention.
+        who: the customers.
+        discount_rate: a year.
+        years: that count after the present one; None is without end.
+        each: the mean, in place of the sum.
+    """
+    pays = who.table["pays"] * who.table["customers"] / (who.table["customers"].sum() if each else 1)
+
+    def money(rates: np.ndarray) -> np.ndarray:
+        left = partial(residual_years, rates, discount_rate=discount_rate, years=years or LONG)
+        return sum(amount * left(year=year) for year, amount in zip(who.table["year"], pays, strict=True))
+
+    return _ending(curve, discount_rate, years) or _along(curve, money, who.unit, LONG)
+
+
+def from_newcomer(
+    curve: RetentionCurve | NotTestable, who: Payers, *, discount_rate: float, years: int | None = None
+) -> Answer:
+    """What a new customer who pays as the others do brings in, the first year at once; else as `expected_from`."""
+    pays = np.average(who.table["pays"], weights=who.table["customers"])
+
+    def money(rates: np.ndarray) -> np.ndarray:
+        return pays * customer_years(rates, convention="B", discount_rate=discount_rate)
+
+    return _ending(curve, discount_rate, years) or _along(curve, money, who.unit, years or LONG)
+
+
+def _ending(curve: RetentionCurve | NotTestable, discount_rate: float, years: int | None) -> NotTestable | None:
+    """Why there is no sum, where it has no end or there is no curve."""
+    if isinstance(curve, NotTestable):
+        return curve
+    return None if years else _unsettled(curve.rates, discount_rate)
 
 
 def average(curve: RetentionCurve | NotTestable, *, years: int) -> Answer:
