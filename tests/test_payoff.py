@@ -376,3 +376,4 @@ def test_exhibits():
     ):
         assert isinstance(text, Text)
         assert "Nothing here." in text.text
+    assert isinstance(payoff.outcome_figure({payoff.HELD: {"repeat": nothing}}), Text)

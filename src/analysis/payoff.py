@@ -350,7 +350,7 @@ def _slope(table: Table, *, held: bool, units: bool) -> Any:
 
 def _dots(sections: Mapping[str, Mapping[str, Answer]], reference_label: str, **telling: Any) -> Figure | Text:
     rows = [
-        {**({"section": section} if section else {}), "label": label, **columns(answer)}
+        {"section": section, "label": label, **columns(answer)}
         for section, answers in sections.items()
         for label, answer in answers.items()
     ]
@@ -426,12 +426,15 @@ def worth_figure(gaps: Mapping[str, Mapping[str, Answer] | NotTestable]) -> Figu
 
 def outcome_figure(readings: Mapping[str, Mapping[str, Answer]]) -> Figure | Text:
     """The four slopes, with their earlier value held fixed and without."""
-    sure = [OUTCOMES[part] for part, answer in readings[HELD].items() if getattr(answer, "low", 0) > 0]
+    known = {part: answer for part, answer in readings[HELD].items() if isinstance(answer, Estimate)}
+    if not known:
+        return say("None of the four outcomes can be held against satisfaction here.")
+    sure = [OUTCOMES[part] for part, answer in known.items() if answer.low > 0]
     return _dots(
         {name: {OUTCOMES[part]: answer for part, answer in parts.items()} for name, parts in readings.items()},
         "no link",
         name="outcomes",
-        title=f"With satisfaction goes more of: {listing(sure)}" if sure else "None of the four surely goes along",
+        title=f"With satisfaction goes more of: {listing(sure)}" if sure else "Nothing surely goes with satisfaction",
         unit="slope",
         reference=0.0,
         x_label="Standard deviations more of it later, for one more of satisfaction",
