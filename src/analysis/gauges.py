@@ -324,8 +324,8 @@ def agreement(found: Answers, *, draws: int, seed: int) -> Text:
     if isinstance(made, NotTestable) or len(made.names) < 2:
         return say("Too few customers answered twice to tell agreement over time.")
     return say(
-        "{} customers answered in waves {} and {}; their satisfaction then and later correlates {}. That is low where "
-        "experiences differ from time to time, even if every answer is exact.",
+        "{} customers answered in waves {} and {}; their satisfaction then and later correlates {}. Where "
+        "experiences differ from time to time it is low, even if every answer is exact.",
         made.n,
         *made.names,
         told(correlations(made, made.names[0], made.names[1:])[made.names[1]]),
