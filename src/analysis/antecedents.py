@@ -32,7 +32,7 @@ SLOPES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "E14": ("desired", ("can_be", "should")),
     "E03": ("perception", ("should", "will")),
 }
-FREE, BOUND = "weights left free", "weights made to add up to one"
+FREE, BOUND = "share of the experience, weights left free", "share, weights made to add up to one"
 AT_LEAST = 20  # members of staff, and days (the register's gate)
 SHARPER = 199  # resamples at most, where factor models are fitted to each
 
@@ -246,7 +246,7 @@ def updating(
         much = three["customer_id"].map(known.mean() > known.mean().median())
         old, new = (_weights(three[half], found.weight, draws=draws, seed=seed) for half in (much, ~much))
         if not isinstance(old, NotTestable) and not isinstance(new, NotTestable):
-            drawn |= {"more experienced customers": old[FREE], "less experienced customers": new[FREE]}
+            drawn |= {"share among more experienced customers": old[FREE], "share among the others": new[FREE]}
     return {
         name: bootstrapped(Estimate.from_draws, float(of[0]), of[1:], unit="share", n=len(three))
         for name, of in drawn.items()
