@@ -171,7 +171,7 @@ def score_table(found: Answers, *, draws: int, seed: int) -> Table | Text:
     Marketing 56. Weights are Shapley shares of what the dimensions explain of satisfaction.
     """
     perceived, gap, satisfaction, weight = _scored(found)
-    if perceived.empty:
+    if perceived.empty or len(perceived) < figures.FEWEST:
         return say(NOTHING, "")
     shares: Any = moments(perceived.assign(satisfaction=satisfaction), weight=weight, draws=draws, seed=seed)
     if isinstance(shares, scales.Moments):
