@@ -177,6 +177,22 @@ def test_gigantic_amounts_change_nothing():
     assert ratio(huge).value == pytest.approx(ratio(later).value, rel=1e-6)
 
 
+def test_newcomers_have_no_past_to_hold_fixed():
+    later = world(effect=0.3, own=1, waves=1, customers=800)
+    new = Afterwards(later.answers, later.did.assign(before=0, before_worth=0.0), 180, ())
+    assert ratio(new).value == pytest.approx(ratio(new, payoff.PLAIN).value, rel=1e-6)
+
+
+def test_one_customer_far_out_does_not_break_the_fit():
+    """Someone with ten times as many orders as the next would otherwise get a coefficient of their own."""
+    rng = np.random.default_rng(12)
+    before = np.minimum(rng.poisson(1.0, 900), 5)
+    before[0] = 60
+    table = of(900, level=levels(900), chance=np.full(900, 0.6), before=before)
+    gap = payoff.coming_back(table)["gap"]
+    assert gap.low < 0 < gap.high
+
+
 # --- S02 and S06 --------------------------------------------------------------------------------------------------
 
 

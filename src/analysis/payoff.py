@@ -29,6 +29,7 @@ AFTER, BEFORE = "spending after the answer", "spending before the answer"
 THIRDS = ("least satisfied third", "third between", "most satisfied third")
 OUTCOMES = {"loyalty": "loyalty", "repeat": "orders", "word_of_mouth": "referrals", "success": "profit of units"}
 FEWEST_UNITS, FEWEST_AWAY = 20, 5  # units, by the register's gate; customers of a level who did not buy again
+SAME = 0.02  # least size of a direction among the columns of the past, beside the largest
 UNSURE = 0.1  # share of what the past does not tell of satisfaction that must be measured, not noise
 
 Table = pd.DataFrame | NotTestable
@@ -67,8 +68,13 @@ def _past(table: pd.DataFrame) -> np.ndarray:
     worth = table["before_worth"].clip(lower=0)
     often, much = np.log1p(table["before"]), np.log1p(worth / (worth.mean() or 1.0))
     waves = pd.get_dummies(table["wave"], drop_first=True, dtype=float)
-    known = np.column_stack([np.ones(len(table)), waves, often, often**2, much, much**2, table["before"] == 0])
-    return orth(known) * np.sqrt(len(table))  # columns that say the same count once
+    known = np.column_stack([waves, often, often**2, much, much**2, table["before"] == 0])
+    if not np.ptp(known, axis=0).any():
+        return np.ones((len(table), 1))
+    known = known[:, np.ptp(known, axis=0) > 0]
+    away = (known - known.mean(axis=0)) / known.std(axis=0)
+    # Columns that say nearly the same count once: what is left between them would single out one customer.
+    return np.column_stack([np.ones(len(table)), orth(away, rcond=SAME) * np.sqrt(len(table))])
 
 
 def _fitted(y: np.ndarray, x: np.ndarray, weight: np.ndarray, *, chance: bool = False) -> tuple[np.ndarray, np.ndarray]:
