@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 HELD = 0.8
 MONTHS = (3, 6, 12, 24, 36, 60)
 NO_END = "all to come"
+ENDS = {"low": "from (95%)", "high": "to (95%)"}
+HEADINGS = {"actual": "came", "error": "standard error", "naive": "naive rule"}
 MISSED = (
     "The table is no cohort followed from its first day: where earlier leavers are missing from it, fewer seem to "
     "leave than do, and every value here is too high."
@@ -66,6 +68,10 @@ class Equity:
         return (
             f"{self.family}; share of the naive rule's squared error in money on the hold-out that it removes: {gain}."
         )
+
+    def table(self, **made: Any) -> Table:
+        """A table of amounts whose caption tells the gain."""
+        return _table(self.told, self.currency, **made)
 
     @property
     def horizon(self) -> str:
@@ -106,10 +112,7 @@ def look(
         draws, seed: of the resamples of customers for the gain.
     """
     asked = terms(
-        horizon_months=horizon_months,
-        annual_discount_rate=annual_discount_rate,
-        margin=margin,
-        measure=bought.measure,
+        horizon_months=horizon_months, annual_discount_rate=annual_discount_rate, margin=margin, measure=bought.measure
     )
     found: list[Equity] = []
     # After the one that was asked for, those first in which whoever ordered once may have gone.
@@ -140,9 +143,7 @@ def summary(equity: Equity, found: Valuation) -> Table:
         "a newcomer": found.newcomer,
         "naive formula": by_formula(equity.bought, margin=equity.terms.margin),
     }
-    return _table(
-        equity.told,
-        equity.currency,
+    return equity.table(
         name="worth",
         title=f"{count(n)} present customers are expected to bring in {equity.amount(columns(total)['value'])} of "
         f"{equity.measure}, {equity.horizon}",
@@ -153,19 +154,13 @@ def summary(equity: Equity, found: Valuation) -> Table:
     )
 
 
-def _table(
-    told: str, currency: str | None, *, value: str = "value", unit: str = "money", caption: str = "", **made: Any
-) -> Table:
+def _table(told: str, currency: str | None, *, value: str = "value", unit: str = "money", **made: Any) -> Table:
     """Amounts without their currency, which stands in the heading: a telephone has no room for it in every cell."""
-    rows, of = made["rows"], f"{value}, {currency}" if currency and unit == "money" else value
-    headings = {"value": of, "low": "from (95%)", "high": "to (95%)"} | made.pop("headings", {})
-    amounts = [name for name in ("value", "low", "high", "actual", "error", "model", "naive") if name in rows]
-    return Table(
-        units=dict.fromkeys(amounts, unit) | made.pop("units", {}),
-        headings={name: heading for name, heading in headings.items() if name in rows},
-        caption=f"{told} {caption}".strip(),
-        **made,
-    )
+    headings = {"value": f"{value}, {currency}" if currency and unit == "money" else value, **ENDS}
+    headings = {name: heading for name, heading in headings.items() if name in made["rows"]} | made.pop("headings", {})
+    amounts = [name for name in ("value", *ENDS, *HEADINGS, "model") if name in made["rows"]]
+    units, caption = dict.fromkeys(amounts, unit) | made.pop("units", {}), f"{told} {made.pop('caption', '')}".strip()
+    return Table(units=units, headings=headings, caption=caption, **made)
 
 
 def _lines(answers: Mapping[str, Answer]) -> pd.DataFrame:
@@ -179,19 +174,12 @@ def tried(equity: Equity, found: Valuation, *, min_cell: int) -> Table:
     rows = by_repeats(equity.trial.rows, equity.trial.model, equity.trial.naive)
     n, weeks = rows["customers"], (equity.bought.observed_until - equity.trial.until).days // WEEK
     came, model, naive = (equity.amount(float(np.dot(rows[name], n))) for name in ("actual", "model", "naive"))
-    return _table(
-        equity.told,
-        equity.currency,
+    return equity.table(
         name="hold-out",
         title=f"In the {plural(weeks, 'week')} held out {came} came; {equity.family} foretold {model}, the naive rule "
         f"{naive}",
         rows=rows[["repeats", "actual", "error", "model", "naive", "customers"]],
-        headings={
-            "repeats": "repeats (7: or more)",
-            "actual": "came",
-            "error": "standard error",
-            "naive": "naive rule",
-        },
+        headings={"repeats": "repeats (7: or more)"} | HEADINGS,
         size_column="customers",
         min_cell=min_cell,
         caption=f"Amounts: {equity.currency or 'money'} a customer.",
@@ -207,9 +195,7 @@ def groups(equity: Equity, found: Valuation, *, min_cell: int) -> Table:
     value = found.between(sums / n.to_numpy())
     table = pd.DataFrame(value, n.index).assign(share_of_value=sums[0] / sums[0].sum(), customers=n)
     top = table.reset_index().iloc[int(table["share_of_value"].to_numpy().argmax())]
-    return _table(
-        equity.told,
-        equity.currency,
+    return equity.table(
         name="groups",
         title=f"{quantity(top['share_of_value'], 'share')} of the value is expected from "
         f"{quantity(top['customers'] / n.sum(), 'share')} of the customers (repeat orders: {top['repeats']}; weeks of "
@@ -275,9 +261,7 @@ def otherwise(equity: Equity, found: Valuation, *, orders: CheckedTable) -> Tabl
             lines[f"discounted {'half' if share < 1 else 'twice'} as fast"] = found.on(asked).total
     if equity.terms.rate:
         lines["no end to the horizon"] = found.on(Terms(np.inf, equity.terms.rate, equity.terms.margin)).total
-    return _table(
-        equity.told,
-        equity.currency,
+    return equity.table(
         name="otherwise",
         title=f"Expected {equity.measure} of all present customers, one choice changed at a time",
         rows=_lines(lines),
@@ -329,7 +313,7 @@ def scores(equity: Equity) -> Text:
     )
     return offer(
         found.people, rows, keys=LEDGER, model=equity.family, as_of=str(equity.bought.observed_until),
-        weeks=equity.terms.weeks, value_of=equity.measure,
+        weeks=equity.terms.weeks, value_of=equity.measure
     )  # fmt: skip
 
 
@@ -361,12 +345,12 @@ def contracts(
     who = payers(lab.table("subscriptions"), described=described, stated=annual_revenue, margin=margin)
     if isinstance(who, NotTestable):
         return [say("{}", who.reason)]
-    if isinstance(curve, NotTestable):
-        return [say("{}", curve.reason)]
     of = partial(expected_from, curve, discount_rate=annual_discount_rate)
     new = partial(from_newcomer, curve, who, discount_rate=annual_discount_rate)
+    if isinstance(total := of(who, years=horizon_years), NotTestable):
+        return [say("{}", total.reason)]
     lines = {
-        "all of them": (total := of(who, years=horizon_years)),
+        "all of them": total,
         "one, on average": of(who, years=horizon_years, each=True),
         "a newcomer": new(years=horizon_years),
         "all, without end": of(who),
@@ -380,24 +364,18 @@ def contracts(
     what = "value" if who.unit == "money" else who.measure
     told = f"Counted: {who.measure}, discounted by {quantity(annual_discount_rate, 'share')} a year."
     make = partial(_table, told, lab.currency, unit=who.unit)
-    amount = count(columns(total)["value"]) + (f" {lab.currency or ''} of" if who.unit == "money" else "")
-    first = make(
-        value=what,
-        name="contracts",
+    amount = count(total.value) + (f" {lab.currency or ''} of" if who.unit == "money" else "")
+    together = make(
+        value=what, name="contracts", rows=_lines(lines), headings={"who": ""},
         title=f"{count(who.table['customers'].sum())} present customers are expected to bring in {amount} "
         f"{who.measure} within {plural(horizon_years, 'year')}",
-        rows=_lines(lines),
-        headings={"who": ""},
         caption="Of present customers the running year is left out, as paid; of a newcomer the first year counts, "
         f"and is paid at once. {MISSED if limit else ''}",
-    )
-    second = make(
-        value=f"{what} of one",
-        name="contracts-by-age",
+    )  # fmt: skip
+    rows = by_age.assign(customers=[group.table["customers"].sum() for group in ages.values()])
+    aged = make(
+        value=f"{what} of one", name="contracts-by-age", rows=rows, headings={"who": "in year"},
+        size_column="customers", min_cell=lab.min_cell,
         title="What one present customer is worth, by the year of their life",
-        rows=by_age.assign(customers=[group.table["customers"].sum() for group in ages.values()]),
-        headings={"who": "in year"},
-        size_column="customers",
-        min_cell=lab.min_cell,
-    )
-    return [first, second] if len(ages) > 1 else [first]
+    )  # fmt: skip
+    return [together, aged] if len(ages) > 1 else [together]

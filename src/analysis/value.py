@@ -476,12 +476,9 @@ def from_newcomer(
     curve: RetentionCurve | NotTestable, who: Payers, *, discount_rate: float, years: int | None = None
 ) -> Answer:
     """What a new customer who pays as the others do brings in, the first year at once; else as `expected_from`."""
-    pays = np.average(who.table["pays"], weights=who.table["customers"])
-
-    def money(rates: np.ndarray) -> np.ndarray:
-        return pays * customer_years(rates, convention="B", discount_rate=discount_rate)
-
-    return _ending(curve, discount_rate, years) or _along(curve, money, who.unit, years or LONG)
+    pays, span = np.average(who.table["pays"], weights=who.table["customers"]), years or LONG
+    margins = partial(customer_years, convention="B", discount_rate=discount_rate)
+    return _ending(curve, discount_rate, years) or _along(curve, lambda r: pays * margins(r), who.unit, span)
 
 
 def _ending(curve: RetentionCurve | NotTestable, discount_rate: float, years: int | None) -> NotTestable | None:
