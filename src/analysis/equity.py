@@ -363,7 +363,7 @@ def contracts(
     by_age = _lines({name: of(group, years=horizon_years, each=True) for name, group in ages.items()})
     what = "value" if who.unit == "money" else who.measure
     told = f"Counted: {who.measure}, discounted by {quantity(annual_discount_rate, 'share')} a year."
-    make = partial(_table, told, lab.currency, unit=who.unit)
+    make = partial(_table, told, lab.currency, unit="money" if who.unit == "money" else "ratio")
     amount = count(total.value) + (f" {lab.currency or ''} of" if who.unit == "money" else "")
     together = make(
         value=what, name="contracts", rows=_lines(lines), headings={"who": ""},
@@ -376,6 +376,6 @@ def contracts(
     aged = make(
         value=f"{what} of one", name="contracts-by-age", rows=rows, headings={"who": "in year"},
         size_column="customers", min_cell=lab.min_cell,
-        title="What one present customer is worth, by the year of their life",
+        title=f"What one is worth within {plural(horizon_years, 'year')}, by the year of their life",
     )  # fmt: skip
     return [together, aged] if len(ages) > 1 else [together]
