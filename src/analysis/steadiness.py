@@ -70,7 +70,7 @@ def compare(people: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> dict[s
     # A cell for each customer: their band by what the loyal had spent before, and whether they are loyal.
     cuts = np.quantile(people.loc[loyal, "before"], np.arange(1, BANDS) / BANDS)
     cells = np.searchsorted(cuts, people["before"], side="right") + BANDS * loyal
-    capped = people.assign(following=people["following"].clip(upper=people["following"].quantile(CAP)))
+    capped = people.assign(following=people["following"].clip(upper=float(people["following"].quantile(CAP))))
 
     def of(weights: np.ndarray) -> tuple[float, ...]:
         return (*_steady(capped, cells, weights)[:3], *_steady(people, cells, weights)[::3])

@@ -68,6 +68,4 @@ def test_several_cohorts_share_the_exponent_alone():
         ]
         assert sum(model.log_likelihood(counts) for model, counts in zip(tried, both, strict=True)) < best
     half = pd.DataFrame(both[0]).assign(at_risk=both[0]["at_risk"] / 2, lost=both[0]["lost"] / 2)
-    assert renewal.deepening([half, half]).interval() == pytest.approx(
-        renewal.deepening(both[:1]).interval(), rel=1e-6
-    )
+    assert renewal.deepening([half, half]).interval() == pytest.approx(renewal.deepening(both[:1]).interval(), rel=1e-6)
