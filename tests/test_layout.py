@@ -17,11 +17,11 @@ FLOW = [
     "words", "estimates", "tables", "sources", "readings", "checks", "datasets", "studies", "customers", "cohorts",
     "clocks", "lifetimes", "spending", "repeaters", "retention", "hazards", "reasons", "milestones", "durations",
     "periods", "renewal", "buying", "habits", "fits", "order_values", "holdout", "silence", "customer_value",
-    "regularity", "traits", "foresight", "value", "steadiness", "economics", "worth", "worlds", "opinions",
-    "scales", "factors", "regressions", "afterwards", "indicators", "surfaces", "drivers", "paths", "necessity",
-    "hypotheses", "exhibits", "findings", "figures", "scores", "prospects", "promoters", "payoff", "gaps", "motives",
-    "antecedents", "gauges", "bargains", "buyers", "equity", "profiles", "stays", "sorting", "boards", "notebooks",
-    "worker", "runs", "progress", "publishing", "pages", "report", "cli",
+    "regularity", "traits", "foresight", "value", "steadiness", "responses", "economics", "worth", "worlds",
+    "opinions", "scales", "factors", "regressions", "afterwards", "indicators", "surfaces", "drivers", "paths",
+    "necessity", "hypotheses", "exhibits", "findings", "figures", "scores", "prospects", "promoters", "payoff",
+    "gaps", "motives", "antecedents", "gauges", "bargains", "buyers", "equity", "profiles", "stays", "sorting",
+    "boards", "notebooks", "worker", "runs", "progress", "publishing", "pages", "report", "cli",
 ]  # fmt: skip
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 from analysis import steadiness
 from analysis.customers import YEAR, Purchases
 from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, bootstrapped, columns, gated, need, needed
+from analysis.responses import overspent
 from analysis.retention import MIN_EVENTS, balances
 from analysis.studies import Study
 from analysis.words import listing, plural
@@ -26,7 +27,6 @@ FEWEST_PERIODS, FEWEST_UNITS, FEWEST_UNIT_PERIODS = 24, 20, 8  # of the finances
 WITHIN, CALENDAR_LEFT_IN = "same customer, against newcomers of the period", "same customer, calendar left in"
 ACROSS, OVER_TIME = "across branches", "within branches over time"
 PAIRS = (("satisfaction", "retention"), ("retention", "profit"), ("satisfaction", "profit"))
-RESPONSE_NEEDED = "Response curves are needed. Bring experiments with three levels of spending or more on each side."
 
 
 def _rows(study: Study, table: str, *names: str) -> Any:
@@ -65,7 +65,7 @@ def readings(
         "R11": {"net of acquisition": churn_slope(study), "all revenue": churn_slope(study, net=False)},
         "R12": balances(study),
         "R13": {ACROSS: correlations(study, **drawing), OVER_TIME: correlations(study, over_time=True, **drawing)},
-        "R14": {"the split as it is": NotTestable(RESPONSE_NEEDED)},
+        "R14": {"the split as it is": overspent(study, **drawing)},
         "R15": steadiness.compare(people, **drawing),
     }
 
