@@ -306,6 +306,7 @@ def render_index(
         unwritten=[(family, list(rows)) for family, rows in groupby(unwritten, key=lambda claim: claim["id"][:1])],
         claims=len(claims),
         judged=len({row["study"] for row in headlines}),
+        simulated=sum(bool(row["simulated"]) for row in headlines),
     )
 
 
