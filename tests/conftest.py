@@ -56,7 +56,27 @@ source = "contracts.csv"
 columns = { customer_id = "who", started_at = "from", ended_at = "to", plan = "plan" }
 observed_until = 2025-12-31
 covariates = ["plan"]
+[study.small.tables.surveys]
+source = "answers.csv"
+columns = { customer_id = "who", answered_at = "day", wave = "wave", unit = "plan" }
+scale = [1, 7]
+[study.small.scales]
+recommend = [0, 10]
+[study.small.constructs]
+satisfaction = ["s1", "s2", "-s3"]
+recommend = ["r"]
+quality = ["q1", "q2", "q3", "q4", "q5", "q6"]
+value = ["v1", "v2"]
+loyalty = ["l1", "l2"]
+[[study.small.pairs]]
+dimension = "the <b>counter</b>"
+expectation = ["e1"]
+desired = ["d1"]
+adequate = ["a1"]
+predicted = ["w1"]
+perception = ["p1"]
 """
+ITEMS = ["s1", "s2", "s3", "q1", "q2", "q3", "q4", "q5", "q6", "v1", "v2", "l1", "l2", "e1", "d1", "a1", "w1", "p1"]
 
 
 def identity(number):
@@ -64,10 +84,11 @@ def identity(number):
 
 
 def invented(folder):
-    """300 contracts in five plans, two of them small, and 1,500 orders; deterministic."""
-    chance = random.Random(7)
+    """300 contracts in five plans, two of them small, 1,500 orders and 280 questionnaires; deterministic."""
+    chance, mood = random.Random(7), random.Random(8)
     plans = [SCRIPT, PERSIAN, LONG]
     contracts, orders = ["who,from,to,plan"], ["who,day,total"]
+    answers = ["who,day,wave,plan,r," + ",".join(ITEMS)]
     for number in range(300):
         plan = RARE if number < 3 else "small" if number < 75 else plans[number % 3]
         start = date(2022, 1, 1) + timedelta(chance.randrange(700))
@@ -77,6 +98,14 @@ def invented(folder):
         for _ in range(1 + number % 9):
             day = start + timedelta(chance.randrange(500))
             orders.append(f"{identity(number)},{day},{chance.choice([5, 8.5, 12, 20, 45, 80])}")
+        if number % 15:
+            likes, asked = mood.gauss(4.5, 1), date(2023, 6, 1) + timedelta(mood.randrange(300))
+            given = [min(7, max(1, round(likes + mood.gauss(0, 1)))) for _ in ITEMS]
+            wave = "1" if asked < date(2024, 1, 1) else "2"
+            answers.append(
+                f'{identity(number)},{asked},{wave},"{plan}",{min(10, max(0, round(likes * 1.6)))},{str(given)[1:-1]}'
+            )
+    (folder / "answers.csv").write_text("\n".join(answers) + "\n", "utf-8")
     (folder / "contracts.csv").write_text("\n".join(contracts) + "\n", "utf-8")
     (folder / "orders.csv").write_text("\n".join(orders) + "\n", "utf-8")
     (folder / "studies.toml").write_text(STUDY, "utf-8")

@@ -17,7 +17,22 @@ columns = {{ customer_id = "who", ordered_at = "day", amount = "total" }}
 source = "{name}-contracts.csv"
 columns = {{ customer_id = "who", started_at = "from", ended_at = "to" }}
 observed_until = 2025-12-31
+[study.{name}.tables.surveys]
+source = "{name}-answers.csv"
+columns = {{ customer_id = "who", answered_at = "day" }}
+scale = [1, 7]
+[study.{name}.constructs]
+satisfaction = ["s1", "s2", "s3"]
+quality = ["q1", "q2", "q3"]
+[[study.{name}.pairs]]
+dimension = "service"
+expectation = ["e"]
+desired = ["d"]
+adequate = ["a"]
+predicted = ["w"]
+perception = ["p"]
 """
+ANSWERS = "who,day,s1,s2,s3,q1,q2,q3,e,d,a,w,p"
 
 # name: (order lines, contract lines)
 STUDIES = {
@@ -31,11 +46,13 @@ STUDIES = {
 
 @pytest.fixture(scope="module")
 def findings(tmp_path_factory):
-    """The findings of six customers, and of eighty, who all bought once, for the same, and never left."""
+    """The findings of six customers, and of eighty, who all bought once, for the same, never left, and answer alike."""
     folder = tmp_path_factory.mktemp("degenerate")
     for name, (orders, contracts) in STUDIES.items():
         (folder / f"{name}-orders.csv").write_text("\n".join(["who,day,total", *orders]) + "\n")
         (folder / f"{name}-contracts.csv").write_text("\n".join(["who,from,to", *contracts]) + "\n")
+        answers = [f"{line.split(',')[0]},2025-06-01{',5' * 11}" for line in orders]
+        (folder / f"{name}-answers.csv").write_text("\n".join([ANSWERS, *answers]) + "\n")
     (folder / "studies.toml").write_text("".join(TABLES.format(name=name) for name in STUDIES))
     out = folder / "site"
     assert cli.main(["report", "--studies", str(folder / "studies.toml"), "--out", str(out)]) == 0
