@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, resample
-from analysis.scales import Moments, correlation
+from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped
+from analysis.scales import Moments, correlation, resampled
 
 FOLDS, REPEATS = 10, 5  # of the cross-validation
 COLLINEAR = 0.999  # share of a driver that the others explain, above which nobody can part them
-BLOCK = 20_000_000  # numbers held at once by the resamples
 
 
 def _cleaned(found: Moments, reliabilities: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
@@ -119,11 +118,7 @@ def gains(
             for place, design in enumerate(columns.values()):
                 told = _foretold(design[~out], outcome[~out], weighing[~out], design[out], chance)
                 lost[place, out] += _loss(outcome[out], told, chance)
-    sizes = max(1, BLOCK // len(outcome))
-    blocks = [
-        resample(np.ones(len(outcome)), draws=min(sizes, draws - done), seed=rng) * weighing @ lost.T
-        for done in range(0, draws, sizes)
-    ]
+    blocks = [counts * weighing @ lost.T for counts in resampled(len(outcome), draws, rng)]
     drawn, value = np.concatenate(blocks), lost @ weighing
     saved, saved_drawn = 1 - value[1:] / value[0], 1 - drawn[:, 1:] / drawn[:, :1]
     tell: dict[str, Any] = {"unit": "gain", "n": len(outcome)}

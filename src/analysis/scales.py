@@ -222,7 +222,7 @@ def moments(
     return Moments(tuple(map(str, table.columns)), len(values), mean + centre, covariance, means + centre, covariances)
 
 
-def resampled(rows: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+def resampled(rows: int, draws: int, seed: int | np.random.Generator) -> Iterator[np.ndarray]:
     """How often each row occurs in each resample, in blocks that fit into memory."""
     rng, size = np.random.default_rng(seed), max(1, BLOCK // rows)
     for done in range(0, draws, size):
