@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import figures, hypotheses
-from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, told
+from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, effective_size, told
 from analysis.exhibits import Figure, Text, say
 from analysis.factors import FactorModel, fit_factors, general, parallel, pattern_of
 from analysis.hypotheses.rules import SUPPORTED
@@ -59,7 +59,7 @@ def lines_of_quality(found: Answers) -> Figure | Text:
     made = _quality(found, draws=1, seed=0)
     if isinstance(made, NotTestable):
         return say("The sides of quality cannot be shown. {}", made.reason)
-    horn = parallel(made, effective=_effective(found))
+    horn = parallel(made, effective=effective_size(found.weight))
     at = np.arange(1, len(made.names) + 1)
     lines = {"these answers": horn["seen"], "unrelated questions": horn["chance"]}
     many = plural(horn["count"], "dimension")
@@ -140,11 +140,6 @@ def triad(found: Answers, *, draws: int, refits: int, seed: int) -> dict[str, di
     }
 
 
-def _effective(found: Answers) -> float:
-    """Respondents that the weights leave, so to speak."""
-    return float(found.weight.sum() ** 2 / (found.weight**2).sum())
-
-
 def _quality(found: Answers, *, draws: int, seed: int) -> Moments | NotTestable:
     if missing := found.lacks("quality"):
         return missing
@@ -165,7 +160,8 @@ def sides(found: Answers, *, refits: int, seed: int) -> dict[str, dict[str, Answ
     if isinstance(whole, NotTestable) or isinstance(first, NotTestable) or isinstance(second, NotTestable):
         return {GROUPED: next(part for part in (whole, first, second) if isinstance(part, NotTestable))}
     # A resample of a sample holds twice the noise, as half the respondents would.
-    horn, chance = parallel(whole, effective=_effective(found)), parallel(whole, effective=_effective(found) / 2)
+    people = effective_size(found.weight)
+    horn, chance = parallel(whole, effective=people), parallel(whole, effective=people / 2)
     seen = np.linalg.eigvalsh(correlation(whole.drawn))[:, ::-1] > chance["chance"]
     counts = np.cumprod(seen, axis=1).sum(axis=1)
     pattern = groups(first.covariance, horn["count"])

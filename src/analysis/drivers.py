@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, resample
+from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, effective_size, resample
 from analysis.scales import Moments, correlation
 from analysis.words import listing, plural
 
@@ -289,7 +289,7 @@ def kano(pairs: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFra
     cells = pairs.assign(kind=letters).groupby(["kind", "weight"]).size().reset_index(name="count")
     counts = np.vstack([cells["count"], resample(cells["count"].to_numpy(), draws=draws, seed=seed)])
     held = (counts * cells["weight"].to_numpy()) @ (cells["kind"].to_numpy()[:, None] == np.array(list(KANO_KINDS)))
-    n = round(pairs["weight"].sum() ** 2 / (pairs["weight"] ** 2).sum())
+    n = round(effective_size(pairs["weight"].to_numpy(float)))
     kinds = zip(KANO_KINDS.values(), held[0] / held[0].sum(), strict=True)
     wilson = {name: columns(Estimate.proportion(round(part * n), n)) | {"value": part} for name, part in kinds}
     rows = [{"reading": name, **told} for name, told in wilson.items()]

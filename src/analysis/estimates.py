@@ -202,6 +202,11 @@ def columns(answer: Answer) -> dict[str, Any]:
     return {"value": answer.value, "low": answer.low, "high": answer.high, "note": ""}
 
 
+def effective_size(weight: np.ndarray) -> float:
+    """How many respondents of equal weight are worth as much as these (Kish 1965, Survey Sampling)."""
+    return float(weight.sum() ** 2 / (weight**2).sum())
+
+
 def resample(counts: np.ndarray, *, draws: int, seed: int | np.random.Generator) -> np.ndarray:
     """The exact bootstrap over distinct rows: how often each row occurs in each resample.
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import drivers, factors, figures, scales, surfaces
-from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, in_brief, told
+from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, effective_size, in_brief, told
 from analysis.exhibits import Figure, Table, Text, say
 from analysis.indicators import mean_score
 from analysis.regressions import gains
@@ -386,7 +386,7 @@ def exact_share(yes: pd.Series, weight: pd.Series) -> Estimate:
     """
     from scipy.special import betaincinv
 
-    share, n = float(np.average(yes, weights=weight)), float(weight.sum() ** 2 / (weight**2).sum())
+    share, n = float(np.average(yes, weights=weight)), effective_size(weight.to_numpy(float))
 
     def quantile(p: float) -> float:
         ends = (share * n, n - share * n + 1) if p < 0.5 else (share * n + 1, n - share * n)

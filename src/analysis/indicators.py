@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, columns
+from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, columns, effective_size
 from analysis.scales import FEWEST
 from analysis.words import count, plural
 
@@ -106,7 +107,7 @@ def satisfied(answers: pd.Series, scale: tuple[float, float], weight: np.ndarray
     if np.ptp(weighing) == 0:
         return Estimate.proportion(int(yes.sum()), len(yes))
     share = float(np.average(yes, weights=weighing))
-    effective = weighing.sum() ** 2 / (weighing**2).sum()
+    effective: Any = effective_size(weighing)
     shown = Estimate.proportion(share * effective, effective)
     return Estimate(share, "share", len(yes), shown.quantile, "Wilson at the effective sample", int(yes.sum()))
 
