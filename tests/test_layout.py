@@ -21,7 +21,7 @@ FLOW = [
     "opinions", "scales", "factors", "regressions", "afterwards", "indicators", "surfaces", "drivers", "paths",
     "necessity", "hypotheses", "exhibits", "findings", "figures", "scores", "prospects", "promoters", "payoff",
     "gaps", "motives", "antecedents", "gauges", "bargains", "buyers", "equity", "profiles", "stays", "sorting",
-    "boards", "notebooks", "worker", "runs", "progress", "publishing", "pages", "report", "cli",
+    "boards", "state", "notebooks", "worker", "runs", "progress", "publishing", "pages", "report", "cli",
 ]  # fmt: skip
 
 
