@@ -19,6 +19,7 @@ from analysis import findings, scores
 from analysis.notebooks import FINDINGS, Notebook, catalogue
 from analysis.studies import Study
 from analysis.tables import SettingsError
+from analysis.worker import end_descendants
 
 OK, FAILED, TIMED_OUT, DIED, CANCELLED, REFUSED = "ok", "failed", "timed out", "kernel died", "cancelled", "refused"
 
@@ -47,6 +48,7 @@ class Job:
     name: str = ""
     cell_timeout: int = 300
     report_timeout: int = 1200
+    memory_limit: int | None = None  # bytes
 
     @property
     def slug(self) -> str:
@@ -161,6 +163,7 @@ class Runner:
             "folder": str(job.notebook.path.parent),
             "parameters": dict(job.parameters),
             "cell_timeout": job.cell_timeout,
+            "memory_limit": job.memory_limit,
         }
         log = executed.with_suffix(".log")
         with (
@@ -192,7 +195,8 @@ class Runner:
         deadline = threading.Timer(job.report_timeout, stop)
         deadline.start()
         try:
-            return self._listen(job, process, order) | ({"verdict": TIMED_OUT} if overdue.is_set() else {})
+            late = {"verdict": TIMED_OUT, "error": "ReportTimeout", "message": ""}
+            return self._listen(job, process, order) | (late if overdue.is_set() else {})
         finally:
             deadline.cancel()
             self.running.discard(process)
@@ -218,18 +222,9 @@ class Runner:
 
 
 def end_tree(process: subprocess.Popen[str]) -> None:
-    """Ends a process and all it started: a kernel lives in a session of its own and would stay."""
-    import psutil
-
-    try:
-        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return
-    for member in family:
-        try:
-            member.kill()
-        except psutil.NoSuchProcess:
-            continue
+    """Ends a worker and all it started, the worker last: it holds together what its kernel leaves behind."""
+    end_descendants(process.pid)
+    process.kill()
 
 
 def _public(verdict: str, answer: Mapping[str, Any], job: Job) -> str:
@@ -241,15 +236,27 @@ def _public(verdict: str, answer: Mapping[str, Any], job: Job) -> str:
     if verdict == OK:
         return ""
     if verdict == TIMED_OUT:
-        return (
-            f"Stopped in {cell}: it ran longer than the limit ({job.cell_timeout} seconds a cell, "
-            f"{job.report_timeout} seconds in all). Raise cell_timeout or report_timeout in studies.toml."
-        )
+        whole = answer.get("error") == "ReportTimeout"
+        limit = f"{job.report_timeout} seconds in all" if whole else f"{job.cell_timeout} seconds a cell"
+        key = "report_timeout" if whole else "cell_timeout"
+        return f"Stopped in {cell}: it ran longer than the limit ({limit}). Raise {key} in studies.toml."
     if verdict == DIED:
-        return f"The kernel died in {cell}, as it does when memory runs out."
+        return _death(cell, answer, job)
     if answer.get("error") in ("TableError", "SettingsError", "LoyaltyError"):
         return str(answer.get("message"))
     return f"{answer.get('error')} in {cell}. The terminal that ran the report shows the message."
+
+
+def _death(cell: str, answer: Mapping[str, Any], job: Job) -> str:
+    """How a kernel died, with the most memory it was seen to hold."""
+    held = f"{answer.get('peak_mib', 0):,} MiB of memory"
+    if answer.get("over") and job.memory_limit:
+        limit = f"{job.memory_limit / 2**20:,.0f} MiB"
+        return (
+            f"The kernel died in {cell}: with its children it held {held}, more than the limit of {limit}. "
+            "Raise memory_limit in studies.toml."
+        )
+    return f"The kernel died in {cell}, as it does when memory runs out. It held up to {held}."
 
 
 def clean(notebook: Any) -> Any:

@@ -7,37 +7,108 @@ judged here, because papermill calls every cell completed after a time-out or a 
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import resource
+import shutil
 import sys
+import tempfile
 import threading
 import time
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TextIO
 
-PARENT_CHECK = 1.0  # seconds between two looks whether the runner still lives
+LOOK = 0.25  # seconds between two looks at the runner and at the memory
+ADOPT = 36  # PR_SET_CHILD_SUBREAPER of Linux
+LONGEST_SOCKET = 80  # characters: a socket's path may have 107, and the kernel's own names follow
 
 
-def _tell(**message: Any) -> None:
-    print(json.dumps(message), flush=True)
+@dataclass
+class Run:
+    """What is known of the run so far: the cell, the most memory seen, and whether that was too much.
+
+    Attributes:
+        voice: where the runner listens.
+        channels: the folder of the kernel's sockets, open to its owner alone.
+        limit: bytes of memory that the kernel and its children may use together; None for no limit.
+    """
+
+    voice: TextIO
+    channels: str
+    limit: int | None = None
+    cell: int = 0
+    peak: int = 0
+    over: bool = False
+
+    def tell(self, **message: Any) -> None:
+        """Sends a line to the runner."""
+        print(json.dumps(message), file=self.voice, flush=True)
+
+    def watch(self, parent: int) -> None:
+        """Ends everything when the runner is gone, for nobody would read it, and the kernel when it takes too much."""
+        while os.getppid() == parent:
+            self.peak = max(self.peak, used := memory(self.limit))
+            if self.limit and used > self.limit:
+                self.over = True
+                end_descendants(os.getpid())
+            time.sleep(LOOK)
+        end_descendants(os.getpid())
+        shutil.rmtree(self.channels, ignore_errors=True)
+        os._exit(1)
 
 
-def _follow_parent(parent: int) -> None:
-    """Ends this process and its kernel when the runner is gone: nobody would read what they make."""
+def memory(limit: int | None = None) -> int:
+    """Bytes that all descendants of this process hold.
+
+    Resident pages are added up, which counts what they share several times over; so a sum above the limit is taken
+    again by proportional shares, which are exact and slow.
+    """
     import psutil
 
-    while os.getppid() == parent:
-        time.sleep(PARENT_CHECK)
-    for child in psutil.Process().children(recursive=True):
-        child.kill()
-    os._exit(1)
+    def total(counted: Any) -> int:
+        held = 0
+        for child in psutil.Process().children(recursive=True):
+            try:
+                held += counted(child)
+            except psutil.Error:  # it ended meanwhile
+                continue
+        return held
+
+    resident = total(lambda child: child.memory_info().rss)
+    if limit is None or resident <= limit:
+        return resident
+    return total(lambda child: getattr(child.memory_full_info(), "pss", child.memory_info().rss))
 
 
-def _engine() -> tuple[type, dict[str, int]]:
-    """papermill's own engine, which also tells after each cell how far it is."""
+def end_descendants(pid: int) -> None:
+    """Ends all that a process started, and what that started meanwhile."""
+    import psutil
+
+    for _ in range(50):
+        try:
+            family = psutil.Process(pid).children(recursive=True)
+            living = [child for child in family if child.status() != psutil.STATUS_ZOMBIE]
+            for child in living:
+                child.kill()
+        except psutil.NoSuchProcess:
+            continue
+        if not living:
+            return
+        psutil.wait_procs(living, timeout=0.1)
+
+
+def _engine(run: Run) -> type:
+    """papermill's own engine, which tells how far it is and speaks with the kernel where nobody else can listen."""
+    from jupyter_client.manager import AsyncKernelManager
     from papermill.engines import NBClientEngine
 
-    place = {"cell": 0}
+    class Private(AsyncKernelManager):
+        """A kernel behind sockets in a folder of its owner, not behind ports that every user of the machine sees."""
+
+        def __init__(self, **more: Any) -> None:
+            private = {"transport": "ipc", "connection_file": f"{run.channels}/kernel.json"}
+            super().__init__(**more, **(private if len(run.channels) <= LONGEST_SOCKET else {}))
 
     class Telling(NBClientEngine):
         """papermill's engine with a voice."""
@@ -48,21 +119,23 @@ def _engine() -> tuple[type, dict[str, int]]:
             start, total = nb_man.cell_start, len(nb_man.nb.cells)
 
             def started(cell: Any, cell_index: int | None = None, **more: Any) -> None:
-                place["cell"] = cell_index or 0
-                _tell(cell=cell_index, cells=total)
+                run.cell = cell_index or 0
+                run.tell(cell=cell_index, cells=total)
                 start(cell, cell_index, **more)
 
             nb_man.cell_start = started
-            return super().execute_managed_notebook(nb_man, *args, **kwargs)
+            ours = {"kernel_manager_class": Private, "shutdown_kernel": "immediate"}
+            return super().execute_managed_notebook(nb_man, *args, **ours, **kwargs)
 
-    return Telling, place
+    return Telling
 
 
-def execute(order: dict[str, Any]) -> dict[str, Any]:
+def execute(order: dict[str, Any], run: Run) -> dict[str, Any]:
     """Runs the notebook of an order; returns the outcome.
 
     Args:
         order: notebook, executed (paths), folder, parameters, cell_timeout (seconds).
+        run: where it is told how far the run is.
 
     Returns:
         verdict (ok, failed, timed out, kernel died), and for all but ok: cell, error (type), message.
@@ -72,8 +145,7 @@ def execute(order: dict[str, Any]) -> dict[str, Any]:
     import papermill
     from papermill.engines import papermill_engines
 
-    engine, place = _engine()
-    papermill_engines.register("telling", engine)
+    papermill_engines.register("telling", _engine(run))
     try:
         notebook = papermill.execute_notebook(
             order["notebook"],
@@ -93,7 +165,7 @@ def execute(order: dict[str, Any]) -> dict[str, Any]:
         kind = type(error).__name__
         return {
             "verdict": kinds.get(kind, "failed"),
-            "cell": place["cell"],
+            "cell": run.cell,
             "error": kind,
             "message": str(error).splitlines()[0] if str(error) else "",
         }
@@ -114,10 +186,18 @@ def _trusted(notebook: Any) -> dict[str, Any]:
 
 def main() -> None:
     """Reads an order, executes it, prints the outcome as the last line."""
-    threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
-    outcome = execute(json.loads(sys.stdin.read()))
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    _tell(**outcome, peak_mib=round(peak))
+    voice = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a kernel prints past its notebook goes to the log, not among our lines
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(ADOPT, 1)  # what a kernel leaves behind becomes ours, to be ended
+    order = json.loads(sys.stdin.read())
+    with tempfile.TemporaryDirectory(prefix="loyalty-") as channels:
+        run = Run(voice, channels, order.get("memory_limit"))
+        threading.Thread(target=run.watch, args=(os.getppid(),), daemon=True).start()
+        outcome = execute(order, run)
+        end_descendants(os.getpid())
+    peak = max(run.peak, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+    run.tell(**outcome, peak_mib=round(peak / 2**20), over=run.over)
 
 
 if __name__ == "__main__":
