@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from analysis import studies
-from analysis.studies import ReportSettings, StudySettings, TableSettings
+from analysis.settings import ReportSettings, StudySettings, TableSettings
 from analysis.tables import TABLES, SettingsError, TableError
 
 SHOP = """
