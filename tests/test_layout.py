@@ -14,8 +14,9 @@ SOURCE = ROOT / "src/analysis"
 
 # In the order data flow; a package counts as one place.
 FLOW = [
-    "words", "estimates", "tables", "sources", "readings", "checks", "datasets", "timetable", "settings",
-    "mistakes", "studies", "customers", "cohorts", "clocks", "lifetimes", "spending", "repeaters", "retention", "hazards", "reasons", "milestones", "durations",
+    "words", "languages", "estimates", "tables", "sources", "readings", "checks", "datasets", "timetable", "settings",
+    "mistakes", "studies", "customers", "cohorts", "clocks",
+    "lifetimes", "spending", "repeaters", "retention", "hazards", "reasons", "milestones", "durations",
     "periods", "renewal", "buying", "habits", "fits", "order_values", "holdout", "silence", "customer_value",
     "regularity", "traits", "foresight", "value", "steadiness", "responses", "economics", "worth", "worlds",
     "opinions", "scales", "factors", "regressions", "afterwards", "indicators", "surfaces", "drivers", "paths",
