@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import words
+from analysis import languages, words
 from analysis.checks import Step
 from analysis.hypotheses.register import RUNGS
 from analysis.hypotheses.rules import VERDICTS
@@ -83,8 +83,8 @@ def escaped(text: object) -> str:
 
 
 def shortened(text: object, longest: int = LONGEST_LABEL) -> str:
-    """A label of at most `longest` characters; a cut one ends in an ellipsis."""
-    label = visible(text)
+    """A label of at most `longest` characters, in the figures' language; a cut one ends in an ellipsis."""
+    label = languages.in_words(visible(text))
     return isolated(label if len(label) <= longest else label[: longest - 1].rstrip() + "…")
 
 
@@ -176,6 +176,7 @@ class Figure:
         with mpl.rc_context(theme()):
             canvas = Canvas(figsize=(WIDTHS[phone], self.heights[phone]), layout="constrained")
             self.draw(canvas, phone)
+            languages.relabel(canvas)
             return _small_png(canvas)
 
     def csv(self) -> str:

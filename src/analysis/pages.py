@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from analysis import hypotheses
+from analysis import hypotheses, languages
 from analysis.exhibits import EXHIBIT_MIME, FINDING_MIME, TEMPLATES, anchor, templates, visible
 from analysis.hypotheses.rules import ASSOCIATION, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SUPPORTED, VERDICTS
 from analysis.tables import LoyaltyError
@@ -64,6 +64,8 @@ class PageContext:
         audience: "full", or "public" for pages without code.
         index_href, executed_href: links to the index and to the executed notebook; None where there is none.
         data_folder: where the data files of the exhibits go, relative to the page.
+        language: of the page, one of `languages.LANGUAGES`.
+        narrative: the notebook's text in that language, as `languages.narrative` reads it.
     """
 
     study: str
@@ -77,6 +79,8 @@ class PageContext:
     index_href: str | None = None
     executed_href: str | None = None
     data_folder: str = "data"
+    language: str = languages.ENGLISH
+    narrative: Mapping[str, str] = field(default_factory=dict)
 
 
 # --- A page of a notebook -------------------------------------------------------------------------------------------
@@ -97,7 +101,8 @@ def render_page(notebook: Any, context: PageContext) -> tuple[str, dict[str, str
     """
     files: dict[str, str] = {}
     lead, *sections = _sections(_blocks(notebook, context, files))
-    return _render("page.html.j2", page=context, lead=lead, sections=sections, headlines=_headlines(notebook)), files
+    filled = {"lead": lead, "sections": sections, "headlines": _headlines(notebook)}
+    return _render("page.html.j2", context.language, page=context, **filled), files
 
 
 def render_failure(context: PageContext, message: str, *, cell: int | None = None) -> str:
@@ -108,12 +113,13 @@ def render_failure(context: PageContext, message: str, *, cell: int | None = Non
         message: what went wrong and what to do about it; may have several lines.
         cell: the number of the cell that failed, where one did.
     """
-    return _render("failure.html.j2", page=context, message=message.splitlines(), cell=cell)
+    return _render("failure.html.j2", context.language, page=context, message=message.splitlines(), cell=cell)
 
 
-def _render(template: str, **filled: object) -> str:
+def _render(template: str, language: str, **filled: object) -> str:
     style = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("findings.css", "page.css"))
-    return str(templates().get_template(template).render(style=style, **filled))
+    page = str(templates().get_template(template).render(style=style, **filled))
+    return page if language == languages.ENGLISH else languages.edition(language).page(page)
 
 
 def _headlines(notebook: Any) -> list[dict[str, Any]]:
@@ -137,7 +143,7 @@ def _blocks(notebook: Any, context: PageContext, files: dict[str, str]) -> Itera
         cells = list(numbered)
         if kind == "markdown":
             for _, cell in cells:
-                yield from _prose(cell.source)
+                yield from _prose(context.narrative.get(languages.fingerprint(cell.source), cell.source))
         elif kind == "code":
             for number, cell in cells:
                 for output in cell.get("outputs", []):
@@ -274,6 +280,7 @@ def render_index(
     runs: Sequence[Mapping[str, Any]],
     *,
     studies: Mapping[str, Mapping[str, Any]],
+    language: str = languages.ENGLISH,
 ) -> str:
     """The page that opens a report: which claims held, claim by claim and study by study.
 
@@ -283,6 +290,7 @@ def render_index(
         runs: one row a page: study, notebook, slug, title, href, state ("ok" or what went wrong), message,
             good_since (when the page at href was made; None without one), failure_page (beside it, or None).
         studies: name -> title, simulated, caveats.
+        language: of the page, one of `languages.LANGUAGES`.
     """
     pages = {(run["study"], run["slug"]): run for run in runs}
     headlines = [_row(entry, pages, studies) for entry in entries if entry["headline"]]
@@ -298,6 +306,7 @@ def render_index(
     unwritten = [claim for claim in still_open if claim["status"] != "tested"]
     return _render(
         "index.html.j2",
+        language,
         board=[(outcome, found) for outcome, found in board.items() if found],
         tally={verdict: sum(row["verdict"] == verdict for row in headlines) for verdict in VERDICTS},
         families=hypotheses.FAMILIES,

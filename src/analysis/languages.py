@@ -1,0 +1,230 @@
+"""Editions in other languages: finished English text is looked up in a catalogue, and numbers and dates follow suit.
+
+English is the source. Whatever a page says is first written in English and translated as a whole afterwards, so that
+no other module needs to know of languages. A catalogue is a folder of TOML files that hold `"English" = "Persian"`;
+`{}` stands for anything, `{n}` for what starts with a number, and either is translated by itself. Text that no
+catalogue knows, such as names from data, stays as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+import textwrap
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from functools import cache, cached_property, lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ENGLISH, PERSIAN = "en", "fa"
+LANGUAGES = (ENGLISH, PERSIAN)
+FOLDER = Path(__file__).parent / "translations"
+
+HOLES = {"{}": "(.+?)", "{n}": r"([<+−-]?\d.*?|–)"}
+SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^a-z\s])")
+WEIGHTY = 8  # letters that a template must have of its own to be used although a part stays unknown
+# What is set apart in a right-to-left text: Latin words, whose digits are theirs; then dates, months and numbers.
+LATIN = r"[A-Za-z](?a:[\w.'’&/@+-]*\w)?(?: [A-Za-z&](?a:[\w.'’&/@+-]*\w)?)*"
+LOCAL = re.compile(
+    rf"(?P<latin>{LATIN})|(?P<day>\b\d{{4}}-\d\d-\d\d\b)|(?P<month>\b[12]\d{{3}}-[01]\d\b)"
+    r"|(?P<number>(?<![\d.,])[+−-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?%?(?![\d.,]*\d))"
+)
+DIGITS = str.maketrans("0123456789.,%-", "۰۱۲۳۴۵۶۷۸۹٫٬٪−")
+MONTHS = ["ژانویهٔ", "فوریهٔ", "مارس", "آوریل", "مهٔ", "ژوئن", "ژوئیهٔ", "اوت", "سپتامبر", "اکتبر", "نوامبر", "دسامبر"]
+APART, END = "\u2066", "\u2069"  # left-to-right isolate
+MARKS = dict.fromkeys(map(ord, "\u2066\u2067\u2068\u2069"))
+# Markup, and elements whose content is not ours to translate.
+MARKUP = re.compile(r"""<!--.*?-->|<(style|pre|code)\b.*?</\1>|<(?:[^<>"']|"[^"]*"|'[^']*')*>""", re.DOTALL)
+SAID = re.compile(r'\b(alt|aria-label|title)="([^"]*)"')
+
+
+class _Template(NamedTuple):
+    """A catalogue's English text with holes: its longest piece, a pattern, the letters it brings, and the answer."""
+
+    piece: str
+    pattern: re.Pattern[str]
+    weight: int
+    answer: str
+
+    @classmethod
+    def of(cls, english: str, answer: str) -> _Template:
+        pieces = re.split(r"(\{n?\})", english)
+        pattern = "".join(HOLES.get(piece) or re.escape(piece) for piece in pieces)
+        own = [piece.lower() for piece in pieces if piece not in HOLES]
+        weight = sum(map(str.isalpha, "".join(own)))
+        return cls(max(own, key=len), re.compile(pattern, re.DOTALL | re.IGNORECASE), weight, answer)
+
+
+class Edition:
+    """All that turns English text into one other language."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self.exact: dict[str, str] = {}
+        templates = []
+        for file in sorted((FOLDER / language).glob("*.toml")):
+            for english, answer in tomllib.loads(file.read_text("utf-8")).items():
+                if "{}" in english or "{n}" in english:
+                    templates.append(_Template.of(english, answer))
+                else:
+                    self.exact[english] = answer
+        self.templates = sorted(templates, key=lambda template: -template.weight)
+        self.known = lru_cache(maxsize=20_000)(self._known)
+
+    @cached_property
+    def digest(self) -> str:
+        """A fingerprint of the catalogue, which decides what its pages and figures say."""
+        files = sorted((FOLDER / self.language).glob("*.toml"))
+        return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+    def words(self, text: str) -> str:
+        """The text in this language, as far as the catalogue knows it; its numbers are still written as in English."""
+        return self.known(" ".join(text.split()))[0]
+
+    def text(self, text: str) -> str:
+        """The text in this language, with its digits, dates and directions."""
+        said = self.words(text)
+        if re.search("[A-Za-z]", said) and not re.search("[\u0600-\u06ff]", said):
+            return said  # a name, or nothing that is known
+        return LOCAL.sub(_localised, said.translate(MARKS))
+
+    def page(self, page: str) -> str:
+        """A page of HTML in this language: its text, what it says to those who cannot see, its direction."""
+        pieces, end = [], 0
+        for found in MARKUP.finditer(page):
+            pieces += [self._between(page[end : found.start()]), SAID.sub(self._attribute, found[0])]
+            end = found.end()
+        turned = "".join([*pieces, self._between(page[end:])])
+        return turned.replace('<html lang="en">', f'<html lang="{self.language}" dir="rtl">', 1)
+
+    def _between(self, text: str) -> str:
+        if not (said := text.strip()):
+            return text
+        return text.replace(said, html.escape(self.text(html.unescape(said)), quote=False), 1)
+
+    def _attribute(self, found: re.Match[str]) -> str:
+        return f'{found[1]}="{html.escape(self.text(html.unescape(found[2])))}"'
+
+    def _known(self, text: str) -> tuple[str, int]:
+        """The words in this language, and how many letters of the text were not understood."""
+        exact = self._exact(text)
+        if exact is not None:
+            return exact, 0
+        best = text, sum(c.isascii() and c.isalpha() for c in text)
+        if not best[1]:
+            return best
+        lowered = text.lower()
+        for template in self.templates:
+            if template.piece not in lowered or not (found := template.pattern.fullmatch(text)):
+                continue
+            parts = [self.known(part) for part in found.groups()]
+            left = sum(part[1] for part in parts)
+            if left < best[1] and (not left or template.weight >= WEIGHTY):
+                best = template.answer.format(*(part[0] for part in parts)), left
+            if not left:
+                return best
+        sentences = SENTENCE.split(text)
+        if len(sentences) > 1:
+            parts = [self.known(sentence) for sentence in sentences]
+            if (left := sum(part[1] for part in parts)) < best[1]:
+                best = " ".join(part[0] for part in parts), left
+        return best
+
+    def _exact(self, text: str) -> str | None:
+        swapped = (text[:1].upper() if text[:1].islower() else text[:1].lower()) + text[1:]
+        return self.exact.get(text, self.exact.get(swapped))
+
+
+@cache
+def edition(language: str) -> Edition:
+    """The edition in a language.
+
+    Raises:
+        KeyError: there is no catalogue for it.
+    """
+    if not (FOLDER / language).is_dir():
+        raise KeyError(f"no catalogue for language {language!r}")
+    return Edition(language)
+
+
+def _localised(found: re.Match[str]) -> str:
+    """One Latin word, date or number as a right-to-left text needs it."""
+    kind, text = found.lastgroup, found[0]
+    if kind == "latin":
+        return f"{APART}{text}{END}"
+    if kind == "day":
+        return _persian_day(text)
+    if kind == "month" and 1 <= int(text[5:]) <= 12:
+        return f"{MONTHS[int(text[5:]) - 1]} {text[:4].translate(DIGITS)}"
+    local = text.translate(DIGITS)
+    return f"{APART}{local}{END}" if re.search(r"[+−٪]", local) else local
+
+
+def _persian_day(iso: str) -> str:
+    """A day in the Persian calendar, as it is written there: 1997-01-31 is ۱۳۷۵/۱۱/۱۲."""
+    import jdatetime
+
+    try:
+        return f"{jdatetime.date.fromgregorian(date=date.fromisoformat(iso)):%Y/%m/%d}".translate(DIGITS)
+    except ValueError:
+        return iso
+
+
+# --- The language of the figures of this process ----------------------------------------------------------------------
+
+_spoken = ENGLISH
+
+
+def speak(language: str) -> None:
+    """Draw the figures of this process in a language, from now on."""
+    global _spoken
+    _spoken = language
+
+
+def in_words(text: str) -> str:
+    """A label in the language of this process, its numbers still as in English."""
+    return text if _spoken == ENGLISH else edition(_spoken).words(text)
+
+
+def relabel(canvas: Any) -> None:
+    """Turn every text of a drawn figure, and every tick to come, into the language of this process."""
+    if _spoken == ENGLISH:
+        return
+    from matplotlib.text import Text
+    from matplotlib.ticker import FixedFormatter, FuncFormatter
+
+    told = edition(_spoken).text
+    for axis in [axis for axes in canvas.axes for axis in (axes.xaxis, axes.yaxis)]:
+        if isinstance(inner := axis.get_major_formatter(), FixedFormatter | FuncFormatter):
+            axis.set_major_formatter(lambda value, place, inner=inner: told(inner(value, place)))
+    for text in canvas.findobj(Text):
+        text.set_text(_rewrapped(text.get_text(), edition(_spoken)))
+
+
+def _rewrapped(text: str, spoken: Edition) -> str:
+    """A label in other words, line by line, or, where one sentence was broken, broken again to about its width."""
+    lines = text.split("\n")
+    if all(spoken.known(line)[1] == 0 for line in lines):
+        return "\n".join(map(spoken.text, lines))
+    return textwrap.fill(spoken.text(" ".join(lines)), max(map(len, lines)))
+
+
+# --- The narrative of notebooks ---------------------------------------------------------------------------------------
+
+SECTION = re.compile(r"^<!-- (\S+) ([0-9a-f]{12}) -->\n", re.MULTILINE)
+
+
+def fingerprint(source: str) -> str:
+    """What a translation of a cell remembers of the English text that it was made from."""
+    return hashlib.sha256(source.strip().encode()).hexdigest()[:12]
+
+
+def narrative(file: Path) -> Mapping[str, str]:
+    """The translated cells of a notebook, by the fingerprint of their English text; empty without a file."""
+    if not file.exists():
+        return {}
+    _, *pieces = SECTION.split(file.read_text("utf-8"))
+    return {mark: text.strip() for mark, text in zip(pieces[1::3], pieces[2::3], strict=True)}
