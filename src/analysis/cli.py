@@ -153,15 +153,18 @@ def _asked(options: argparse.Namespace) -> dict[str, Any]:
     settings = _settings(options.studies)
     study = _study(settings, options.study)
     notebook = catalogue()[_known(options.notebook, catalogue(), "notebook")]
-    parameters = {}
-    for text in options.parameters:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise WrongCommandError(f"-p takes name=value, not {text!r}.")
-        try:
-            parameters[name] = notebook.parameter(name, where="-p").parse(value, where="-p")
-        except SettingsError as error:
-            raise WrongCommandError(str(error)) from None
+    given = [text.partition("=") for text in options.parameters]
+    names = [name for name, _, _ in given]
+    problems = [f"-p takes name=value, not {name!r}." for name, equals, _ in given if not equals]
+    problems += [
+        f"-p: {name!r} is given {names.count(name)} times." for name in dict.fromkeys(names) if names.count(name) > 1
+    ]
+    try:
+        parameters = notebook.values({n: value for n, equals, value in given if equals}, where="-p", written=True)
+    except SettingsError as error:
+        problems.append(str(error))
+    if problems:
+        raise WrongCommandError("\n".join(problems))
     return {"study": study, "notebook": notebook, "parameters": parameters, "studies": settings}
 
 

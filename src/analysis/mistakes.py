@@ -10,12 +10,12 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from analysis.languages import LANGUAGES
 from analysis.readings import FlagRule
 from analysis.settings import NotifySettings, RunSettings, StudiesFile, StudySettings, TableSettings
-from analysis.sources import holds_secret
+from analysis.sources import SECRET, holds_secret
 from analysis.tables import TABLES, nearest
 
-_SECRET = re.compile(r"token|password|passwd|secret|api_?key", re.IGNORECASE)
 _KEY = re.compile(r"(?<![\w${-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}")  # as in the addresses that chats give out
 
 Notebooks = Mapping[str, Any]  # notebook name to its parameter names (or to their defaults by name)
@@ -102,15 +102,13 @@ def _notify_problems(place: str, told: NotifySettings) -> Iterator[str]:
             yield f"{place}.{way}: the address should start with {' or '.join(starts[:2])}."
         if holds_secret(address) or _KEY.search(address):
             yield f"{place}.{way}: a secret stands in the address. Write ${{NAME}} and set NAME in the environment."
-    if any("=" in argument and _SECRET.search(argument) for argument in told.command):
+    if any("=" in argument and SECRET.search(argument) for argument in told.command):
         yield f"{place}.command: a secret stands in it. The command is given the environment and can read it there."
 
 
 def _language_problems(place: str, language: str) -> Iterator[str]:
-    if language == "fa":
-        yield f'{place}.language: "fa" is not available in this edition yet. Use "en".'
-    elif language != "en":
-        yield f"{place}.language: {_unknown('language', language, ['en'])}"
+    if language not in LANGUAGES:
+        yield f"{place}.language: {_unknown('language', language, LANGUAGES)}"
 
 
 def _table_problems(place: str, name: str, study: StudySettings) -> Iterator[str]:
@@ -205,7 +203,7 @@ def _all_parameters(notebooks: Notebooks | None) -> Any:
 def _parameter_problems(place: str, given: Mapping[str, Any], known: Any) -> Iterator[str]:
     """Parameters that no notebook has, of another type than their default, or that would print a secret."""
     for name, value in given.items():
-        if _SECRET.search(name):
+        if SECRET.search(name):
             yield f"{place}.{name}: a secret is no parameter, since reports print those. Use the environment."
         elif name == "study":
             yield f"{place}.study: the run itself says which study it is."

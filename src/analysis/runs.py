@@ -79,29 +79,38 @@ def plan(study: Study) -> list[Job]:
     """The runs of a study: those it lists, or every notebook whose tables it has, once.
 
     Raises:
-        SettingsError: a run names a notebook whose tables the study does not have.
+        SettingsError: runs name notebooks whose tables the study does not have, or parameters that do not fit; the
+            message lists them all.
     """
-    if not study.runs:
-        fitting = [n for n in catalogue().values() if _lacks(study, n) == []]
-        return [job(study, notebook) for notebook in fitting]
-    return [job(study, catalogue()[r.notebook], name=r.name or "", parameters=r.parameters) for r in study.runs]
+    books = catalogue()
+    fitting: list[tuple[Notebook, str, Mapping[str, Any]]] = [
+        (n, "", {}) for n in books.values() if not _lacks(study, n)
+    ]
+    wanted = [(books[r.notebook], r.name or "", r.parameters) for r in study.runs] or fitting
+    jobs, problems = [], []
+    for notebook, name, parameters in wanted:
+        try:
+            jobs.append(job(study, notebook, name=name, parameters=parameters))
+        except SettingsError as problem:
+            problems.append(str(problem))
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return jobs
 
 
 def job(study: Study, notebook: Notebook, *, name: str = "", parameters: Mapping[str, Any] | None = None) -> Job:
     """One run: the study's own parameters where the notebook knows them, then the run's.
 
     Raises:
-        SettingsError: the study lacks a table that the notebook needs, or a parameter is unknown or of another type.
+        SettingsError: the study lacks a table that the notebook needs, or parameters are unknown or of another type.
     """
     where = f"study {study.name}, notebook {notebook.name}"
     if lacking := _lacks(study, notebook):
         raise SettingsError(f"{where}: the study has no table {', '.join(lacking)}, which this notebook needs.")
     known = {n: v for n, v in study.parameters.items() if n in notebook.parameters}
-    chosen = {
-        n: notebook.parameter(n, where=where).convert(v, where=where)
-        for n, v in {**known, **(parameters or {})}.items()
-    }
-    return Job(study.name, notebook, {"study": study.name, **chosen}, name, study.cell_timeout, study.report_timeout)
+    chosen = notebook.values({**known, **(parameters or {})}, where=where)
+    limits = (study.cell_timeout, study.report_timeout, study.memory_limit)
+    return Job(study.name, notebook, {"study": study.name, **chosen}, name, *limits)
 
 
 def _lacks(study: Study, notebook: Notebook) -> list[str]:

@@ -12,7 +12,8 @@ from analysis import timetable
 from analysis.readings import FlagRule
 
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
-_DURATION = re.compile(r"^\d+[smh]$")
+_DURATION = re.compile(r"^[1-9]\d*[smh]$")  # none at all would mean no limit
+_MEMORY = re.compile(r"^[1-9]\d*[MG]B$")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 Scale = Annotated[list[float], Field(min_length=2, max_length=2)]
@@ -37,7 +38,9 @@ def _parameter(value: Any) -> Any:
     """A value a notebook can be given."""
     if all(isinstance(one, bool | int | float | str) for one in (value if isinstance(value, list) else [value])):
         return value
-    raise ValueError("should be a number, a text, true or false, or a list of these")
+    if type(value) is date:
+        return value.isoformat()
+    raise ValueError("should be a number, a text, a date, true or false, or a list of these")
 
 
 def _effect(value: Any) -> float | dict[str, float]:
@@ -53,6 +56,13 @@ def _duration(value: str) -> str:
     if _DURATION.match(value):
         return value
     raise ValueError("should be a time such as 90s, 5m or 1h")
+
+
+def _memory(value: str) -> str:
+    """An amount of memory."""
+    if _MEMORY.match(value):
+        return value
+    raise ValueError("should be an amount of memory such as 500MB or 4GB")
 
 
 def _cron(value: str) -> str:
@@ -74,7 +84,13 @@ def seconds(duration: str) -> int:
     return int(duration[:-1]) * _SECONDS[duration[-1]]
 
 
+def size(memory: str) -> int:
+    """The bytes in an amount of memory that was checked: "4GB" is 4 · 1024³."""
+    return int(memory[:-2]) * 1024 ** (2 if memory[-2] == "M" else 3)
+
+
 Duration = Annotated[str, AfterValidator(_duration)]
+Memory = Annotated[str, AfterValidator(_memory)]
 Name = Annotated[str, AfterValidator(_name)]
 
 
@@ -124,7 +140,9 @@ class RunSettings(BaseModel):
 
 
 class ReportSettings(_Strict):
-    """How reports are made; a study may override each of them."""
+    """How reports are made; a study may override each of them, except how many are kept."""
+
+    kept: Annotated[int, Field(ge=2)] = 5
 
     min_cell: Annotated[int, Field(ge=1)] = 5
     language: str = "en"
@@ -133,6 +151,7 @@ class ReportSettings(_Strict):
     contact: str | None = None
     cell_timeout: Duration = "5m"
     report_timeout: Duration = "20m"
+    memory_limit: Memory = "4GB"
 
 
 class ScheduleSettings(_Strict):
@@ -179,6 +198,7 @@ class StudySettings(_Strict):
     contact: str | None = None
     cell_timeout: Duration | None = None
     report_timeout: Duration | None = None
+    memory_limit: Memory | None = None
 
     @property
     def items(self) -> dict[str, str]:

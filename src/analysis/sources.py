@@ -26,6 +26,8 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}")
 # Where a password stands, a variable may hold any character, so it is quoted; elsewhere it may be a part of the URL.
 _PASSWORD_VARIABLE = re.compile(r"(?<=:)\$\{(\w+)\}(?=@)")
 _PLAIN_PASSWORD = re.compile(r"://[^/@]*:(?!\$\{\w+\}@)[^/@]+@|[?&](password|pwd|token|secret)=(?!\$\{)", re.IGNORECASE)
+# Names of what is given through the environment alone, since reports print settings and parameters.
+SECRET = re.compile(r"token|password|passwd|secret|api_?key", re.IGNORECASE)
 _DELIMITERS = (",", ";", "\t", "|")
 
 

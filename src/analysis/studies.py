@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from analysis import mistakes, words
+from analysis import languages, mistakes, words
 from analysis.checks import CheckedTable, check
 from analysis.datasets import Biography, biography
 from analysis.mistakes import Notebooks
@@ -29,6 +29,7 @@ from analysis.settings import (
     StudiesFile,
     StudySettings,
     seconds,
+    size,
 )
 from analysis.sources import Source, connect, open_source
 from analysis.tables import LoyaltyError, SettingsError, TableError, nearest
@@ -144,6 +145,11 @@ class Study:
         return self.settings.audience or self.report.audience
 
     @property
+    def language(self) -> str:
+        """One of `languages.LANGUAGES`."""
+        return self.settings.language or self.report.language
+
+    @property
     def cell_timeout(self) -> int:
         """Seconds a notebook cell may take."""
         return seconds(self.settings.cell_timeout or self.report.cell_timeout)
@@ -152,6 +158,11 @@ class Study:
     def report_timeout(self) -> int:
         """Seconds a whole notebook may take."""
         return seconds(self.settings.report_timeout or self.report.report_timeout)
+
+    @property
+    def memory_limit(self) -> int:
+        """Bytes of memory that a notebook's kernel and its children may hold together."""
+        return size(self.settings.memory_limit or self.report.memory_limit)
 
     @property
     def owner(self) -> str | None:
@@ -246,7 +257,7 @@ class Study:
 
 
 def open_study(name: str, path: str | Path | None = None) -> Study:
-    """Open a study by name, as a notebook does.
+    """Open a study by name, as a notebook does, and draw figures in its language from now on.
 
     Args:
         name: a study of the file.
@@ -255,7 +266,9 @@ def open_study(name: str, path: str | Path | None = None) -> Study:
     Raises:
         SettingsError: there is no such file or study, or the file is wrong.
     """
-    return load(find(path))[name]
+    study = load(find(path))[name]
+    languages.speak(study.language)
+    return study
 
 
 def find(path: str | Path | None = None) -> Path:
