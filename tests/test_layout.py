@@ -21,8 +21,8 @@ FLOW = [
     "regularity", "traits", "foresight", "value", "steadiness", "responses", "economics", "worth", "worlds",
     "opinions", "scales", "factors", "regressions", "afterwards", "indicators", "surfaces", "drivers", "paths",
     "necessity", "hypotheses", "exhibits", "findings", "figures", "scores", "prospects", "promoters", "payoff",
-    "gaps", "motives", "antecedents", "gauges", "bargains", "buyers", "equity", "profiles", "stays", "sorting",
-    "boards", "state", "notebooks", "worker", "runs", "progress", "publishing", "pages", "report", "cli",
+    "gaps", "motives", "antecedents", "gauges", "bargains", "buyers", "equity", "whatif", "profiles", "stays", "sorting",
+    "boards", "proposals", "state", "notebooks", "worker", "runs", "progress", "publishing", "pages", "report", "cli",
 ]  # fmt: skip
 
 

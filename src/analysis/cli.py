@@ -91,6 +91,18 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("name", metavar="STUDY")
     with_studies(check)
 
+    new = command("new", _new, "look at your files, propose a study, write it into the studies file and check it")
+    new.add_argument("name", metavar="STUDY", help="small letters, digits, - and _")
+    new.add_argument("files", nargs="+", metavar="FILE", help="or TABLE=FILE, such as orders=sales.csv")
+    with_studies(new)
+    new.add_argument("--title", help="for readers (default: the name)")
+    new.add_argument("--currency", metavar="CODE", help="shown with every amount, such as EUR")
+    new.add_argument(
+        "--date-format", default="", metavar="FORMAT", help='where dates can be read in two ways: "%%d/%%m/%%Y"'
+    )
+    new.add_argument("--tenure-unit", default="", choices=("day", "week", "month", "year"), help="what a tenure counts")
+    new.add_argument("--observed-until", default="", metavar="DATE", help="the last day seen, as 2025-12-31")
+
     claims = command("claims", _claims, "print the register of claims")
     claims.add_argument("--json", action="store_true")
 
@@ -211,6 +223,19 @@ def _check(options: argparse.Namespace) -> int:
     if not checked.problems:
         print(f"\n{words.plural(len(planned), 'run')} planned: {', '.join(job.slug for job in planned)}.")
     return NOTHING_RUN if checked.problems else DONE
+
+
+def _new(options: argparse.Namespace) -> int:
+    from analysis import proposals
+
+    told = proposals.Told(options.date_format, options.tenure_unit, options.observed_until)
+    asked = {"into": options.studies, "title": options.title, "currency": options.currency, "told": told}
+    print(proposals.write(options.name, options.files, **asked))
+    print(f"Written into {options.studies}: read it and mend what is wrong. What the check says:\n")
+    code = _check(options)
+    if code == DONE:
+        print(f"Make its report with: loyalty report {options.name} --studies {options.studies}")
+    return code
 
 
 def _claims(options: argparse.Namespace) -> int:
