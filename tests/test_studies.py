@@ -211,7 +211,6 @@ def test_a_table_the_study_does_not_bring(load):
             '"A shop"\naudience = "publik"',
             "study.shop.audience: should be 'full' or 'public', not 'publik'.",
         ),
-        ('"A shop"', '"A shop"\nlanguage = "fa"', 'language: "fa" is not available in this edition yet'),
         ('"A shop"', '"A shop"\nlanguage = "english"', 'language: there is no language "english". Did you mean "en"?'),
         ('"orders.csv"', '"o.csv"\nobserved_until = "2024-01-31"', "observed_until: should be a valid date"),
         ('"orders.csv"', '"o.csv"\ndate_format = "YYYY"', 'date_format: "YYYY" holds no % code'),

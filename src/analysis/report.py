@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from analysis import findings, hypotheses, pages, runs, scores
+from analysis import findings, hypotheses, languages, pages, runs, scores
 from analysis.notebooks import Notebook
 from analysis.publishing import publishing, write
 from analysis.runs import OK, REFUSED, Job, Outcome, Runner
@@ -67,7 +67,8 @@ def make(studies: Studies, chosen: Sequence[Study], *, out: Path, workers: int, 
             made = _execute(jobs, before, studies=studies, folder=Path(folder), workers=workers, progress=progress)
             now = _render(made, before, chosen=chosen, refused=refused, studies=studies, site=site)
         now.write(site)
-        write(site / "index.html", pages.render_index(now.entries, _claims(), now.runs, studies=_titles(studies, now)))
+        told: dict[str, Any] = {"studies": _titles(studies, now), "language": chosen[0].report.language}
+        write(site / "index.html", pages.render_index(now.entries, _claims(), now.runs, **told))
     problems = [message for messages in refused.values() for message in messages]
     problems += [
         f"{o.job.study} · {o.job.slug} {o.verdict}. {o.message}\n  {o.detail}" for o in made if o.verdict != OK
@@ -405,6 +406,8 @@ def _context(outcome: Outcome, study: Study, *, siblings: Sequence[Job], flat: b
         index_href=None if flat else "../index.html",
         executed_href=f"{job.slug}.ipynb" if study.audience == "full" else None,
         data_folder=f"{job.slug}-data",
+        language=study.language,
+        narrative=languages.narrative(job.notebook.path.parent / study.language / f"{job.notebook.name}.md"),
     )
 
 
