@@ -40,21 +40,28 @@ from analysis import (
     buying,
     cohorts,
     customers,
+    drivers,
     durations,
     economics,
     fits,
     foresight,
+    gaps,
     hazards,
     holdout,
+    indicators,
+    necessity,
     order_values,
+    paths,
     periods,
     prospects,
     reasons,
     renewal,
     repeaters,
     retention,
+    scales,
     spending,
     steadiness,
+    surfaces,
     traits,
     value,
     worlds,
@@ -607,6 +614,239 @@ def branches(random: np.random.Generator) -> World:
     # Spearman's correlation of normal variables; the population's, which a sample of 40 misses by less than .01.
     for part, answer in found.items():
         yield f"rank correlation (R13), {part.replace('_', ' and ')}", answer, 6 / math.pi * math.asin(0.25)
+
+
+# --- Surveys ----------------------------------------------------------------------------------------------------
+
+
+def population(names: Sequence[str], covariance: np.ndarray) -> scales.Moments:
+    """Moments as a survey of everybody would have them."""
+    return scales.Moments(
+        tuple(names), 10**6, np.zeros(len(names)), covariance, np.zeros((1, len(names))), covariance[None]
+    )
+
+
+def questionnaire(items: np.ndarray, **constructs: Sequence[int]) -> scales.Answers:
+    """Answers to unnamed items as a survey holds them."""
+    table = pd.DataFrame(items, columns=[f"i{place}" for place in range(items.shape[1])])
+    asked = {name: tuple(f"i{place}" for place in places) for name, places in constructs.items()}
+    return scales.Answers(table, pd.DataFrame(index=table.index), np.ones(len(table)), asked, {}, {})
+
+
+LOADINGS = np.array([0.8, 0.7, 0.6, 0.75, 0.8, 0.7, 0.65])
+ITEMS = np.outer(LOADINGS, LOADINGS) * np.where(np.add.outer(np.arange(7) < 4, np.arange(7) < 4) == 1, 0.6, 1.0)
+np.fill_diagonal(ITEMS, 1.0)
+
+
+@kind(f"400 questionnaires, two constructs of four and three items that correlate .6, {DRAWS} resamples")
+def scale_quality(random: np.random.Generator) -> World:
+    found = questionnaire(random.multivariate_normal(np.zeros(7), ITEMS, 400), one=range(4), two=range(4, 7))
+    asked: dict[str, int] = {"draws": DRAWS, "seed": int(random.integers(2**31))}
+    for name, answer in scales.reliability(found, "one", **asked).items():
+        yield f"{name} of four items", answer, float(scales.QUALITIES[name](ITEMS[:4, :4]))
+    ratio = scales.ratio(found, found.constructs["one"], found.constructs["two"], **asked)
+    yield "heterotrait-monotrait ratio", ratio, float(scales.heterotrait(ITEMS, range(4), range(4, 7)))
+
+
+@kind("100 questionnaires, any share of promoters and detractors; a second sample of 150", blocks=80)
+def net_promoters(random: np.random.Generator) -> World:
+    scores, truths = [], []
+    for n in (100, 150):
+        chances = random.dirichlet([2.0, 2.0, 3.0])
+        scores.append(indicators.net_promoter_score(pd.Series(random.choice([-1.0, 0.0, 1.0], n, p=chances))))
+        truths.append(chances[2] - chances[0])
+    yield "net promoter score", scores[0], truths[0]
+    yield "change of the net promoter score", indicators.change(*scores), truths[1] - truths[0]
+
+
+@kind("400 questionnaires of unequal weight, those of more weight happier", blocks=80)
+def weighted_indicators(random: np.random.Generator) -> World:
+    heavy, weight = random.random(400) < 0.3, np.ones(400)
+    weight[heavy] = 3.0
+    # Weights stand for whom each answer speaks: 90 of the heavy for each 70 of the others.
+    shares, chances = np.array([0.7, 0.9]) / 1.6, np.array([0.3, 0.5])
+    answer = pd.Series(np.where(random.random(400) < chances[heavy.astype(int)], 10.0, random.integers(0, 9, 400)))
+    classes = indicators.promoter_classes(answer, (0, 10))
+    detractors, passives = shares @ ((1 - chances) * 7 / 9), shares @ ((1 - chances) * 2 / 9)
+    promoters = 1 - detractors - passives
+    yield "net promoter score, weighted", indicators.net_promoter_score(classes, weight), promoters - detractors
+    yield "satisfied customers, weighted", indicators.satisfied(answer, (0, 10), weight), promoters
+    yield "mean answer, weighted", indicators.mean_score(answer, "ratio", weight), 10 * promoters + 4 * (1 - promoters)
+
+
+@kind("200 questionnaires of unequal weight, a share from 5 to 95%", within=AT_LEAST, blocks=80)
+def exact_shares(random: np.random.Generator) -> World:
+    truth, weight = random.uniform(0.05, 0.95), pd.Series(random.lognormal(0, 0.5, 200))
+    yield (
+        "share, exact at the effective sample (E07)",
+        gaps.exact_share(pd.Series(random.random(200) < truth), weight),
+        truth,
+    )
+
+
+DRIVEN = np.array([[1, 0.6, 0.3, 0.2], [0.6, 1, 0.4, 0.2], [0.3, 0.4, 1, 0.1], [0.2, 0.2, 0.1, 1]])
+WEIGHED = np.array([0.4, 0.25, 0.2, 0.1])
+
+
+@kind(f"500 questionnaires, four drivers that go together (R squared .49), {DRAWS} resamples")
+def driver_shares(random: np.random.Generator) -> World:
+    names = [*"abcd", "y"]
+    to = DRIVEN @ WEIGHED
+    shape = np.block([[DRIVEN, to[:, None]], [to, np.ones((1, 1))]])
+    rows = pd.DataFrame(random.multivariate_normal(np.zeros(5), shape, 500), columns=names)
+    found: Any = scales.moments(rows, draws=DRAWS, seed=int(random.integers(2**31)))
+    for method in ("shapley", "relative weights"):
+        told, known = (
+            drivers.importance(each, outcome="y", drivers=names[:-1], method=method)
+            for each in (found, population(names, shape))
+        )
+        for name, truth in zip(names, known.shares[0], strict=False):
+            yield f"share of driver {name} ({method})", told.share(name), float(truth)
+        yield f"all drivers' R squared ({method})", told.explained(), float(WEIGHED @ to)
+
+
+def path_answers(random: np.random.Generator, n: int, draws: int) -> dict[str, Any]:
+    """Quality moves satisfaction, and both move loyalty; three items each, answered from 1 to 10."""
+    quality = random.normal(size=n)
+    satisfaction = 0.7 * quality + math.sqrt(1 - 0.49) * random.normal(size=n)
+    loyalty = 0.5 * satisfaction + 0.2 * quality + 0.7 * random.normal(size=n)
+    held = {"quality": quality, "satisfaction": satisfaction, "loyalty": loyalty}
+    blocks = {name: [f"{name}{i}" for i in (1, 2, 3)] for name in held}
+    table = {
+        item: np.clip(np.rint(7 + 1.6 * (share * held[name] + math.sqrt(1 - share**2) * random.normal(size=n))), 1, 10)
+        for name, items in blocks.items()
+        for item, share in zip(items, (0.9, 0.8, 0.75), strict=True)
+    }
+    arrows = [("quality", "satisfaction"), ("quality", "loyalty"), ("satisfaction", "loyalty")]
+    model = paths.PathModel(blocks, arrows, dict.fromkeys(table, (1, 10)))
+    fit: Any = paths.fit_paths(model, pd.DataFrame(table), draws=draws, seed=int(random.integers(2**31)))
+    answers = {f"path from {a} to {b}": fit.effect(a, b, "direct") for a, b in arrows}
+    answers |= {
+        f"{kind_} effect of quality on loyalty": fit.effect("quality", "loyalty", kind_)
+        for kind_ in ("indirect", "total")
+    }
+    answers["R squared of loyalty"] = fit.explained("loyalty")
+    return answers | {f"index of {name}": fit.index(name) for name in held}
+
+
+@kind(f"300 questionnaires, three constructs of three items, {DRAWS} resamples")
+def path_model(random: np.random.Generator) -> World:
+    for name, answer in path_answers(random, 300, DRAWS).items():
+        yield f"{name} (PLS)", answer, truth_of(path_answers, 400_000)[name]
+
+
+def necessary(random: np.random.Generator, n: int, draws: int) -> dict[str, Any]:
+    condition = random.random(n)
+    outcome = (0.15 + 0.85 * condition) * random.random(n) ** 0.5
+    asked: dict[str, Any] = {"draws": draws, "seed": int(random.integers(2**31))}
+    told = pd.Series(condition, name="condition"), pd.Series(outcome, name="outcome")
+    return {
+        f"empty corner beyond correlation ({of})": necessity.necessity(*told, kind=of, **asked).excess
+        for of in ("CE-FDH", "CR-FDH")
+    }
+
+
+@kind(f"200 cases, a condition that bounds the outcome, {DRAWS} resamples", within=AT_LEAST)
+def necessary_condition(random: np.random.Generator) -> World:
+    for name, answer in necessary(random, 200, DRAWS).items():
+        yield name, answer, usual(necessary, 200)[name]
+
+
+BENT, DOMED = np.array([0, 0.5, -0.4, -0.12, 0.10, -0.08]), np.array([0, 0.2, -0.2, -0.2, 0.05, -0.2])
+POINT, MIDDLE = 1.1, 4.0  # of the answer scale a standard deviation of true scores; wide ends, so that none is cut off
+
+
+def surveyed(
+    random: np.random.Generator, n: int, slopes: np.ndarray, *, reliability: float = 1.0, together: float = 0.4
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """True scores, and answers that measure them with independent errors."""
+    true = random.multivariate_normal([0, 0.3], [[1, together], [together, 1]], n)
+    said = true + random.normal(size=(n, 2)) * math.sqrt(1 / reliability - 1)
+    outcome = surfaces._terms(*true.T) @ slopes + 0.8 * random.normal(size=n)
+    return pd.DataFrame(true, columns=[*"pe"]), pd.DataFrame(MIDDLE + POINT * said, columns=[*"pe"]).assign(z=outcome)
+
+
+def fitted(table: pd.DataFrame) -> Any:
+    return surfaces.fit_surface(table, outcome="z", expectation="e", perception="p", scale=(-16, 24))
+
+
+def slopes_in(surface: Any, slopes: np.ndarray) -> np.ndarray:
+    """True slopes in the unit of a fit: one deviation of the answers, one of the outcome, both taken as known."""
+    return slopes * (surface.spread / POINT) ** np.array([0, 1, 1, 2, 2, 2]) / surface.outcome[1]
+
+
+@kind("500 questionnaires, a surface that bends, no error of measurement")
+def surface(random: np.random.Generator) -> World:
+    _, said = surveyed(random, 500, BENT)
+    fit = fitted(said)
+    truths = surfaces.shape(slopes_in(fit, BENT))
+    for name, answer in fit.along.items():
+        yield f"{name} of the surface", answer, float(truths[name])
+    gap, edge = (1.2**0.5, -0.3), surfaces.MATCHED * fit.spread / POINT
+    above, below = (norm.sf((edge - sign * gap[1]) / gap[0]) for sign in (1, -1))
+    for (name, answer), truth in zip(
+        surfaces.discrepancies(fit).items(), (above, below, 1 - above - below), strict=True
+    ):
+        yield f"share of discrepancies, {name}", answer, float(truth)
+
+
+@kind(f"1,000 questionnaires, a dome, {DRAWS} resamples")
+def turning(random: np.random.Generator) -> World:
+    fit = fitted(surveyed(random, 1000, DOMED)[1])
+    truths = surfaces.shape(slopes_in(fit, DOMED))
+    for name, answer in surfaces.turning_points(fit, draws=DRAWS, seed=int(random.integers(2**31))).items():
+        yield f"stationary point and axes of the surface: {name}", answer, float(truths[name])
+
+
+@kind("500 questionnaires, a shortfall of one costs .6 and a surplus brings .2")
+def surplus(random: np.random.Generator) -> World:
+    _, said = surveyed(random, 500, np.zeros(6))
+    gap, level = said["p"] - said["e"], said["p"] + said["e"] - 2 * MIDDLE
+    said["z"] += 0.1 * level + 0.2 * gap.clip(lower=0) + 0.6 * gap.clip(upper=0)
+    fit = fitted(said)
+    named, answers = (
+        ("slope on a surplus", "slope on a shortfall", "asymmetry of the two"),
+        surfaces.asymmetry(fit).values(),
+    )
+    for name, answer, truth in zip(named, answers, (0.2, -0.6, 0.4), strict=True):
+        yield name, answer, truth * fit.spread / fit.outcome[1]
+    _, bent = surveyed(random, 500, BENT)
+    yield "R squared that a difference loses (E05)", surfaces.lost(fitted(bent)), lost_by_difference()
+
+
+@cache
+def lost_by_difference() -> float:
+    return surfaces.lost(fitted(surveyed(np.random.default_rng(3), 1_000_000, BENT)[1])).value
+
+
+LEVELLED = {"below": 0.6, "inside": 0.05, "above": 0.3}
+
+
+def zone_world(random: np.random.Generator, n: int) -> pd.DataFrame:
+    """True scores: three slopes around levels of each customer's own."""
+    p, a = 4 + POINT * random.normal(size=n), 3.2 + 0.6 * random.normal(size=n)
+    d = a + random.uniform(0.8, 2.5, n)
+    parts = np.minimum(p - a, 0), np.clip(p - a, 0, d - a), np.maximum(p - d, 0)
+    heard = sum(slope * part for slope, part in zip(LEVELLED.values(), parts, strict=True))
+    return pd.DataFrame({"p": p, "a": a, "d": d, "z": heard + 0.8 * random.normal(size=n)})
+
+
+def zone_answers(random: np.random.Generator, n: int, draws: int) -> dict[str, Any]:
+    """Slopes and gains, and what one point of the outcome for one of perception is in standard deviations."""
+    table, seed = zone_world(random, n), int(random.integers(2**31))
+    asked: dict[str, Any] = {"outcome": "z", "perception": "p", "adequate": "a", "desired": "d", "scale": (-16, 24)}
+    unit = Estimate.exact(table["p"].std(ddof=0) / table["z"].std(ddof=0), unit="slope", n=n)
+    return {"unit": unit, **surfaces.zones(table, **asked, seed=seed)}
+
+
+@kind("1,000 questionnaires with levels of each customer's own, no error of measurement")
+def zone_slopes(random: np.random.Generator) -> World:
+    found = zone_answers(random, 1000, 0)
+    unit = found.pop("unit").value
+    for name in ("kinks", "cubic"):
+        yield f"zone of tolerance, gain of {name} (E09)", found.pop(name), usual(zone_answers, 1000, 100)[name]
+    for name, answer in found.items():
+        yield f"zone of tolerance, slope {name} (E09)", answer, unit * LEVELLED.get(name, 0.6)
 
 
 # --- Running ----------------------------------------------------------------------------------------------------
