@@ -2,10 +2,10 @@
 
 import errno
 import os
-import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 
 import pytest
@@ -79,40 +79,107 @@ def test_two_runs_at_once_do_not_mix(tmp_path):
     assert (out / "index.html").read_text() == "first"
 
 
-def test_old_builds_are_swept(tmp_path):
+def test_a_run_may_wait_for_another_one(tmp_path):
+    out, heard = tmp_path / "site", []
+    first = publishing(out)
+    write(first.__enter__() / "index.html", "first")
+
+    def second():
+        with publishing(out, wait=heard.append) as site:
+            write(site / "index.html", (site / "index.html").read_text() + ", then second")
+
+    waiting = threading.Thread(target=second)
+    waiting.start()
+    while not heard:
+        time.sleep(0.01)
+    first.__exit__(None, None, None)
+    waiting.join(10)
+    assert "this one begins when it has ended" in heard[0]
+    assert (out / "index.html").read_text() == "first, then second"
+
+
+@pytest.mark.parametrize("kept", [2, 4])
+def test_as_many_builds_are_kept_as_the_policy_says(tmp_path, kept):
     out = tmp_path / "site"
-    for number in range(5):
-        publish(out, index=str(number))
-    assert len([b for b in (tmp_path / ".site.builds").iterdir() if b.name.isdigit()]) == 2
+    for number in range(6):
+        with publishing(out, kept=kept) as site:
+            write(site / "index.html", str(number))
+    builds = sorted(b for b in (tmp_path / ".site.builds").iterdir() if b.name.isdigit())
+    assert [(b / "index.html").read_text() for b in builds] == [str(n) for n in range(6)][-kept:]
 
 
-KILLED = """
-    import sys, time
+def test_what_killed_runs_leave_is_swept_by_the_next_one(tmp_path):
+    out, builds = tmp_path / "site", tmp_path / ".site.builds"
+    publish(out, index="good")
+    for leftover in ("staging", "leaving", "000002"):  # the last: whole, but killed before the link was moved
+        (builds / leftover).mkdir()
+        (builds / leftover / "index.html").write_text("left")
+    (builds / "staging-link").symlink_to("nowhere")
+    publish(out, page="next")
+    assert sorted(b.name for b in builds.iterdir() if b.name != ".lock") == ["000001", "000002"]
+    assert ((out / "index.html").read_text(), (out / "page.html").read_text()) == ("good", "next")
+
+
+WRITER = """
+    import os, random, signal, sys, time
     from pathlib import Path
+    import filelock
     from analysis.publishing import publishing, write
-    out = Path(sys.argv[1])
-    for number in range(1000):
-        with publishing(out) as site:
-            for page in range(20):
-                write(site / f"{page}.html", str(number) * 200)
-        print(number, flush=True)
+
+    out, chance, kills = Path(sys.argv[1]), random.Random(5), 0
+
+    def version():
+        return int((out / "0.html").read_text().split()[0]) if out.exists() else 0
+
+    def publish_for_ever():
+        while True:
+            number = version() + 1
+            with publishing(out, kept=20) as site:  # enough for a reader that waits its turn on a busy machine
+                for page in range(6):
+                    write(site / f"{page}.html", f"{number} " * 5_000 + "end")
+
+    while version() < 200:
+        if not (child := os.fork()):
+            publish_for_ever()
+        time.sleep(chance.uniform(0.001, 0.04))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        kills += 1
+    print(version(), kills)
 """
 
 
-def test_a_reader_always_sees_a_whole_site_however_the_writer_is_killed(tmp_path):
-    """kill -9 at varied instants; after each, all pages of the live site come from one publish."""
+def read_whole(out):
+    """The version of the live site, read page by page as a browser that holds on to one build would."""
+    folder = os.open(out, os.O_RDONLY)
+    try:
+        pages = []
+        for page in range(6):
+            with open(os.open(f"{page}.html", os.O_RDONLY, dir_fd=folder)) as file:
+                *numbers, end = file.read().split()
+            assert end == "end"
+            assert len(numbers) == 5_000
+            pages += numbers
+    finally:
+        os.close(folder)
+    (version,) = set(pages)
+    return int(version)
+
+
+def test_a_reader_sees_a_whole_report_during_200_publishes_by_runners_killed_at_random(tmp_path):
+    """Every read is of one publish, complete, and never of an earlier one than the read before."""
     out = tmp_path / "site"
-    seen = 0
-    for attempt in range(12):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(KILLED), str(out)], stdout=subprocess.PIPE, text=True
-        )
-        writer.stdout.readline()  # the first publish of this writer is done
-        time.sleep(0.003 * attempt)
-        writer.send_signal(signal.SIGKILL)
-        writer.communicate()
-        assert len({(out / f"{page}.html").read_text() for page in range(20)}) == 1
-        seen += 1
-    assert seen == 12
-    publish(out, index="after")
-    assert (out / "index.html").read_text() == "after"
+    publish(out, **{str(page): "0 " * 5_000 + "end" for page in range(6)})
+    writer = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(WRITER), str(out)], stdout=subprocess.PIPE, text=True
+    )
+    seen = []
+    while writer.poll() is None:
+        seen.append(read_whole(out))
+    published, kills = map(int, writer.communicate()[0].split())
+    assert seen == sorted(seen)
+    assert published >= 200
+    assert kills >= 50
+    assert len(seen) >= 100
+    assert len(set(seen)) >= 50, "the reader saw many of the publishes, not a few"
+    print(f"{published} publishes, {kills} runners killed, {len(seen)} reads, {len(set(seen))} versions seen")

@@ -1,20 +1,21 @@
 """Publishes a site in one step: readers see the old one or the new one, whole, and never anything between.
 
-The published folder is a symbolic link to a build beside it; publishing replaces the link by a rename. A run that
-fails or is killed leaves the link, and so the last good report, as it was.
+The published folder is a symbolic link to a build beside it; publishing replaces the link by a rename, when all of
+the build is on the disk. A run that fails or is killed leaves the link, and so the last good report, as it was. The
+builds before it are kept for a while: `.NAME.builds/000041/index.html` is an earlier report, whole.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from analysis.tables import LoyaltyError
 
-KEPT_BUILDS = 2  # the live one, and the one that a reader may still have open
+KEPT = 5  # builds: the live one, and those that a reader may still have open or want to look up
 
 
 def _builds(out: Path) -> Path:
@@ -32,11 +33,13 @@ def _check_place(out: Path) -> None:
 
 
 @contextmanager
-def publishing(out: Path) -> Iterator[Path]:
+def publishing(out: Path, *, kept: int = KEPT, wait: Callable[[str], None] | None = None) -> Iterator[Path]:
     """A copy of the last good site to write into; published when the block ends well, else thrown away.
 
     Args:
         out: where readers find the site.
+        kept: how many builds stay, the live one among them.
+        wait: told that another run is publishing there, whose end is then awaited; without it this run leaves.
 
     Raises:
         LoyaltyError: another run is publishing there, something else lies there, or the disk is full.
@@ -49,15 +52,21 @@ def publishing(out: Path) -> Iterator[Path]:
     lock = FileLock(builds / ".lock")
     try:
         builds.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if not wait:
+                raise
+            wait(f"Another run is publishing into {out}; this one begins when it has ended.")
+            lock.acquire()
     except Timeout:
         raise LoyaltyError(
-            f"Another run is publishing into {out}. Wait for it to end, or choose another --out."
+            f"Another run is publishing into {out}. Wait for it to end (--wait does), or choose another --out."
         ) from None
     except OSError as error:
         raise LoyaltyError(f"Cannot write to {out.parent}: {error.strerror}. Nothing was run.") from None
     try:
-        yield from _stage(out, builds)
+        yield from _stage(out, builds, kept)
     except OSError as error:
         place = "" if error.filename is None else f" ({Path(error.filename).name})"
         raise LoyaltyError(
@@ -67,13 +76,9 @@ def publishing(out: Path) -> Iterator[Path]:
         lock.release()
 
 
-def _stage(out: Path, builds: Path) -> Iterator[Path]:
+def _stage(out: Path, builds: Path, kept: int) -> Iterator[Path]:
     live = out.resolve() if out.is_symlink() else None
-    for leftover in builds.iterdir():  # of runs that were killed
-        if leftover.is_symlink():
-            leftover.unlink()
-        elif leftover.name == "staging":
-            shutil.rmtree(leftover)
+    _sweep(builds, live)
     staging = builds / "staging"
     try:
         if live and live.exists():
@@ -83,25 +88,46 @@ def _stage(out: Path, builds: Path) -> Iterator[Path]:
             staging.mkdir()
         yield staging
         _publish(staging, out, builds)
+        for old in _numbered(builds)[:-kept]:  # by another name first: what has a number is whole
+            shutil.rmtree(old.rename(builds / "leaving"), ignore_errors=True)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def _sweep(builds: Path, live: Path | None) -> None:
+    """Takes away what runs that were killed have left: half a build, or a whole one that was never published."""
+    (builds / "staging-link").unlink(missing_ok=True)
+    unpublished = [b for b in _numbered(builds) if live and live.exists() and b.name > live.name]
+    for leftover in [builds / "staging", builds / "leaving", *unpublished]:
+        if leftover.exists():
+            shutil.rmtree(leftover)
+
+
+def _numbered(builds: Path) -> list[Path]:
+    return sorted(build for build in builds.iterdir() if build.name.isdigit())
+
+
 def _publish(staging: Path, out: Path, builds: Path) -> None:
-    numbers = [int(b.name) for b in builds.iterdir() if b.name.isdigit()]
-    build = builds / f"{max(numbers, default=0) + 1:06d}"
-    for path in staging.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as written:
-                os.fsync(written.fileno())
+    build = builds / f"{max([0, *(int(b.name) for b in _numbered(builds))]) + 1:06d}"
+    for path in (*staging.rglob("*"), staging):
+        _flush(path)
     staging.rename(build)
+    _flush(builds)
     if out.is_dir() and not out.is_symlink():
         out.rmdir()
     link = builds / "staging-link"
     link.symlink_to(os.path.relpath(build, out.parent))
     link.replace(out)
-    for old in sorted(b for b in builds.iterdir() if b.name.isdigit())[:-KEPT_BUILDS]:
-        shutil.rmtree(old)
+    _flush(out.parent)
+
+
+def _flush(path: Path) -> None:
+    """Has a file, or the names in a folder, on the disk before anything is done that relies on them."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write(path: Path, content: str | bytes) -> None:
