@@ -101,7 +101,7 @@ def open_source(source: str, *, folder: Path, engine: Any, table: str | None = N
 
 
 def expand(source: str) -> str:
-    """Put the environment's values where a database address says `${NAME}`.
+    """Put the environment's values where an address says `${NAME}`.
 
     Raises:
         SettingsError: a variable is not set.
@@ -110,7 +110,7 @@ def expand(source: str) -> str:
     def value(match: re.Match[str]) -> str:
         name = match.group(1)
         if name not in os.environ:
-            raise SettingsError(f'The source "{source}" needs the environment variable {name}, which is not set.')
+            raise SettingsError(f'"{source}" needs the environment variable {name}, which is not set.')
         return os.environ[name]
 
     quoted = _PASSWORD_VARIABLE.sub(lambda match: quote(value(match), safe=""), source)

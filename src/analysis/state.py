@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 FOLDER = ".loyalty"
 VARIABLE = "LOYALTY_STATE"
@@ -39,8 +42,14 @@ class State:
 
     @property
     def log(self) -> Path:
-        """One JSON line a run."""
+        """One JSON line a run, and a notice."""
         return self.folder("logs") / "runs.jsonl"
+
+    def write_log(self, **told: Any) -> None:
+        """Adds a line to the log, with the time."""
+        line = json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds")} | told, ensure_ascii=False) + "\n"
+        with open(os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as file:
+            file.write(line.encode())
 
 
 def at(place: Path | None = None) -> State:

@@ -1,0 +1,219 @@
+"""Makes reports when they are due, a study at a time, and tells who wants to know what came of it.
+
+What is due, claimed and done stands in the ledger, so it does not matter how often anybody looks, or who.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from analysis import notices, timetable
+from analysis.ledger import FAILED, GOOD, LEASE, RETRY, Claim, Ledger
+from analysis.notices import Notice
+from analysis.report import Result
+from analysis.runs import OK
+from analysis.settings import ScheduleSettings, seconds
+from analysis.state import State
+from analysis.studies import Studies, Study
+from analysis.tables import LoyaltyError
+
+CRASHES = 3  # times that a slot whose runner was killed is tried beyond its retries
+LONGEST_SLEEP = 60.0  # seconds; then the loop looks for new settings and for what others left
+
+Entry = Mapping[str, Any]
+Sentences = Callable[[list[Entry], list[Entry]], list[str]]  # findings before and after -> what is news
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """Runs what is due.
+
+    Attributes:
+        state: where the ledger and the log lie.
+        make: makes and publishes the report of one study.
+        found: the findings of a study as they are published now.
+        compare: what is new in the findings, as sentences for the audience.
+        now: the clock.
+        say: told in one line what happens.
+    """
+
+    state: State
+    make: Callable[[Study], Result]
+    found: Callable[[str], list[Entry]]
+    compare: Sentences
+    now: Callable[[], datetime]
+    say: Callable[[str], None]
+
+    @property
+    def ledger(self) -> Ledger:
+        """What was due and what became of it."""
+        return Ledger(self.state.ledger)
+
+    def once(self, studies: Studies) -> bool:
+        """Runs all that is due now, the oldest first; returns whether all of it went well.
+
+        Raises:
+            LoyaltyError: no study has a schedule.
+        """
+        told = scheduled(studies)
+        well = True
+        self._look(told)
+        while claim := self.ledger.claim(told, now=self.now()):
+            well &= self._run(claim, studies, told[claim.study])
+            self._look(told)
+        return well
+
+    def keep(self, load: Callable[[], Studies], wait: Callable[[float], object]) -> None:
+        """Runs what is due, sleeps until the next is, and so on until it is stopped from outside.
+
+        Args:
+            load: reads the studies anew; settings may change and data arrive while this sleeps.
+            wait: sleeps so many seconds.
+        """
+        last = ""
+        while True:
+            pause = LONGEST_SLEEP
+            try:
+                studies = load()
+                self.once(studies)
+                soonest, name = min((when, name) for name, (when, *_) in upcoming(studies, after=self.now()).items())
+                said = f"next: {name} at {shown(soonest, scheduled(studies)[name])}"
+                pause = min(pause, max(1.0, (soonest - self.now()).total_seconds()))
+            except LoyaltyError as error:
+                said = str(error)
+            if said != last:
+                self.say(last := said)
+            wait(pause)
+
+    def _look(self, told: Mapping[str, ScheduleSettings]) -> None:
+        for name, schedule in told.items():
+            self.ledger.look(name, schedule, now=self.now())
+
+    def _run(self, claim: Claim, studies: Studies, told: ScheduleSettings) -> bool:
+        """Makes the report that a slot is for, writes down what became of it, and tells."""
+        label = f"{claim.study}, due {shown(claim.slot, told)}"
+        self.say(f"{label}: begins" + (f", attempt {claim.attempt}" if claim.attempt > 1 else ""))
+        before = self.found(claim.study)
+        problems = self._made(claim, studies, told)
+        pause = timedelta(seconds=seconds(told.back_off)) * 2 ** (claim.attempt - 1)
+        state = RETRY if problems and claim.attempt <= told.retries else FAILED if problems else GOOD
+        earlier = self._earlier(claim)
+        now = self.now()
+        if not self.ledger.settle(claim, state, message="\n".join(problems), now=now, until=now + pause):
+            self.say(f"{label}: another runner took it over")
+            return True
+        again = f", again at {shown(now + pause, told)}" if state == RETRY else ""
+        self.say(f"{label}: {state}{again}" + "".join(f"\n  {problem}" for problem in problems))
+        title = studies[claim.study].title
+        if state == FAILED:
+            lines = (*problems, "Readers still see the last good report.")
+            self._tell(Notice(claim.study, notices.FAILURE, f"{title}: the report failed", lines), studies, told)
+        elif state == GOOD and earlier == FAILED:
+            lines = ("The report is made again.",)
+            self._tell(Notice(claim.study, notices.RECOVERY, f"{title}: the report is back", lines), studies, told)
+        if state == GOOD and (news := self.compare(before, self.found(claim.study))):
+            self._tell(Notice(claim.study, notices.CHANGE, f"{title}: what changed", tuple(news)), studies, told)
+        return not problems
+
+    def _made(self, claim: Claim, studies: Studies, told: ScheduleSettings) -> list[str]:
+        """Makes the report; returns what went wrong, in words that may be told."""
+        if claim.attempt > told.retries + 1 + CRASHES:
+            return [f"Its runner was killed {claim.attempt - 1} times, as happens when memory runs out."]
+        try:
+            with self._alive(claim, studies):
+                result = self.make(studies[claim.study])
+        except LoyaltyError as error:
+            return [str(error)]
+        except Exception as error:
+            traceback.print_exc()  # may name values of the data, so it stays in the terminal
+            return [f"{type(error).__name__}. The terminal that ran the schedule shows the message."]
+        except BaseException:  # stopped from outside: whoever comes next begins anew
+            self.ledger.release(claim)
+            raise
+        print(*result.problems, sep="\n", end="\n" if result.problems else "", file=sys.stderr)
+        return [f"{o.job.slug} {o.verdict}. {o.message}" for o in result.outcomes if o.verdict != OK]
+
+    @contextmanager
+    def _alive(self, claim: Claim, studies: Studies) -> Iterator[None]:
+        """Renews the lease while a report is made, and writes down what becomes due meanwhile."""
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.wait(LEASE.total_seconds() / 4):
+                with suppress(sqlite3.Error):
+                    self.ledger.renew(claim, now=self.now())
+                    self._look(scheduled(studies))
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _earlier(self, claim: Claim) -> str | None:
+        """How the last slot before this one ended, of those that were run."""
+        ended = [row["state"] for row in self.ledger.rows(claim.study) if row["slot"] < claim.slot]
+        return next((state for state in reversed(ended) if state in (GOOD, FAILED)), None)
+
+    def _tell(self, notice: Notice, studies: Studies, told: ScheduleSettings) -> None:
+        """Sends a notice to those whom it is for; one that cannot be sent is logged and no more."""
+        for name in told.notify:
+            if notice.event not in notices.READS[studies.notify[name].reader]:
+                continue
+            outcome = "sent"
+            try:
+                notices.send(notice, studies.notify[name])
+            except Exception as error:
+                outcome = f"not sent ({type(error).__name__})"  # its message may hold the address, and so a secret
+            self.say(f"{notice.study}: notice of {notice.event} to {name} {outcome}")
+            self.state.write_log(study=notice.study, notice=notice.event, to=name, outcome=outcome)
+
+
+def scheduled(studies: Studies) -> dict[str, ScheduleSettings]:
+    """The studies that have a schedule, with it.
+
+    Raises:
+        LoyaltyError: none has.
+    """
+    told = {name: schedule for name in studies if (schedule := studies[name].schedule)}
+    if not told:
+        raise LoyaltyError(
+            f"No study in {studies.path.name} has a schedule. Write for instance, under [study.NAME.schedule]: "
+            'cron = "0 6 * * 1"'
+        )
+    return told
+
+
+def upcoming(studies: Studies, *, after: datetime, count: int = 1) -> dict[str, list[datetime]]:
+    """The next slots of every scheduled study, in UTC."""
+    told = scheduled(studies)
+    return {
+        name: list(islice(timetable.slots(s.cron, s.timezone or "UTC", after=after), count)) for name, s in told.items()
+    }
+
+
+def shown(moment: datetime, told: ScheduleSettings) -> str:
+    """A moment by the clock of a schedule."""
+    return f"{moment.astimezone(ZoneInfo(told.timezone or 'UTC')):%a %Y-%m-%d %H:%M %Z}"
+
+
+def changed_verdicts(before: list[Entry], after: list[Entry]) -> list[str]:
+    """The verdicts that differ between two reports of a study, a sentence each; nothing for what is new."""
+    was = {entry["hypothesis"]: entry["verdict"] for entry in before if entry["headline"]}
+    return [
+        f"{entry['hypothesis']} {entry['claim']} Now {entry['verdict']}; it was {was[entry['hypothesis']]}."
+        for entry in after
+        if entry["headline"] and was.get(entry["hypothesis"], entry["verdict"]) != entry["verdict"]
+    ]
