@@ -1,6 +1,7 @@
 """The start page: every question with a link, every study, and no promise that cannot be kept."""
 
 import json
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def test_every_question_links_to_its_notebook() -> None:
     for name, notebook in catalogue().items():
         assert f'<a href="{name}.ipynb">' in page
         assert (FOLDER / f"{name}.ipynb").is_file()
-        assert notebook.question in page
+        assert escape(notebook.question) in page
 
 
 def test_a_study_is_named_where_its_report_would_run_and_nowhere_else() -> None:
