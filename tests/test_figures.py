@@ -1,11 +1,13 @@
 """Every kind of figure draws both its versions, tells what it shows, and leaves out what stands on too few."""
 
 import io
+import itertools
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgba
+from matplotlib.text import Text
 
 from analysis import exhibits, figures
 
@@ -86,6 +88,38 @@ def lattice(slope=1.0):
 
 
 SAID = {"name": "kind", "title": "It moves"}
+BOXES = pd.DataFrame(
+    {"name": ["image", "quality", "trust"], "x": [0, 1, 0], "y": [2.0, 1.0, 0.0], "note": ["", "index 70\nR² 31%", ""]}
+)
+PATHS = pd.DataFrame(
+    {
+        "cause": ["image", "quality", "image"],
+        "effect": ["quality", "trust", "trust"],
+        "value": [0.56, -0.3, 0.05],
+        "low": [0.4, -0.4, -0.1],
+        "high": [0.7, -0.2, 0.2],
+    }
+)
+PLACED = pd.DataFrame(
+    {
+        "attribute": [HOSTILE[0], "wait", "care"],
+        "importance": [0.5, 0.5, 0.1],
+        "importance low": [0.4, 0.4, 0.0],
+        "importance high": [0.6, 0.6, 0.2],
+        "performance": [80.0, 60.0, 70.0],
+        "performance low": [75.0, 50.0, 60.0],
+        "performance high": [85.0, 70.0, 75.0],
+        "quadrant": ["keep up the good work", "concentrate here", "low priority"],
+        "chance": [1.0, 0.95, 0.5],
+    }
+)
+
+
+def mapped(placed=PLACED, **say):
+    units = {"x_unit": "score points", "y_unit": "ratio"}
+    return figures.quarters(placed, x_label="index", y_label="Importance", **units, **SAID | say)
+
+
 
 KINDS = {
     "survival": (lambda **say: figures.survival(curves(), **say), "Monthly ends at 40.0% after 2 months"),
@@ -141,6 +175,11 @@ KINDS = {
         "lowest with 1.50 at 1.5 perceived",
     ),
 }
+    "arrows": (
+        lambda **say: figures.arrows(BOXES, PATHS, x_label="Slopes", **say),
+        "image to trust 0.050 (-0.10 to 0.20). quality: index 70 R² 31%.",
+    ),
+    "quarters": (mapped, "wait: concentrate here in 95% of the resamples, performance 60.00 (50.00 to 70.00) and"),
 
 
 def make(kind, **say):
@@ -225,6 +264,44 @@ def test_marks_stand_where_the_levels_are_and_fit_on_the_axis():
 
 
 def test_bins_of_too_few_are_empty():
+def test_arrows_leave_and_reach_their_boxes_and_tell_sure_from_unsure():
+    (ax,) = drawn(figures.arrows(BOXES, PATHS, x_label="Slopes", **SAID))
+    arrows = [note.arrow_patch for note in ax.texts if getattr(note, "arrow_patch", None) is not None]
+    assert [arrow.get_edgecolor() for arrow in arrows] == [*map(to_rgba, (figures.ABOVE, figures.BELOW, figures.GREY))]
+    assert [arrow.get_linestyle() == "-" for arrow in arrows] == [True, True, False]
+    assert arrows[0].get_linewidth() > arrows[1].get_linewidth() > arrows[2].get_linewidth()
+    # In their boxes lie the names and the small words.
+    boxes = {patch.get_window_extent().get_points()[1, 1]: patch.get_window_extent() for patch in ax.patches}
+    for note in (text for text in ax.texts if text.get_text() in {*BOXES["name"], BOXES["note"][1]}):
+        assert any(contains(box, note.get_window_extent()) for box in boxes.values())
+
+
+def contains(outer, inner):
+    return (outer.min <= inner.min).all() and (inner.max <= outer.max).all()
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_names_on_a_map_do_not_overlap_however_many_lie_in_one_place(phone):
+    many = pd.concat([PLACED.assign(attribute=f"a rather long name {n}") for n in range(8)], ignore_index=True)
+    (ax,) = drawn(mapped(many), phone=phone)
+    named = [text for text in ax.texts if "%" in text.get_text()]
+    boxes = sorted(map(Text.get_window_extent, named), key=lambda box: box.y0)  # without their leading lines
+    assert len(boxes) == 24
+    assert all(low.y1 <= high.y0 + 0.5 for low, high in itertools.pairwise(boxes))
+    assert boxes[-1].y1 <= ax.bbox.y1 + 1
+    assert boxes[0].y0 >= ax.bbox.y0 - 1
+
+
+def test_a_place_that_is_not_sure_is_hollow():
+    (ax,) = drawn(mapped())
+    dots = [line for line in ax.lines if line.get_marker() == "o"]
+    by_height = {float(dot.get_xdata()[0]): dot.get_markerfacecolor() for dot in dots}
+    assert by_height == {80: figures.ABOVE, 60: figures.ABOVE, 70: exhibits.PAPER}
+    words = [text.get_text() for text in ax.texts]
+    assert "care 50%" in words
+    assert {"concentrate here", "keep up the good work", "low priority", "possible overkill"} <= set(words)
+
+
     figure = make("distribution")
     assert figure.data["count"].tolist() == [120, 40, 0]
 

@@ -8,7 +8,7 @@ import pytest
 
 from analysis import gauges, hypotheses, scales, studies
 from analysis.estimates import Estimate, NotTestable
-from analysis.exhibits import Figure, Table, Text
+from analysis.exhibits import Figure, Text
 from analysis.paths import PathFit
 from analysis.scales import Answers
 
@@ -71,7 +71,17 @@ def test_mobile_as_a_whole(mobile, fit):
     assert "first of all satisfaction and loyalty" in figure.title
     assert "each of the 6 scales" in said(gauges.dimensions(mobile, names, draws=50, seed=1))
     assert isinstance(gauges.effects(fit, "satisfaction"), Figure)
-    assert isinstance(gauges.priorities(fit), Table)
+    found = gauges.priorities(fit)
+    assert isinstance(found, Figure)
+    # Value has the lowest index of all and does least for satisfaction, in every resample.
+    assert found.data.set_index("attribute").loc["value", ["quadrant", "chance"]].tolist() == ["low priority", 1]
+    drawn = gauges.diagram(fit)
+    assert len(drawn.data) == 12
+    assert "satisfaction: index 73 R² 68%" in drawn.alt
+    assert "image: index 74;" in drawn.alt  # nothing acts on it, so nothing explains it
+    # The coefficients themselves are held against print in golden/test_path_models.py.
+    row = drawn.data.set_index(["cause", "effect"]).loc[("quality", "satisfaction")]
+    assert row["value"] == pytest.approx(fit.effect("quality", "satisfaction", "direct").value)
     # plspm's loadings of the three items (tests/golden/plspm_paths.csv, nine digits) are their correlations with the
     # score, so its weights follow from the correlations of the items; then means on 1 to 10, reckoned by hand.
     items = mobile.items[["CUSA1", "CUSA2", "CUSA3"]]

@@ -165,9 +165,9 @@ def test_exhibits():
     of = motives.weighed(asked(rated | {"satisfaction": felt}), list(rated), outcome="satisfaction", draws=60, seed=8)
     assert isinstance(figure := motives.shares(of), Figure)
     assert figure.data["label"].iloc[0] == "speed"
-    assert isinstance(table := motives.priorities(of), Table)
-    assert table.rows["chance"].between(0.25, 1).all()
-    assert "less satisfaction: effort" in table.caption
+    assert isinstance(found := motives.priorities(of), Figure)
+    assert found.data["chance"].between(0.25, 1).all()
+    assert "less satisfaction: effort" in found.caption
     assert isinstance(motives.asymmetries(of, draws=60, seed=9), Table)
     assert "falls to speed" in motives.answer(of).text
     assert "No other comes near" in motives.answer(of).text

@@ -315,8 +315,8 @@ def quadrants(names: Sequence[str], importance: np.ndarray, performance: np.ndar
         n: respondents.
 
     Returns:
-        attribute; importance and performance, each with "low" and "high"; quadrant in the sample; and for each of
-        `QUADRANTS` the share of resamples in it.
+        attribute; importance and performance, each with "low" and "high"; for each of `QUADRANTS` the share of
+        resamples in it; and the quadrant that holds most of them, with its share as chance.
     """
     usable = np.isfinite(importance + performance).all(axis=1)
     both = {"importance": importance[usable], "performance": performance[usable]}
@@ -327,5 +327,6 @@ def quadrants(names: Sequence[str], importance: np.ndarray, performance: np.ndar
         for what, values in both.items():
             row |= spread(what, Estimate.from_draws(values[0, at], values[1:, at], unit="ratio", n=n))
         chances = {which: (place[1:, at] == number).mean() for number, which in enumerate(QUADRANTS)}
-        table.append(row | {"quadrant": QUADRANTS[place[0, at]]} | chances)
+        likeliest = max(QUADRANTS, key=chances.__getitem__)
+        table.append(row | chances | {"quadrant": likeliest, "chance": chances[likeliest]})
     return pd.DataFrame(table)

@@ -10,7 +10,6 @@ widest first.
 
 from __future__ import annotations
 
-import itertools
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import words
+from analysis.drivers import QUADRANTS
 from analysis.exhibits import HEIGHTS, INK, PAPER, QUIET, Figure, Text, in_unit, say, shortened
 
 BANDS, BAND_INK = ("#f8f2de", "#f2e6c3"), "#75590f"
@@ -29,6 +29,7 @@ ABOVE, BELOW, GREY = COLOURS[0], COLOURS[1], "#9aa0a6"
 LEVELS = ("adequate", "desired", "predicted", "expected")  # held against what is perceived
 LOG_UNITS = ("hazard ratio", "odds ratio")
 FEWEST = 5  # customers; what stands on fewer is left out, unless the study says otherwise
+SURE = 0.9  # chance of a quarter from which a place on a map counts as sure
 BIGGEST = 0.2  # the share of customers whose share of the total is written on a Lorenz curve
 
 Band = tuple[float, float, str]
@@ -630,6 +631,127 @@ def surface(
     )
 
 
+# --- Maps of constructs ---------------------------------------------------------------------------------------------
+
+
+def arrows(boxes: pd.DataFrame, paths: pd.DataFrame, *, x_label: str, **telling: Unpack[Telling]) -> Figure:
+    """What is thought to act on what: a box for each construct, an arrow with its estimate for each path.
+
+    An arrow is as thick as its estimate is large, red for less than nothing, and dashed and grey where the interval
+    holds nothing at all.
+
+    Args:
+        boxes: name, x, y (the place: columns from the left, rows from below), note (small words under the name).
+        paths: cause, effect (names of boxes), value, low, high (slopes).
+        x_label: what the numbers are.
+        telling: see the module.
+    """
+    at = boxes.set_index("name")[["x", "y"]]
+    ends = at.agg(["min", "max"])
+
+    def draw(fig: Any, phone: bool) -> None:
+        from matplotlib.patches import FancyBboxPatch
+
+        ax, half = fig.subplots(), (0.34 if phone else 0.28, 0.29)
+        drawn = {}
+        for name, x, y, note in boxes[["name", "x", "y", "note"]].itertuples(index=False):
+            frame = {"boxstyle": "round,pad=0,rounding_size=0.07", "fc": BANDS[0], "ec": BAND_INK, "lw": 1}
+            drawn[name] = FancyBboxPatch((x - half[0], y - half[1]), 2 * half[0], 2 * half[1], zorder=2, **frame)
+            ax.add_patch(drawn[name])
+            label = textwrap.fill(shortened(name, 26), 13)
+            # Both texts together stand in the middle of the box; a line is about an eighth of the rows' distance high.
+            top = y + 0.062 * (label.count("\n") + 1 + len(note.splitlines()))
+            below = top - 0.128 * (label.count("\n") + 1)
+            ax.text(x, top, label, ha="center", va="top", weight="bold", fontsize=8.5, linespacing=1, zorder=4)
+            ax.text(x, below, note, ha="center", va="top", fontsize=7.8, color=QUIET, linespacing=1.1, zorder=4)
+        for row in paths.to_dict("records"):
+            ways, unsure = at.loc[[row["cause"], row["effect"]]].to_numpy(float), row["low"] <= 0 <= row["high"]
+            colour = GREY if unsure else ABOVE if row["value"] > 0 else BELOW
+            look = {"arrowstyle": "-|>,head_length=5,head_width=2.6", "color": colour, "shrinkA": 0, "shrinkB": 1}
+            look |= {"lw": 0.9 + 3 * abs(row["value"]), "ls": (0, (3, 2)) if unsure else "-", "mutation_scale": 1}
+            look |= {"patchA": drawn[row["cause"]], "patchB": drawn[row["effect"]]}
+            ax.annotate("", ways[1], ways[0], arrowprops=look, zorder=1)
+            told = f"{in_unit(row['value'], 'slope')}\n{words.interval(row['low'], row['high'], 'slope')}"
+            paper = {"boxstyle": "square,pad=0.12", "fc": PAPER, "ec": "none"}
+            ax.text(
+                *ways.mean(axis=0),
+                told,
+                ha="center",
+                va="center",
+                fontsize=7.6,
+                color=INK,
+                bbox=paper,
+                linespacing=1.05,
+                zorder=3,
+            )
+        ax.set(xlim=ends["x"] + np.array([-0.42, 0.42]), ylim=ends["y"] + np.array([-0.3, 0.3]))
+        ax.axis("off")
+        _above(ax, x_label, phone=phone)
+
+    said = _listed(
+        (f"{row['cause']} to {row['effect']} {_numbers(row, 'slope')}" for row in paths.to_dict("records")), 20
+    )
+    noted = _listed(
+        f"{name}: {' '.join(note.split())}" for name, note in zip(boxes["name"], boxes["note"], strict=True) if note
+    )
+    tall = 0.6 + 1.06 * float(np.ptp(ends["y"]) + 0.6)
+    return Figure(alt=f"{x_label}: {said}. {noted}.", data=paths, draw=draw, heights=(tall, 1.1 * tall), **telling)
+
+
+def quarters(
+    placed: pd.DataFrame, *, x_label: str, x_unit: str, y_label: str, y_unit: str, **telling: Unpack[Telling]
+) -> Figure:
+    """A map of importance and performance, parted into quarters at the means; both intervals of each dot.
+
+    The chance of the quarter in which a dot lies most often stands beside its name; below `SURE` the dot is hollow.
+
+    Args:
+        placed: from `drivers.quadrants`.
+        x_label, x_unit: performance.
+        y_label, y_unit: importance.
+        telling: see the module.
+    """
+    placed = placed.sort_values("importance", ascending=False)
+    axes = {"x": ("performance", x_unit), "y": ("importance", y_unit)}
+    labels = [f"{shortened(name)} {chance:.0%}" for name, chance in placed[["attribute", "chance"]].to_numpy()]
+    named = [[textwrap.fill(label, wide) for label in labels] for wide in (26, 17)]  # on a page and on a phone
+    tall = [max(3.2, 1.1 + 0.19 * (1 + "\n".join(lines).count("\n"))) for lines in named]
+
+    def draw(fig: Any, phone: bool) -> None:
+        ax = fig.subplots()
+        for which, (what, unit) in axes.items():
+            _scale(ax, which, unit, _limits(placed.filter(like=what), unit=unit, margin=0.13), few=phone)
+            getattr(ax, {"x": "axvline", "y": "axhline"}[which])(placed[what].mean(), color=INK, lw=1, ls=(0, (3, 2)))
+        ax.grid(visible=False)
+        for place, name in enumerate(QUADRANTS):
+            high, right = divmod(place, 2)
+            by, how = (3 - 6 * right, 3 - 6 * high), {"ha": ("left", "right")[right], "va": ("bottom", "top")[high]}
+            _write(ax, name, (right, high), by, "axes fraction", QUIET, wide=12 if phone else 30, **how)
+        labels, inside = named[phone], tall[phone] - 0.95
+        heights = _apart(ax, placed["importance"], [0.18 * (1 + label.count("\n")) / inside for label in labels])
+        for row, label, height in zip(placed.to_dict("records"), labels, heights, strict=True):
+            x, y = row["performance"], row["importance"]
+            ax.plot([row["performance low"], row["performance high"]], [y, y], color=ABOVE, lw=1.6, alpha=0.45)
+            ax.plot([x, x], [row["importance low"], row["importance high"]], color=ABOVE, lw=1.6, alpha=0.45)
+            ax.plot(x, y, "o", mfc=ABOVE if row["chance"] >= SURE else PAPER, mec=ABOVE, mew=1.5, ms=7, zorder=3)
+            lead = {"arrowstyle": "-", "color": GREY, "lw": 0.6, "shrinkB": 4, "shrinkA": 0, "relpos": (0, 0.5)}
+            frame = {"xycoords": "data", "textcoords": ("axes fraction", "data"), "annotation_clip": False}
+            ax.annotate(label, (x, y), (1.03, height), va="center", fontsize=8.2, arrowprops=lead, zorder=1, **frame)
+        _above(ax, y_label, phone=phone)
+        ax.set_xlabel(textwrap.fill(x_label, 30 if phone else 80))
+
+    said = _listed(
+        f"{row['attribute']}: {row['quadrant']} in {row['chance']:.0%} of the resamples, "
+        + " and ".join(
+            f"{what} {in_unit(row[what], unit)} ({words.interval(row[f'{what} low'], row[f'{what} high'], unit)})"
+            for what, unit in axes.values()
+        )
+        for row in placed.to_dict("records")
+    )
+    alt, heights = f"{y_label}, by {x_label}. {said}.", (tall[0], tall[1])
+    return Figure(alt=alt, data=placed, draw=draw, heights=heights, **telling)
+
+
 # --- What the kinds share -------------------------------------------------------------------------------------------
 
 
@@ -668,14 +790,21 @@ def _above(ax: Any, label: str, *, phone: bool) -> None:
 
 
 def _write(
-    ax: Any, text: str, at: tuple[Any, Any], by: tuple[float, float], frame: Any, colour: str, **how: str
+    ax: Any,
+    text: str,
+    at: tuple[Any, Any],
+    by: tuple[float, float],
+    frame: Any,
+    colour: str,
+    wide: int = 99,
+    **how: str,
 ) -> None:
-    """Small words `by` points beside a place, with a thin edge of paper where they cross a line."""
+    """Small words `by` points beside a place, lines at most `wide`, with an edge of paper where they cross a line."""
     from matplotlib.patheffects import withStroke
 
     edge = [withStroke(linewidth=2.4, foreground=PAPER, alpha=0.85)]
     look = {"fontsize": 8, "color": colour, "annotation_clip": False, "path_effects": edge}
-    ax.annotate(shortened(text), at, by, xycoords=frame, textcoords="offset points", **look, **how)
+    ax.annotate(textwrap.fill(shortened(text), wide), at, by, xycoords=frame, textcoords="offset points", **look, **how)
 
 
 def _limits(*drawn: Any, unit: str, margin: float = 0.05) -> tuple[float, float]:
@@ -732,21 +861,23 @@ def _name_ends(ax: Any, groups: Sequence[Group], x: str, y: str, *, phone: bool)
             _write(ax, shortened(name, 26), end, (-3, -5), "data", colour, ha="right", va="top")
         else:
             edge.append((end[1], textwrap.fill(shortened(name, 26), 13 if phone else 18), colour))
-    places = _apart(ax, [place for place, _, _ in edge], [label for _, label, _ in edge], phone=phone)
+    heights = [(0.052 if phone else 0.058) * (1 + label.count("\n")) for _, label, _ in edge]
+    places = _apart(ax, [place for place, _, _ in edge], heights)
     for place, (_, label, colour) in zip(places, edge, strict=True):
         look = {"va": "center", "fontsize": 8.5, "color": colour, "annotation_clip": False}
         ax.annotate(label, (1, place), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points", **look)
 
 
-def _apart(ax: Any, places: Sequence[float], labels: Sequence[str], *, phone: bool) -> list[float]:
-    """Heights for labels near `places`: neighbours give way in small steps, so that a bunch spreads to both sides."""
-    low, high = ax.get_ylim()
-    heights = [(high - low) * (0.052 if phone else 0.058) * (1 + label.count("\n")) for label in labels]
-    moved = list(places)
-    order = sorted(range(len(moved)), key=moved.__getitem__)
-    for _ in range(60):
-        for lower, upper in itertools.pairwise(order):
-            overlap = (heights[lower] + heights[upper]) / 2 - (moved[upper] - moved[lower])
-            moved[lower] -= max(0, overlap / 2)
-            moved[upper] += max(0, overlap / 2)
-    return moved
+def _apart(ax: Any, places: Sequence[float], heights: Sequence[float]) -> list[float]:
+    """Middles for labels as near as can be to `places`, on the axis and none over another; heights: shares of it."""
+    from scipy.optimize import isotonic_regression
+
+    if not len(places):
+        return []
+    (low, high), order = ax.get_ylim(), np.argsort(places)
+    tall = (high - low) * np.asarray(heights)[order]
+    stacked = np.cumsum(tall) - tall / 2  # above the foot of the pile, which may only rise from label to label
+    foot = isotonic_regression(np.asarray(places)[order] - stacked).x
+    moved = np.empty(len(order))
+    moved[order] = np.clip(foot, low, max(low, high - tall.sum())) + stacked
+    return moved.tolist()

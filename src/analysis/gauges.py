@@ -15,19 +15,19 @@ import pandas as pd
 from analysis import figures, scales
 from analysis.afterwards import Afterwards
 from analysis.customers import purchases
-from analysis.drivers import QUADRANTS, quadrants
+from analysis.drivers import quadrants
 from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, in_brief, told
 from analysis.exhibits import Figure, Table, Text, say
 from analysis.factors import Equal, fit_factors, parallel, pattern_of
 from analysis.hazards import CoxModel, cox
 from analysis.lifetimes import lifetimes
 from analysis.milestones import AFTER, BEFORE, split
-from analysis.motives import gathered
+from analysis.motives import gathered, priority_map
 from analysis.paths import ECSI, PathFit, PathModel, Scheme, fit_paths
 from analysis.regressions import correlations
 from analysis.scales import FEWEST, LEVELS, Answers, correlation, moments
 from analysis.tables import TableError
-from analysis.words import MISSING, listing, plural, quantity, with_interval
+from analysis.words import MISSING, listing, plural, quantity, spoken, with_interval
 
 if TYPE_CHECKING:
     from analysis.studies import Study
@@ -39,6 +39,11 @@ FEWEST_GAUGES, FEWEST_ITEMS = 4, 3  # for asking whether they are one
 LARGEST = 20  # times as much as one customer that somebody may count, weighted for who answers
 SAID = ("satisfaction", "recommend", "feedback")
 ALL, ASKED_ALL = "all indicators", "without feedback"
+# Where the diagram shows each construct: columns from the left, rows from below.
+PLACES = {
+    "image": (2, 5), "expectation": (1.25, 4), "quality": (0, 3), "value": (0, 2), "satisfaction": (1.25, 1),
+    "complaint_handling": (0, 0), "loyalty": (2, 0),
+}  # fmt: skip
 ALONE, WHOLE = "satisfaction alone", "all scales of the index"
 COMPLAINED, FROM_THEN = "complained", "from the first complaint on"
 
@@ -65,7 +70,7 @@ def _intervals(table: pd.DataFrame, what: str, unit: str) -> list[str]:
 def quality(found: Answers, names: Sequence[str], *, draws: int, seed: int) -> Table:
     """Reliability of each scale with intervals, and how many answers stand at its very top."""
     table = scales.quality_table(found, names, draws=draws, seed=seed)
-    rows = pd.DataFrame({"scale": table["construct"].str.replace("_", " "), "items": table["items"]})
+    rows = pd.DataFrame({"scale": table["construct"].map(spoken), "items": table["items"]})
     for what in ("omega", "alpha", "variance extracted"):
         rows[what] = _intervals(table, what, "correlation")
     return Table(
@@ -85,7 +90,7 @@ def distinct(found: Answers, names: Sequence[str], *, draws: int, seed: int) -> 
     table = scales.distinctness(found, names, draws=draws, seed=seed)
     if table.empty or table["value"].isna().all():
         return say("There are no two scales here that could be one.")
-    table = table.assign(label=(table.pop("first") + " and " + table.pop("second")).str.replace("_", " "))
+    table = table.assign(label=(table.pop("first") + " and " + table.pop("second")).map(spoken))
     table, one = table.sort_values("value", ascending=False), int((table["high"] >= SAME).sum())
     return figures.dots(
         table.head(SHOWN),
@@ -136,7 +141,7 @@ def shared_method(found: Answers, names: Sequence[str], *, marker: str, draws: i
         )
         return say("What the way of asking adds to all correlations is not known: read them as upper bounds. {}", why)
     r = correlation(np.concatenate([made.covariance[None], made.drawn]))[:, 0]
-    base, rows = np.clip(r[:, 1:2], 0, None), {"scale": [name.replace("_", " ") for name in others]}
+    base, rows = np.clip(r[:, 1:2], 0, None), {"scale": list(map(spoken, others))}
     for way, of in {"as answered": r, "less the marker": (r - base) / (1 - base)}.items():
         each = [bootstrapped(Estimate.from_draws, one[0], one[1:], unit="correlation", n=made.n) for one in of.T[2:]]
         rows[way] = [in_brief(answer) for answer in each]
@@ -144,7 +149,7 @@ def shared_method(found: Answers, names: Sequence[str], *, marker: str, draws: i
         name="common-method",
         title="Correlation with satisfaction, with and without what the way of asking may add",
         rows=pd.DataFrame(rows),
-        caption=f"Marker: {marker.replace('_', ' ')}, whose correlation with satisfaction is "
+        caption=f"Marker: {spoken(marker)}, whose correlation with satisfaction is "
         f"{quantity(r[0, 1], 'correlation')}; one below zero takes nothing off. 95% intervals.",
     )
 
@@ -157,9 +162,7 @@ def fitted(found: Answers, *, scheme: Scheme, draws: int, seed: int) -> PathFit 
     links = [path for path in ECSI if set(path) <= set(found.constructs)]
     if not any("satisfaction" in path for path in links):
         others = [name for name in OF_INDEX if name != "satisfaction"]
-        return NotTestable(
-            f"An index takes satisfaction and one at least of {listing(others, 'or').replace('_', ' ')}."
-        )
+        return NotTestable(spoken(f"An index takes satisfaction and one at least of {listing(others, 'or')}."))
     blocks = {name: found.constructs[name] for name in OF_INDEX if any(name in path for path in links)}
     try:
         model = PathModel(blocks, links, found.scale, scheme=scheme)
@@ -170,45 +173,68 @@ def fitted(found: Answers, *, scheme: Scheme, draws: int, seed: int) -> PathFit 
 
 def effects(fit: PathFit, target: str) -> Figure | Text:
     """What acts on a construct: in all, directly, and by way of others."""
-    found, spoken = fit.effects().query("effect == @target"), target.replace("_", " ")
+    found, outcome = fit.effects().query("effect == @target"), spoken(target)
     parts = []
     for kind, way in {"total": "in all", "direct": "directly", "indirect": "by way of others"}.items():
         renamed = {kind: "value", f"{kind} low": "low", f"{kind} high": "high"}
         part = found.rename(columns=renamed)[["cause", *renamed.values()]].assign(section=way)
         parts.append(part[part["value"] != 0])
-    rows = pd.concat(parts).assign(label=lambda t: t.pop("cause").str.replace("_", " "))
+    rows = pd.concat(parts).assign(label=lambda t: t.pop("cause").map(spoken))
     return figures.dots(
         rows,
-        name=f"effects-on-{spoken.replace(' ', '-')}",
-        title=f"{rows.sort_values('value')['label'].iloc[-1].capitalize()} goes most with {spoken}, all ways together",
+        name=f"effects-on-{outcome.replace(' ', '-')}",
+        title=f"{rows.sort_values('value')['label'].iloc[-1].capitalize()} goes most with {outcome}, all ways together",
         unit="slope",
-        x_label=f"Standard deviations of {spoken} for one of the cause",
+        x_label=f"Standard deviations of {outcome} for one of the cause",
         reference=0.0,
-        caption=f"The direct causes explain {told(fit.explained(target))} of the differences in {spoken}. The arrows "
+        caption=f"The direct causes explain {told(fit.explained(target))} of the differences in {outcome}. The arrows "
         "are assumed, not shown. 95% intervals.",
     )
 
 
-def priorities(fit: PathFit, target: str = "satisfaction") -> Table | Text:
+def diagram(fit: PathFit) -> Figure:
+    """The constructs with their index and what explains them, and the arrows between them with their coefficients."""
+    boxes, reached = [], {effect for _, effect in fit.model.paths}
+    for name in fit.model.blocks:
+        index, share = fit.index(name), fit.explained(name)
+        notes = [f"index {quantity(index.value, 'count')}"] if isinstance(index, Estimate) else []
+        notes += [f"R² {share.value:.0%}"] if name in reached and isinstance(share, Estimate) else []
+        x, y = PLACES[name]
+        boxes.append({"name": spoken(name), "x": x, "y": y, "note": "\n".join(notes)})
+    placed = pd.DataFrame(boxes).assign(y=lambda t: t["y"].rank(method="dense"))  # empty rows close up
+    direct = fit.effects().rename(columns={"direct": "value", "direct low": "low", "direct high": "high"})
+    there = [pair in fit.model.paths for pair in zip(direct["cause"], direct["effect"], strict=True)]
+    paths = direct.loc[there, ["cause", "effect", "value", "low", "high"]].sort_values("value", ascending=False)
+    strongest = paths.iloc[0].map(spoken)
+    known = plural(int(((paths["low"] > 0) | (paths["high"] < 0)).sum()), "arrow")
+    return figures.arrows(
+        placed,
+        paths.assign(cause=paths["cause"].map(spoken), effect=paths["effect"].map(spoken)),
+        name="paths",
+        title=f"{known} of {len(paths)} can be told from nothing; the strongest goes from {strongest['cause']} to "
+        f"{strongest['effect']}",
+        x_label="Standard deviations of the one for one of the other, the other causes held fixed",
+        caption=f"{plural(fit.n, 'complete questionnaire')}; 95% intervals. Dashed: the interval holds zero. Index: 0 "
+        "to 100. R²: share of the differences between customers that the arrows into a box explain. The arrows are "
+        "assumed, not shown.",
+    )
+
+
+def priorities(fit: PathFit, target: str = "satisfaction") -> Figure | Text:
     """Where each construct stands by importance for the target and by its own index."""
     mapped = fit.priorities(target)
     if isinstance(mapped, NotTestable) or len(mapped[0]) < 2:
         return say(
             "There is no map of priorities. {}", getattr(mapped, "reason", "One construct has no other beside it.")
         )
-    placed = quadrants(*mapped, n=fit.n)
-    rows: dict[str, Any] = {"construct": placed["attribute"].str.replace("_", " ")}
-    for what, unit in {"importance": "ratio", "performance": "score points"}.items():
-        rows[what] = _intervals(placed, what, unit)
-    chances = placed[list(QUADRANTS)]
-    return Table(
-        name="priorities",
-        title=f"Where to begin: importance for {target} against the index of each construct",
-        rows=pd.DataFrame(rows | {"place": chances.idxmax(axis=1), "chance": chances.max(axis=1)}),
-        units={"chance": "probability"},
-        headings={"performance": "index"},
-        caption=f"Importance: points of {target} that go with one point of the construct, in all. Place: the "
-        "quarter of the map into which it falls most often, parted at the means; chance: how often. 95% intervals.",
+    names, *both = mapped
+    return priority_map(
+        quadrants(list(map(spoken, names)), *both, n=fit.n),
+        x_label="Index of the construct, 0 to 100",
+        x_unit="score points",
+        y_label=f"Importance: points of {spoken(target)} that go with one point of the construct, in all",
+        y_unit="ratio",
+        note="",
     )
 
 

@@ -19,7 +19,7 @@ from analysis.exhibits import Figure, Table, Text, say
 from analysis.necessity import Kind, necessity
 from analysis.regressions import slopes
 from analysis.scales import LEVELS, Answers, Moments, moments, reliability
-from analysis.words import listing, plural, with_interval
+from analysis.words import listing, plural, spoken, with_interval
 
 if TYPE_CHECKING:
     from analysis.studies import Study
@@ -92,7 +92,7 @@ def left_out(why: Mapping[str, str]) -> Text:
         return say("Every construct that was to be tried is taken for a driver.")
     groups = {reason: [name for name in why if why[name] == reason] for reason in dict.fromkeys(why.values())}
     told_why = "; ".join(f"{listing(names)} ({reason})" for reason, names in groups.items())
-    return say("Not taken for drivers: {}.", told_why.replace("_", " "))
+    return say("Not taken for drivers: {}.", spoken(told_why))
 
 
 # --- What each counts for -------------------------------------------------------------------------------------------
@@ -143,31 +143,44 @@ def shares(of: Weighed) -> Figure | Text:
     )
 
 
-def priorities(of: Weighed) -> Table:
+def priorities(of: Weighed) -> Figure:
     """Where each driver stands by importance and rating, and how sure that is."""
     names = list(of.importance.drivers)
     low, high = np.array([of.found.ends(name) for name in names]).T
     rated = (np.vstack([of.made.mean, of.made.drawn_means])[:, 1:] - low) / (high - low)
     less = np.quantile(of.made.drawn[:, 0, 1:], 0.975, axis=0) < 0
-    placed = quadrants(names, of.importance.shares, np.where(less, 1 - rated, rated), n=of.made.n)
-    turned = listing([name for name, way in zip(names, less, strict=True) if way]).replace("_", " ")
-    rows = pd.DataFrame(
-        {
-            "driver": placed["attribute"].str.replace("_", " "),
-            "importance": placed["importance"],
-            "rating": placed["performance"],
-            "place": placed[list(QUADRANTS)].idxmax(axis=1),
-            "chance": placed[list(QUADRANTS)].max(axis=1),
-        }
+    turned = listing([spoken(name) for name, way in zip(names, less, strict=True) if way])
+    other_way = f" Rated the other way round, because more of it goes with less {spoken(of.outcome)}: {turned}."
+    return priority_map(
+        quadrants(list(map(spoken, names)), of.importance.shares, np.where(less, 1 - rated, rated), n=of.made.n),
+        x_label="Mean rating, as a share of the way up its scale",
+        x_unit="share",
+        y_label=f"Importance: share of the explained differences in {spoken(of.outcome)}",
+        y_unit="share",
+        note=other_way if turned else "",
     )
-    return Table(
+
+
+def priority_map(placed: pd.DataFrame, *, note: str, **axes: str) -> Figure:
+    """The map of importance and rating; the title names what surely, or else perhaps, comes first.
+
+    Args:
+        placed: from `drivers.quadrants`.
+        note: ends the caption.
+        axes: labels and units as of `figures.quarters`.
+    """
+    first = placed[placed["quadrant"] == QUADRANTS[2]].sort_values("chance", ascending=False)
+    sure = listing(list(first["attribute"][first["chance"] >= figures.SURE]))
+    perhaps = f"; perhaps {first['attribute'].iloc[0]}" if len(first) else ""
+    return figures.quarters(
+        placed,
         name="priorities",
-        title="Where each driver stands by importance and rating",
-        rows=rows.sort_values("importance", ascending=False),
-        units={"importance": "share", "rating": "share", "chance": "probability"},
-        caption="Rating: how far up its scale the mean answer lies. Place: the quarter of the map, parted at the means "
-        "over all drivers, into which the driver falls most often; chance: in which share of the resamples."
-        + (f" Rated the other way round, because more of it goes with less {of.outcome}: {turned}." if turned else ""),
+        title=f"Important and rated below the others: {sure}"
+        if sure
+        else f"Nothing is surely both important and rated below the others{perhaps}",
+        caption="Lines: the means. Beside each name, in how many of the resamples of the customers it lies in the "
+        f"quarter where it lies most often; hollow below {figures.SURE:.0%}. 95% intervals.{note}",
+        **axes,
     )
 
 
@@ -178,7 +191,7 @@ def asymmetries(of: Weighed, *, draws: int, seed: int) -> Table | Text:
     found = penalty_reward(table, outcome=of.outcome, weight=weight, draws=draws, seed=seed)
     if isinstance(found, NotTestable):
         return say("{}", found.reason)
-    rows: dict[str, Any] = {"driver": found["attribute"].str.replace("_", " "), "kind": found["kind"]}
+    rows: dict[str, Any] = {"driver": found["attribute"].map(spoken), "kind": found["kind"]}
     for what in ("penalty", "reward"):
         ends = found[[what, f"{what} low", f"{what} high"]].to_numpy()
         rows[what] = [with_interval(value, low, high, "sd") for value, low, high in ends]
@@ -201,10 +214,10 @@ def answer(of: Weighed | NotTestable) -> Text:
     return say(
         "Together the drivers explain {} of the differences in {}. The largest share falls to {}: {}. {}",
         told(of.importance.explained()),
-        of.outcome.replace("_", " "),
-        first.replace("_", " "),
+        spoken(of.outcome),
+        spoken(first),
         told(of.importance.share(first)),
-        rest.replace("_", " ") or "No other comes near.",
+        spoken(rest) or "No other comes near.",
     )
 
 
@@ -219,7 +232,7 @@ def features(found: Answers, *, draws: int, seed: int) -> Table | Text:
             return say("The feature {} cannot be read. {}", name, kinds.reason)
         read = kinds.set_index("reading")[["value", "low", "high"]]
         kind = str(read["value"][:-2].idxmax())
-        rows.append({"feature": name.replace("_", " "), "most take it for": kind})
+        rows.append({"feature": spoken(name), "most take it for": kind})
         for heading, which in {"share who do": kind, "better with it": "better", "worse without": "worse"}.items():
             value, low, high = map(float, read.loc[which])
             rows[-1][heading] = with_interval(value, low, high, "share")

@@ -118,3 +118,8 @@ def with_interval(value: float, low: float, high: float, unit: str, currency: st
 def listing(items: list[str], joint: str = "and") -> str:
     """Words in a row: "a, b and c"."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {joint} {items[-1]}" if items else ""
+
+
+def spoken(name: object) -> str:
+    """A name from a setting or a column as people say it: "complaint_handling" becomes "complaint handling"."""
+    return str(name).replace("_", " ")
