@@ -68,7 +68,10 @@ def simulated(n: int) -> pd.DataFrame:
 
 
 def subscriptions(path: Path) -> CheckedTable:
-    return CheckedTable("subscriptions", ibis.duckdb.connect(threads=1).read_parquet(path), (), (), {"unit": "day"})
+    rows = ibis.duckdb.connect(threads=1).read_parquet(path)
+    return CheckedTable(
+        "subscriptions", rows, (), (), {"unit": "day", "late": False}
+    )  # as checked without observed_from
 
 
 def terms_of(rows: pd.DataFrame) -> pd.DataFrame:

@@ -35,6 +35,14 @@ def test_a_spell_that_was_over_before_watching_began_is_nobodys():
     assert found["weight"].sum() == 2
 
 
+@pytest.mark.parametrize("by", [[], ["plan"]])
+def test_tables_in_which_nobody_enters_late_are_counted_alike(by):
+    rows = [(3, True, 0, "a"), (3, False, 0, "b"), (3, True, 0, "b"), (0, False, 0, "a"), (7, False, 0, "a")]
+    with_ages, without = (lifetimes.lifetimes(subscriptions(*rows, late=late), by=by) for late in (True, False))
+    pd.testing.assert_frame_equal(with_ages, without)
+    assert list(with_ages.columns) == ["time", "left", "entered", *by, "weight"]
+
+
 def test_words_of_a_handful_are_merged():
     table = subscriptions(*[(1, True, 0, "big")] * 9, *[(1, True, 0, "rare")] * 3, *[(1, True, 0, "rarer")] * 2)
     found = lifetimes.lifetimes(table, by=["plan"], min_cell=5)

@@ -58,6 +58,10 @@ def test_our_own_curve_is_lifelines(late):
         ours = retention.risk_table(rows)
         # Both multiply the same fractions, so they may differ in the last binary digits only.
         assert ours.survival == pytest.approx(theirs.survival_function_.loc[ours.times].iloc[:, 0], abs=1e-12)
+        curve = retention.survival_curve(rows, unit="month").set_index("time")
+        curve = curve[curve["survival"] > 0]  # where all have left lifelines has no ends
+        ends = theirs.confidence_interval_survival_function_.loc[curve.index].to_numpy()
+        assert curve[["low", "high"]].to_numpy() == pytest.approx(ends, abs=1e-9)
 
 
 def test_weights_stand_for_customers():

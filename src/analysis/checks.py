@@ -452,6 +452,7 @@ def _finish_subscriptions(matched: Matched, kept: Any, tally: dict[str, Any]) ->
     return rows.select("customer_id", **begun, **spell, **{n: rows[n] for n in described}), facts | {
         "unit": unit,
         "cohort": cohort,
+        "late": "observed_from" in rows.columns,
     }
 
 

@@ -56,7 +56,7 @@ def split(subscriptions: CheckedTable, events: Any, *, name: str) -> CheckedTabl
     ends = pieces.begins.lead().over(ibis.window(group_by=KEY, order_by="begins"))
     pieces = pieces.mutate(ends=ends.fill_null(pieces.time))
     pieces = pieces.mutate(left=pieces.left & (pieces.ends == pieces.time), entered=pieces.begins, time=pieces.ends)
-    return replace(subscriptions, rows=pieces.select(*spells.columns, name))
+    return replace(subscriptions, rows=pieces.select(*spells.columns, name), facts=subscriptions.facts | {"late": True})
 
 
 def _happened(subscriptions: CheckedTable, events: Any, name: str) -> Any:

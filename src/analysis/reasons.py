@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.estimates import NORMAL, NotTestable
+from analysis.estimates import NotTestable
 from analysis.hazards import CoxModel, cox
 from analysis.lifetimes import leavers, merge_small
-from analysis.retention import MIN_EVENTS, RiskTable, risk_table, too_few
+from analysis.retention import MIN_EVENTS, RiskTable, log_log, risk_table, too_few
 
 REASON = "end_reason"
 
@@ -77,9 +77,7 @@ def _curve(table: RiskTable, events: np.ndarray) -> pd.DataFrame:
     linear = np.cumsum(spread * share + with_share)
     constant = np.cumsum(spread * share**2 + own + 2 * with_share * share)
     error = np.sqrt(np.maximum(share**2 * np.cumsum(spread) - 2 * share * linear + constant, 0))
-    some = np.clip(share, 1e-300, 1 - 1e-12)
-    reach = NORMAL.inv_cdf(0.975) * error / (some * np.log(some))
-    low, high = some ** np.exp(-reach), some ** np.exp(reach)
+    low, high = log_log(share, error)
     curve = pd.DataFrame({"time": table.times, "share": share, "error": error, "low": low, "high": high})
     curve = curve.assign(naive=1 - np.cumprod(1 - events / at_risk), at_risk=table.at_risk, leavers=np.cumsum(events))
     begin = pd.DataFrame(0.0, index=[0], columns=curve.columns).assign(at_risk=table.at_risk[0])
