@@ -7,10 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from analysis import cli, studies
+from analysis import cli, disclosure, studies
 from analysis.studies import Study
 
 ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def usual_min_cell():
+    """Whatever a study protects, the next test starts with the default."""
+    yield
+    disclosure.protect(disclosure.FEWEST)
 
 
 @pytest.fixture

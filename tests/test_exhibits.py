@@ -14,7 +14,6 @@ from analysis.exhibits import (
     Figure,
     Table,
     csv_text,
-    hide_small,
     isolated,
     kept,
     say,
@@ -110,7 +109,7 @@ def test_a_figure_is_drawn_twice_and_always_the_same():
 def test_a_figure_carries_its_words_its_data_and_its_phone_version():
     bundle, metadata = figure(title=HOSTILE, caption="n = 2")._repr_mimebundle_()
     assert set(bundle) == {EXHIBIT_MIME, "text/html", "image/png", "text/plain"}
-    assert set(bundle[EXHIBIT_MIME]) == {"kind", "name", "title", "caption", "alt", "csv", "png_phone"}
+    assert set(bundle[EXHIBIT_MIME]) == {"kind", "name", "title", "caption", "alt", "csv", "png_phone", "hidden"}
     assert bundle[EXHIBIT_MIME]["csv"] == "x\n0\n1\n"
     assert metadata["image/png"]["alt"] == "A rising line."
     assert "<script" not in bundle["text/html"]
@@ -162,20 +161,12 @@ def test_table_cells_headings_and_title_are_text():
 def test_small_groups_are_hidden_on_the_page_and_in_the_csv():
     table = Table("t", "Spend", GROUPS, size_column="customers", min_cell=5)
     assert "9" not in table.html()
-    assert "&lt;5" in table.html()
     rows = pd.read_csv(io.StringIO(table.csv()))
-    assert rows["customers"].tolist() == ["100", "<5", "hidden", "50"]
+    assert rows["customers"].tolist() == ["100", "hidden", "hidden", "50"]
     assert rows["mean"].isna().tolist() == [False, True, True, True]
-
-
-def test_two_small_groups_need_no_third_to_hide_behind():
-    hidden = hide_small(GROUPS, size_column="customers", min_cell=10)
-    assert hidden["customers"].tolist() == [100, "<10", "<10", 50]
-
-
-def test_an_empty_group_is_not_a_small_one():
-    rows = pd.DataFrame({"group": ["a", "b"], "customers": [0, 100]})
-    assert hide_small(rows, size_column="customers", min_cell=5).equals(rows)
+    bundle, _ = table._repr_mimebundle_()
+    assert bundle[EXHIBIT_MIME]["hidden"] == 2
+    assert "Hidden: 2 rows" in bundle[EXHIBIT_MIME]["caption"]
 
 
 def test_a_table_refuses_a_unit_for_a_column_it_has_not():

@@ -24,6 +24,7 @@ def curves(at_risk=(100, 60, 20, 4)):
             "low": s - 0.05,
             "high": min(1, s + 0.05),
             "at_risk": n,
+            "events": 6 * (t > 0),
             "unit": "month",
         }
         for group, left in (("One year", (1.0, 0.9, 0.8, 0.7)), ("Monthly", (1.0, 0.6, 0.4, 0.3)))
@@ -74,7 +75,7 @@ SPECIFICATIONS = pd.DataFrame(
     }
 )
 LINES = pd.DataFrame({"line": ["0%", "0%", "10%", "10%"], "x": [0.5, 0.9, 0.5, 0.9], "y": [0.1, 0.8, 0.08, 0.3]})
-BINS = pd.DataFrame({"left": [0, 10, 20], "right": [10, 20, 30], "count": [120, 40, 3]})
+BINS = pd.DataFrame({"left": [0, 10, 20, 30], "right": [10, 20, 30, 40], "count": [120, 40, 3, 6]})
 MONTHS = pd.DataFrame({"period": pd.to_datetime(["1997-01-01", "1997-02-01", "1997-03-01"]), "value": [10, 30, 20]})
 CURVE = pd.DataFrame({"customers": [0.0, 0.2, 1.0], "total": [0.0, 0.65, 1.0]})
 
@@ -87,7 +88,6 @@ def lattice(slope=1.0):
     return pd.DataFrame({"perception": p, "expectation": e, "value": slope * p})
 
 
-SAID = {"name": "kind", "title": "It moves"}
 BOXES = pd.DataFrame(
     {"name": ["image", "quality", "trust"], "x": [0, 1, 0], "y": [2.0, 1.0, 0.0], "note": ["", "index 70\nR² 31%", ""]}
 )
@@ -120,6 +120,7 @@ def mapped(placed=PLACED, **say):
     return figures.quarters(placed, x_label="index", y_label="Importance", **units, **SAID | say)
 
 
+SAID = {"name": "kind", "title": "It moves"}
 
 KINDS = {
     "survival": (lambda **say: figures.survival(curves(), **say), "Monthly ends at 40.0% after 2 months"),
@@ -174,12 +175,12 @@ KINDS = {
         ),
         "lowest with 1.50 at 1.5 perceived",
     ),
-}
     "arrows": (
         lambda **say: figures.arrows(BOXES, PATHS, x_label="Slopes", **say),
         "image to trust 0.050 (-0.10 to 0.20). quality: index 70 R² 31%.",
     ),
     "quarters": (mapped, "wait: concentrate here in 95% of the resamples, performance 60.00 (50.00 to 70.00) and"),
+}
 
 
 def make(kind, **say):
@@ -215,16 +216,16 @@ def test_the_same_table_gives_the_same_bytes(kind):
 def test_curves_end_where_too_few_are_at_risk():
     figure = figures.survival(curves(), **SAID, caption="n = 100.")
     assert figure.data["at_risk"].min() == 20
-    assert figure.caption == "n = 100. Curves end where fewer than 5 are at risk."
+    assert figure.caption.startswith("n = 100. So that nobody stands alone, steps wait until 5 left, and curves end")
     assert figures.survival(curves(), **SAID, min_cell=1).data["at_risk"].min() == 4
 
 
 def test_estimates_on_too_few_are_left_out():
     few = ESTIMATES.assign(n=[100, 4, 100, 100, 100])
     figure = figures.dots(few, **SAID, unit="ratio", x_label="x")
-    assert figure.data["n"].tolist() == [100] * 4
+    assert figure.data["n"].tolist() == [100] * 3  # with it goes one more, or a total would give it away
     assert HOSTILE[1] not in figure.alt
-    assert figure.caption == "Left out: 1 row on fewer than 5 cases."
+    assert "Hidden: 2 rows" in figure.caption
 
 
 def test_a_sentence_stands_where_nothing_can_be_drawn():
@@ -240,8 +241,8 @@ def test_a_map_ends_where_too_few_answered():
     figure = figures.surface(
         lattice(), PAIRS, **SAID, x_label="found", y_label="expected", z_label="Liking", unit="ratio"
     )
-    assert figure.data["n"].tolist() == [20, 6, 9]
-    assert figure.caption == "Left out: 1 pair that fewer than 5 gave."
+    assert figure.data["n"].tolist() == [20, 9]  # the six hide the four
+    assert "Hidden: 2 pairs of answers" in figure.caption
     (ax,) = drawn(figure, phone=True)
     shaded = np.concatenate([path.vertices for path in ax.collections[0].get_paths()])
     assert shaded[:, 0].min() >= 1.4  # half a point beyond the leftmost dot that is left
@@ -263,7 +264,6 @@ def test_marks_stand_where_the_levels_are_and_fit_on_the_axis():
     assert high > 6.2
 
 
-def test_bins_of_too_few_are_empty():
 def test_arrows_leave_and_reach_their_boxes_and_tell_sure_from_unsure():
     (ax,) = drawn(figures.arrows(BOXES, PATHS, x_label="Slopes", **SAID))
     arrows = [note.arrow_patch for note in ax.texts if getattr(note, "arrow_patch", None) is not None]
@@ -302,8 +302,9 @@ def test_a_place_that_is_not_sure_is_hollow():
     assert {"concentrate here", "keep up the good work", "low priority", "possible overkill"} <= set(words)
 
 
+def test_bins_of_too_few_are_empty():
     figure = make("distribution")
-    assert figure.data["count"].tolist() == [120, 40, 0]
+    assert figure.data["count"].tolist() == [120, 40, 0, 0]
 
 
 def test_the_data_of_a_figure_are_the_table_it_was_given():

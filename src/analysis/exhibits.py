@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import languages, words
+from analysis import disclosure, languages, words
 from analysis.checks import Step
 from analysis.hypotheses.register import RUNGS
 from analysis.hypotheses.rules import VERDICTS
@@ -132,7 +132,7 @@ def _check(name: str, **texts: str) -> None:
         raise ValueError(f"exhibit {name} has no {' and no '.join(missing)}: some readers would get nothing")
 
 
-def _bundle(shown: str, plain: str, **exhibit: str) -> dict[str, Any]:
+def _bundle(shown: str, plain: str, **exhibit: str | int) -> dict[str, Any]:
     return {EXHIBIT_MIME: exhibit, "text/html": shown, "text/plain": plain.strip()}
 
 
@@ -151,6 +151,7 @@ class Figure:
         draw: draws on an empty matplotlib figure; its second argument is true for the phone's version.
         caption: source, n, what the interval is.
         heights: inches, on a page and on a phone.
+        hidden: how many rows, cells or bins are not shown, because they stand on too few customers.
 
     Raises:
         ValueError: no alternative text or title, or a name that cannot be a file name.
@@ -163,6 +164,7 @@ class Figure:
     draw: Callable[[Any, bool], None] = field(repr=False)
     caption: str = ""
     heights: tuple[float, float] = HEIGHTS
+    hidden: int = 0
 
     def __post_init__(self) -> None:
         """Refuse a figure that some readers could not read."""
@@ -180,8 +182,8 @@ class Figure:
             return _small_png(canvas)
 
     def csv(self) -> str:
-        """The data behind the picture."""
-        return csv_text(self.data)
+        """The data behind the picture, as far as they may be published."""
+        return csv_text(disclosure.released(self.data))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
         wide, narrow = (base64.b64encode(self.png(phone=phone)).decode() for phone in (False, True))
@@ -192,6 +194,7 @@ class Figure:
             f"<figcaption>{escaped(caption)}</figcaption></figure>"
         )
         named = {"kind": "figure", "name": self.name, "title": title, "caption": caption, "alt": alt}
+        named |= {"hidden": self.hidden}
         bundle = _bundle(shown, f"{title}\n{alt}", csv=self.csv(), png_phone=narrow, **named)
         return bundle | {"image/png": wide}, {"image/png": {"alt": alt}}
 
@@ -246,9 +249,9 @@ class Table:
         units: column -> key of `words.UNITS`; whole numbers without one are shown as counts.
         headings: column -> heading; else the column's name with blanks for underscores.
         currency: shown with amounts of money.
-        size_column: the column that says how many customers a row stands on.
-        min_cell: rows that stand on fewer show "<5" (for 5) and none of their numbers, here and in the CSV. Where
-            only one row is hidden, the next smallest is too, or a total would give it away.
+        size_column: the column that says how many customers a row stands on, where `disclosure.COUNTS` does not
+            name it.
+        min_cell: rows that stand on fewer are hidden, here and in the CSV, as `disclosure` says; else the study's.
 
     Raises:
         ValueError: a name that cannot be a file name, no title, or a column that is not there.
@@ -262,7 +265,7 @@ class Table:
     headings: Mapping[str, str] = field(default_factory=dict)
     currency: str | None = None
     size_column: str | None = None
-    min_cell: int = 0
+    min_cell: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse a table that could not be read or does not hold what is said about it."""
@@ -273,9 +276,16 @@ class Table:
 
     def released(self) -> pd.DataFrame:
         """The rows as they may be published: small groups hidden."""
-        if self.size_column is None or self.min_cell <= 1:
-            return self.rows
-        return hide_small(self.rows, size_column=self.size_column, min_cell=self.min_cell)
+        return disclosure.released(self.rows, self.min_cell, columns=self._counts)
+
+    @property
+    def hidden(self) -> int:
+        """How many rows are not shown, because they stand on too few customers or would give such a row away."""
+        return int(disclosure.few(self.rows, self.min_cell, columns=self._counts).sum())
+
+    @property
+    def _counts(self) -> tuple[str, ...]:
+        return (*disclosure.COUNTS, *filter(None, [self.size_column]))
 
     def csv(self) -> str:
         """The published rows in their own scale."""
@@ -301,27 +311,11 @@ class Table:
         return heading[:1].upper() + heading[1:]
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
-        title, caption, shown = isolated(self.title), isolated(self.caption), self.html()
-        named = {"kind": "table", "name": self.name, "title": title, "caption": caption}
+        title, shown = isolated(self.title), self.html()
+        caption = isolated(f"{self.caption} {disclosure.note(self.hidden, self.min_cell)}".strip())
+        named = {"kind": "table", "name": self.name, "title": title, "caption": caption, "hidden": self.hidden}
         note = f"<p>{escaped(caption)}</p>" if caption else ""
         return _bundle(shown + note, f"{title}\n{caption}", csv=self.csv(), html=shown, **named), {}
-
-
-def hide_small(rows: pd.DataFrame, *, size_column: str, min_cell: int) -> pd.DataFrame:
-    """Rows that stand on 1 to `min_cell` - 1 customers, with their size as "<5" and their other numbers gone."""
-    rows = rows.reset_index(drop=True)
-    sizes = pd.to_numeric(rows[size_column])
-    small = sizes.between(1, min_cell - 1)
-    if not small.any():
-        return rows
-    also = sizes == sizes[sizes >= min_cell].min() if small.sum() == 1 else small & False
-    also &= ~also.duplicated()
-    numbers = [name for name in rows.columns if _is_number(rows[name])]
-    released = rows.astype(dict.fromkeys(numbers, object))
-    released.loc[small | also, numbers] = None
-    released.loc[small, size_column] = f"<{min_cell}"
-    released.loc[also, size_column] = "hidden"
-    return released
 
 
 def _is_number(column: pd.Series) -> bool:

@@ -18,7 +18,7 @@ from typing import Any, NotRequired, TypedDict, Unpack
 import numpy as np
 import pandas as pd
 
-from analysis import words
+from analysis import disclosure, words
 from analysis.drivers import QUADRANTS
 from analysis.exhibits import HEIGHTS, INK, PAPER, QUIET, Figure, Text, in_unit, say, shortened
 
@@ -28,7 +28,6 @@ COLOURS = ("#1d5f93", "#b8482a", "#3f7f6f", "#7a4f8e", "#8a6a12", "#4a4f57")
 ABOVE, BELOW, GREY = COLOURS[0], COLOURS[1], "#9aa0a6"
 LEVELS = ("adequate", "desired", "predicted", "expected")  # held against what is perceived
 LOG_UNITS = ("hazard ratio", "odds ratio")
-FEWEST = 5  # customers; what stands on fewer is left out, unless the study says otherwise
 SURE = 0.9  # chance of a quarter from which a place on a map counts as sure
 BIGGEST = 0.2  # the share of customers whose share of the total is written on a Lorenz curve
 
@@ -37,29 +36,36 @@ Group = tuple[str, str, pd.DataFrame]  # colour, name, rows
 
 
 class Telling(TypedDict):
-    """What every figure says of itself: name (unique on the page), title, caption (n, what the interval is)."""
+    """What every figure says of itself: name (unique on the page), title, caption (n, interval), how much is hidden."""
 
     name: str
     title: str
     caption: NotRequired[str]
+    hidden: NotRequired[int]
 
 
 # --- Customers over time --------------------------------------------------------------------------------------------
 
 
-def survival(curves: pd.DataFrame, *, min_cell: int = FEWEST, **telling: Unpack[Telling]) -> Figure | Text:
+def survival(curves: pd.DataFrame, *, min_cell: int | None = None, **telling: Unpack[Telling]) -> Figure | Text:
     """Survival curves with their intervals, each named at its end, and the customers at risk below.
 
     Args:
-        curves: one row a group and time: group, time, survival, low, high (0 to 1), at_risk (count), unit (day,
-            week, month or year, one for all).
-        min_cell: curves end where fewer than this many are at risk.
+        curves: one row a group and time: group, time, survival, low, high (0 to 1), at_risk (count), events (count
+            at that time), unit (day, week, month or year, one for all).
+        min_cell: curves end where fewer than this many are at risk, and their steps wait until so many left; else
+            the study's.
         telling: see the module.
     """
-    few = curves["at_risk"] < min_cell
-    if few.all():
+    whole = curves.groupby("group", sort=False, as_index=False)["events"].sum()
+    curves = curves[curves["group"].isin(whole.loc[~disclosure.few(whole, min_cell), "group"])]
+    at_risk = curves[["group", "time", "at_risk"]]
+    seen = [disclosure.steps(rows, min_cell) for _, rows in curves.groupby("group", sort=False)]
+    if not any(len(rows) > 1 for rows in seen):
         return _too_few(min_cell)
-    curves = curves[~few]
+    released, curves = disclosure.steps(curves, min_cell), pd.concat(seen)
+    least = disclosure.smallest(min_cell)
+    waits = f"So that nobody stands alone, steps wait until {least} left, and curves end where fewer are at risk."
     groups, unit, longest = _groups(curves, "group"), str(curves["unit"].iloc[0]), float(curves["time"].max())
 
     def draw(fig: Any, phone: bool) -> None:
@@ -76,7 +82,7 @@ def survival(curves: pd.DataFrame, *, min_cell: int = FEWEST, **telling: Unpack[
         top.tick_params(labelbottom=True)
         if len(groups) > 1:
             _name_ends(top, groups, "time", "survival", phone=phone)
-        _at_risk(below, groups, ticks[:: 2 if phone and len(ticks) > 5 else 1])
+        _at_risk(below, groups, at_risk, ticks[:: 2 if phone and len(ticks) > 5 else 1], min_cell)
 
     ends = {group: rows[["survival", "time"]].iloc[-1] for _, group, rows in groups}
     said = _listed(
@@ -86,27 +92,31 @@ def survival(curves: pd.DataFrame, *, min_cell: int = FEWEST, **telling: Unpack[
     extra = 0.3 + 0.37 * len(groups)
     return Figure(
         alt=f"Share still customers over time, {words.plural(len(groups), 'curve')}: {said}.",
-        data=curves,
+        data=released,
         draw=draw,
         heights=(HEIGHTS[0] + extra, HEIGHTS[1] + 1.1 * extra),
-        **_noting(few, f"Curves end where fewer than {min_cell} are at risk.", telling),
+        **_noting(len(at_risk) - len(released), waits, telling) | {"hidden": len(whole) - at_risk["group"].nunique()},
     )
 
 
-def _at_risk(ax: Any, groups: Sequence[Group], ticks: Sequence[float]) -> None:
+def _at_risk(
+    ax: Any, groups: Sequence[Group], counts: pd.DataFrame, ticks: Sequence[float], min_cell: int | None
+) -> None:
     """Under the curves, a row a group: its name in its colour and its customers at risk at each tick."""
-    many = len(groups) > 1
+    many, least = len(groups) > 1, disclosure.smallest(min_cell)
     beside, under = {"transform": ax.get_yaxis_transform(), "fontsize": 8}, {"color": QUIET, "fontsize": 8}
     ax.set_ylim(len(groups), -0.75)
     ax.axis("off")
     ax.text(0, -0.45, "Customers at risk", color=QUIET, va="center", **beside)
+    numbers = disclosure.at_ticks(counts, ticks, least)
     for place, (colour, group, rows) in enumerate(groups):
         if many:
             ax.text(0, place + 0.18, shortened(group), color=colour, va="center", **beside)
         for tick in (tick for tick in ticks if rows["time"].iloc[0] <= tick <= rows["time"].iloc[-1]):
-            left = words.count(rows.loc[rows["time"] <= tick, "at_risk"].iloc[-1])
+            left = numbers.loc[tick, group]
             side = "left" if tick == ticks[0] else "center"
-            ax.text(tick, place + (0.62 if many else 0.1), left, ha=side, va="center", **under)
+            shown = words.count(left) if np.isfinite(left) else ""
+            ax.text(tick, place + (0.62 if many else 0.1), shown, ha=side, va="center", **under)
 
 
 def _time_ticks(longest: float, unit: str, most: int) -> list[float]:
@@ -142,7 +152,7 @@ def timeline(counts: pd.DataFrame, *, y_label: str, **telling: Unpack[Telling]) 
     return Figure(alt=alt, data=counts, draw=draw, heights=(3.0, 3.0), **telling)
 
 
-def triangle(cells: pd.DataFrame, *, min_cell: int = FEWEST, **telling: Unpack[Telling]) -> Figure | Text:
+def triangle(cells: pd.DataFrame, *, min_cell: int | None = None, **telling: Unpack[Telling]) -> Figure | Text:
     """Cohorts down, ages across: each cell its share in per cent, darker for more, with its interval below.
 
     Cells not lived through stay blank; one whose period still runs is slanted and framed. Where there are more ages
@@ -150,13 +160,22 @@ def triangle(cells: pd.DataFrame, *, min_cell: int = FEWEST, **telling: Unpack[T
 
     Args:
         cells: one row a cohort and age, cohorts in order: cohort, customers (its size), age, value, low, high (0 to
-            1, missing where there is none) and state ("running" is marked).
-        min_cell: cohorts of fewer customers are left out.
+            1, missing where there is none), state ("running" is marked) and, where known, active (how many of the
+            cohort the value stands on).
+        min_cell: cohorts of fewer customers are left out, and cells blank that so few are in, or so few are not;
+            else the study's.
         telling: see the module.
     """
-    few = cells["customers"] < min_cell
+    least = disclosure.smallest(min_cell)
+    few = cells["customers"] < least
     left_out = words.plural(cells.loc[few, "cohort"].nunique(), "cohort")
-    cells = cells.loc[~few, ["cohort", "customers", "age", "value", "low", "high", "state"]]
+    cells = cells[~few]
+    if "active" in cells:
+        counted = cells.assign(gone=cells["customers"] - cells["active"])
+        alone = disclosure.few(counted, least, columns=("active", "gone"), by="age") & cells["value"].notna()
+        cells = cells.assign(**cells[["value", "low", "high"]].mask(alone))
+        telling = _hiding(alone, "cell", least, telling)
+    cells = cells[["cohort", "customers", "age", "value", "low", "high", "state"]]
     sizes = cells.drop_duplicates("cohort").set_index("cohort")["customers"]
     ages, most = sorted(cells.loc[cells["value"].notna(), "age"].unique()), cells["value"].max()
     if not most > 0:
@@ -197,7 +216,7 @@ def triangle(cells: pd.DataFrame, *, min_cell: int = FEWEST, **telling: Unpack[T
         data=cells,
         draw=draw,
         heights=(tall, tall + 0.2),
-        **_noting(few, f"Left out: {left_out} of fewer than {min_cell} customers.", telling),
+        **_noting(few.any(), f"Left out: {left_out} of fewer than {least} customers.", telling),
     )
 
 
@@ -219,22 +238,22 @@ def dots(
     reference: float | None = None,
     reference_label: str = "",
     bands: Sequence[Band] = (),
-    min_cell: int = FEWEST,
+    min_cell: int | None = None,
     **telling: Unpack[Telling],
 ) -> Figure | Text:
     """Estimates as dots with their intervals, one row each, the numbers written beside them.
 
     Args:
         estimates: label, value, low, high; optional section (rows of one section stand under its heading), note
-            (shown instead of a dot where the value is missing) and n (rows on fewer than `min_cell` are left out).
+            (shown instead of a dot where the value is missing) and counts (see `disclosure.COUNTS`).
         unit: of the values; hazard and odds ratios get a logarithmic axis.
         x_label: what the values are.
         reference, reference_label: a line, for instance at no effect, and its words.
         bands: claimed ranges, shaded.
-        min_cell: see `estimates`.
+        min_cell: rows on fewer customers are left out; else the study's.
         telling: see the module.
     """
-    few = pd.Series(estimates.get("n", np.inf), index=estimates.index) < min_cell
+    few = disclosure.few(estimates, min_cell, by="section" if "section" in estimates else None)
     if few.all():
         return _too_few(min_cell)
     estimates = estimates[~few]
@@ -267,11 +286,13 @@ def dots(
         data=estimates,
         draw=draw,
         heights=(fixed + 0.27 * len(lines), fixed + 0.42 * len(lines)),
-        **_noting(few, f"Left out: {words.plural(few.sum(), 'row')} on fewer than {min_cell} cases.", telling),
+        **_hiding(few, "row", min_cell, telling),
     )
 
 
-def zones(levels: pd.DataFrame, *, x_label: str, min_cell: int = FEWEST, **telling: Unpack[Telling]) -> Figure | Text:
+def zones(
+    levels: pd.DataFrame, *, x_label: str, min_cell: int | None = None, **telling: Unpack[Telling]
+) -> Figure | Text:
     """Perceived service as dots with intervals, against the levels that customers hold against it.
 
     A band goes from the adequate to the desired level, a tick marks the predicted one, and a ring what was expected,
@@ -439,6 +460,8 @@ def sweep(
         mark, mark_label: where the study stands on x, and its words.
         telling: see the module.
     """
+    few = disclosure.few(lines, by="x")
+    lines, telling = lines[~few], _hiding(few, "point", None, telling)
     if lines["y"].notna().sum() == 0:
         return say("There is nothing to draw here. {}", telling.get("caption", ""))
     groups = [(colour, line, rows.sort_values("x")) for colour, line, rows in _groups(lines, "line")]
@@ -480,20 +503,20 @@ def distribution(
     x_label: str,
     marks: Mapping[str, float],
     currency: str | None = None,
-    min_cell: int = FEWEST,
+    min_cell: int | None = None,
     **telling: Unpack[Telling],
 ) -> Figure:
     """A histogram of customers in ready-made bins.
 
     Args:
-        bins: left, right, count; adjoining, in order. Bins of 1 to `min_cell` - 1 are shown as empty.
+        bins: left, right, count; adjoining, in order.
         unit, currency: of left and right.
         x_label: what is measured.
         marks: words -> place, for instance the median.
-        min_cell: see `bins`.
+        min_cell: bins of fewer are shown as empty; else the study's.
         telling: see the module.
     """
-    few = bins["count"].between(1, min_cell - 1)
+    few = disclosure.few(bins, min_cell)
     bins = bins.assign(count=bins["count"].mask(few, 0))
     left, right = bins["left"].iloc[0], bins["right"].iloc[-1]
     places = sorted((place, f"{name} {in_unit(place, unit, currency)}") for name, place in marks.items())
@@ -516,7 +539,7 @@ def distribution(
         f"{words.interval(fullest['left'], fullest['right'], unit, currency)}, holds {words.count(fullest['count'])}. "
         f"{_listed(label for _, label in places)}"
     )
-    told = _noting(few, f"Bins of fewer than {min_cell} are shown as empty.", telling)
+    told = _hiding(few, "bin", min_cell, telling)
     return Figure(alt=alt, data=bins, draw=draw, heights=(3.1, 3.2), **told)
 
 
@@ -557,7 +580,7 @@ def surface(
     z_label: str,
     unit: str,
     mark: tuple[float, float] | None = None,
-    min_cell: int = FEWEST,
+    min_cell: int | None = None,
     **telling: Unpack[Telling],
 ) -> Figure | Text:
     """An outcome over experience and expectation as a map: lines of equal outcome, darker for more.
@@ -567,16 +590,16 @@ def surface(
 
     Args:
         grid: perception, expectation (a square lattice), value.
-        pairs: perception, expectation, n; put together by whole points, and left out below `min_cell` answers.
+        pairs: perception, expectation, n; put together by whole points.
         x_label, y_label, z_label: perception, expectation and outcome in words.
         unit: of the value.
         mark: where the surface is level, if that is to be shown; off the map it is not.
-        min_cell: see `pairs`.
+        min_cell: pairs that fewer gave are left out; else the study's.
         telling: see the module.
     """
     places = pairs.assign(**pairs[["perception", "expectation"]].round())
     dots = places.groupby(["perception", "expectation"], as_index=False)["n"].sum()
-    few = dots["n"] < min_cell
+    few = disclosure.few(dots, min_cell)
     if few.all():
         return _too_few(min_cell)
     dots, side = dots[~few], round(len(grid) ** 0.5)
@@ -621,13 +644,12 @@ def surface(
 
     ends = (seen.loc[seen["value"].agg(end)] for end in ("idxmax", "idxmin"))
     alt = f"{z_label}: highest with {{}}, lowest with {{}}, among answers that were given.".format(*map(told, ends))
-    left_out = words.plural(int(few.sum()), "pair")
     return Figure(
         alt=alt,
         data=dots,
         draw=draw,
         heights=(5.6, 4.0),
-        **_noting(few, f"Left out: {left_out} that fewer than {min_cell} gave.", telling),
+        **_hiding(few, "pair of answers", min_cell, telling, "pairs of answers"),
     )
 
 
@@ -755,13 +777,20 @@ def quarters(
 # --- What the kinds share -------------------------------------------------------------------------------------------
 
 
-def _noting(few: pd.Series, note: str, telling: Telling) -> Telling:
-    """The caption with a note where something was left out: nothing disappears in silence."""
-    return {**telling, "caption": f"{telling.get('caption', '')} {note}".strip()} if few.any() else telling
+def _noting(there: object, note: str, telling: Telling) -> Telling:
+    """The caption with a note where there is something to note: nothing disappears in silence."""
+    return {**telling, "caption": f"{telling.get('caption', '')} {note}".strip()} if there else telling
 
 
-def _too_few(min_cell: int) -> Text:
-    return say("There is no figure here: nothing stands on at least {} customers.", min_cell)
+def _hiding(few: pd.Series, what: str, min_cell: int | None, telling: Telling, several: str | None = None) -> Telling:
+    """The caption, and the count, of what is hidden."""
+    hidden = int(few.sum())
+    noted = _noting(hidden, disclosure.note(hidden, min_cell, what=what, several=several), telling)
+    return {**noted, "hidden": hidden + telling.get("hidden", 0)}
+
+
+def _too_few(min_cell: int | None) -> Text:
+    return say("There is no figure here: nothing stands on at least {} customers.", disclosure.smallest(min_cell))
 
 
 def _groups(table: pd.DataFrame, column: str) -> list[Group]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import drivers, factors, figures, scales, surfaces
+from analysis import disclosure, drivers, factors, figures, scales, surfaces
 from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, effective_size, in_brief, told
 from analysis.exhibits import Figure, Table, Text, say
 from analysis.indicators import mean_score
@@ -171,7 +171,7 @@ def score_table(found: Answers, *, draws: int, seed: int) -> Table | Text:
     Marketing 56. Weights are Shapley shares of what the dimensions explain of satisfaction.
     """
     perceived, gap, satisfaction, weight = _scored(found)
-    if perceived.empty or len(perceived) < figures.FEWEST:
+    if perceived.empty or len(perceived) < disclosure.smallest():
         return say(NOTHING, "")
     shares: Any = moments(perceived.assign(satisfaction=satisfaction), weight=weight, draws=draws, seed=seed)
     if isinstance(shares, scales.Moments):

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from analysis import languages, mistakes, words
+from analysis import disclosure, languages, mistakes, words
 from analysis.checks import CheckedTable, check
 from analysis.datasets import Biography, biography
 from analysis.mistakes import Notebooks
@@ -257,7 +257,7 @@ class Study:
 
 
 def open_study(name: str, path: str | Path | None = None) -> Study:
-    """Open a study by name, as a notebook does, and draw figures in its language from now on.
+    """Open a study by name, as a notebook does: from now on figures speak its language and hide its small groups.
 
     Args:
         name: a study of the file.
@@ -268,6 +268,7 @@ def open_study(name: str, path: str | Path | None = None) -> Study:
     """
     study = load(find(path))[name]
     languages.speak(study.language)
+    disclosure.protect(study.min_cell)
     return study
 
 
