@@ -43,6 +43,19 @@ def test_tables_in_which_nobody_enters_late_are_counted_alike(by):
     assert list(with_ages.columns) == ["time", "left", "entered", *by, "weight"]
 
 
+def test_customers_with_several_spells_keep_a_number(make_study):
+    rows = "who,from,to\n" + "".join(
+        f"{who},2024-0{month}-01,{'' if month == 5 else '2024-03-01'}\n"
+        for who, month in [("a", 1), ("a", 5), ("b", 1), ("c", 1), ("c", 5), ("d", 5)]
+    )
+    columns = 'columns = { customer_id = "who", started_at = "from", ended_at = "to" }\nobserved_until = 2024-12-31'
+    counted = lifetimes.lifetimes(make_study(rows, columns, table="subscriptions").table("subscriptions"))
+    assert counted["weight"].sum() == 6
+    assert list(counted[counted["left"]].sort_values("customer")["customer"]) == [0, 1, 2]
+    # Who has one spell is counted as ever; dropping the number gives back the plain counts.
+    assert len(lifetimes.ungrouped(counted.drop(columns="customer"))) == 2
+
+
 def test_words_of_a_handful_are_merged():
     table = subscriptions(*[(1, True, 0, "big")] * 9, *[(1, True, 0, "rare")] * 3, *[(1, True, 0, "rarer")] * 2)
     found = lifetimes.lifetimes(table, by=["plan"], min_cell=5)

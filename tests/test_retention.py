@@ -93,6 +93,25 @@ def test_blocks_do_not_change_the_resamples(monkeypatch):
     assert np.array_equal(np.vstack(blocks), whole)
 
 
+def test_a_customer_is_drawn_with_all_spells():
+    rows = random_spells(1).head(6).assign(weight=[1, 1, 2, 5, 3, 1], customer=[1, 2, 1, 0, 0, 2])
+    drawn = np.vstack(list(retention.resamples(rows, draws=200, seed=2)))
+    assert np.array_equal(drawn[:, 0] * 2, drawn[:, 2])
+    assert np.array_equal(drawn[:, 1], drawn[:, 5])
+    # Two customers with several spells and eight with one: ten are drawn.
+    assert set(drawn[:, 0] + drawn[:, 1] + drawn[:, 3] + drawn[:, 4]) == {10}
+
+
+def test_spells_that_repeat_a_customer_tell_no_more_than_one():
+    once = random_spells(4)
+    alone = once.loc[once.index.repeat(once["weight"])].assign(weight=1).reset_index(drop=True)
+    twice = pd.concat([alone.assign(customer=alone.index + 1)] * 2)
+    single, double = (retention.rmst(rows, until=20, unit="month") for rows in (once, twice))
+    assert double.value == pytest.approx(single.value)
+    # Counted as independent the interval would be narrower by the root of two; 400 resamples know it to 3.5%.
+    assert double.high - double.value == pytest.approx(single.high - single.value, rel=0.1)
+
+
 def test_the_error_of_the_mean_is_the_spread_between_samples():
     rng = np.random.default_rng(5)
     means, errors = [], []

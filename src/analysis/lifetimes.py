@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from analysis.checks import CheckedTable
 
 SPELL = ["time", "left", "entered"]
+CUSTOMER = "customer"  # the number of a customer with several spells, 0 of one with a single spell
 OTHER = "other"
 UNKNOWN = "not known"
 ALL = "all customers"
@@ -37,19 +38,22 @@ def lifetimes(subscriptions: CheckedTable, *, by: Sequence[str] = (), min_cell: 
     Returns:
         One row for each distinct combination: time (how long the spell was seen to last, in the table's unit), left
         (whether it ended in leaving), entered (its age when observation began), the `by` columns, and weight, the
-        number of spells.
+        number of spells. Where some customers have several spells, also `customer`, so that theirs can be kept
+        together; everybody else's are counted as ever.
 
     Raises:
         TableError: a column is not in the table, or would be confused with one made here.
     """
-    rows, keys = subscriptions.rows, [*SPELL, *by]
+    rows = subscriptions.rows
     if unknown := [column for column in by if column not in rows.columns]:
         raise TableError(f"subscriptions: no column {listing(unknown)}; there are {listing(sorted(rows.columns))}.")
-    if clash := [column for column in by if column in (*SPELL, "weight")]:
+    if clash := [column for column in by if column in (*SPELL, CUSTOMER, "weight")]:
         raise TableError(f"subscriptions: a covariate cannot be called {listing(clash)}; rename it in studies.toml.")
     # The engine is quickest with few keys: leavers are a count beside all, and the age at entry a key where it differs.
-    entered = ["entered"] if subscriptions.facts.get("late", True) else []
-    counted: Any = rows.group_by(["time", *entered, *by]).agg(weight=rows.count(), gone=rows.left.sum())
+    rows = _numbered(rows) if subscriptions.has("started_at") else rows
+    names = [*by, *({CUSTOMER} & {*rows.columns})]
+    keys, entered = [*SPELL, *names], ["entered"] if subscriptions.facts.get("late", True) else []
+    counted: Any = rows.group_by(["time", *entered, *names]).agg(weight=rows.count(), gone=rows.left.sum())
     counted = counted.to_pyarrow().to_pandas()
     gone = counted.pop("gone").to_numpy(int)
     both = counted.loc[counted.index.repeat(2)].assign(left=np.tile([True, False], len(gone)))
@@ -61,6 +65,19 @@ def lifetimes(subscriptions: CheckedTable, *, by: Sequence[str] = (), min_cell: 
     if not by:
         return both.sort_values(keys, ignore_index=True)
     return recount(worded(both, by, min_cell=min_cell), keys)
+
+
+def _numbered(rows: Any) -> Any:
+    """The rows with the numbers of customers who have several spells; as they are where nobody has."""
+    import ibis
+
+    seen = rows.filter((rows.entered == 0) | (rows.time > rows.entered)).group_by("customer_id")
+    several = seen.agg(first=rows.started_at.min(), last=rows.started_at.max()).filter(lambda t: t.first < t.last)
+    if not several.count().execute():
+        return rows
+    number = (ibis.row_number() + 1).over(order_by="customer_id")
+    joined = rows.left_join(several.select("customer_id", **{CUSTOMER: number}), "customer_id")
+    return joined.select(*rows.columns, **{CUSTOMER: joined[CUSTOMER].fill_null(0)})
 
 
 def worded(counted: pd.DataFrame, by: Sequence[str], *, min_cell: int) -> pd.DataFrame:
@@ -75,7 +92,8 @@ def worded(counted: pd.DataFrame, by: Sequence[str], *, min_cell: int) -> pd.Dat
 
 
 def recount(counted: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Put rows that agree in `keys` together and add up their weights."""
+    """Put rows together that agree in `keys`, and in `customer` where it is there, and add up their weights."""
+    keys = [*keys, *({CUSTOMER} & {*counted.columns} - {*keys})]
     return counted.groupby(keys, dropna=False, sort=True)["weight"].sum().reset_index()
 
 
@@ -150,7 +168,7 @@ def grouped(counted: pd.DataFrame, column: str | None, *, min_events: int = 0) -
     if column is None:
         return ungrouped(counted)
     words = in_words(counted, column, min_events=min_events)
-    return recount(counted[[*SPELL, "weight"]].assign(**{column: words}), [*SPELL, column])
+    return recount(counted.assign(**{column: words}), [*SPELL, column])
 
 
 def ungrouped(counted: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, columns, resample
-from analysis.lifetimes import ALL, customers, grouped, groups_of, leavers, ungrouped
+from analysis.lifetimes import ALL, CUSTOMER, customers, grouped, groups_of, leavers, ungrouped
 from analysis.words import listing, plural
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PER_YEAR = {"day": 365.25, "week": 365.25 / 7, "month": 12.0, "year": 1.0}
 MIN_EVENTS = 30
 MIN_AT_RISK = 50
+ERROR_DRAWS = 400  # resamples for a standard error: known to 4%
 BLOCK = 20_000_000  # numbers held at once while resampling: 160 MB
 
 
@@ -109,10 +110,24 @@ def _from_the_end(counts: np.ndarray) -> np.ndarray:
 
 
 def resamples(lifetimes: pd.DataFrame, *, draws: int, seed: int) -> Iterator[np.ndarray]:
-    """The exact bootstrap over customers in blocks that fit in memory: counts of shape (some draws, rows)."""
-    rng, size = np.random.default_rng(seed), max(1, BLOCK // len(lifetimes))
+    """The exact bootstrap over customers in blocks that fit in memory: counts of shape (some draws, rows).
+
+    A customer with several spells (`lifetimes.CUSTOMER`) is drawn with all of them.
+    """
+    rng, size, weight = np.random.default_rng(seed), max(1, BLOCK // len(lifetimes)), lifetimes["weight"].to_numpy()
+    people, place, each = weight, np.arange(len(weight)), np.ones_like(weight)
+    if CUSTOMER in lifetimes:
+        number = lifetimes[CUSTOMER].to_numpy()
+        _, first, place = np.unique(np.where(number > 0, number, -place), return_index=True, return_inverse=True)
+        people, each = np.where(number > 0, 1, weight)[first], np.where(number > 0, weight, 1)
     for done in range(0, draws, size):
-        yield resample(lifetimes["weight"].to_numpy(), draws=min(size, draws - done), seed=rng)
+        yield resample(people, draws=min(size, draws - done), seed=rng)[:, place] * each
+
+
+def error_by_customer(lifetimes: pd.DataFrame, of: Callable[[RiskTable], np.ndarray]) -> np.ndarray:
+    """Standard errors where customers have several spells, which go together: the spread between resamples."""
+    weights = resamples(lifetimes, draws=ERROR_DRAWS, seed=ERROR_DRAWS)
+    return np.concatenate([of(risk_table(lifetimes, block)) for block in weights]).std(axis=0, ddof=1)
 
 
 # --- Years ------------------------------------------------------------------------------------------------------
@@ -205,7 +220,9 @@ def survival_curve(lifetimes: pd.DataFrame, *, unit: str, by: str | None = None)
 
 def _curve(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     table = risk_table(rows)
-    low, high = log_log(table.survival, table.survival * table.log_error)
+    several = CUSTOMER in rows
+    error = error_by_customer(rows, lambda t: t.survival) if several else table.survival * table.log_error
+    low, high = log_log(table.survival, error)
     last = np.argmax(np.append(table.survival <= 0, True))  # from there on nobody is left to tell the upper end
     high[last:] = high[last - 1] if last else 1.0
     columns = {"time": table.times, "survival": table.survival, "low": low, "high": high}
@@ -254,7 +271,8 @@ def follow_up(lifetimes: pd.DataFrame, *, at_least: int = MIN_AT_RISK, by: str |
 def rmst(lifetimes: pd.DataFrame, *, until: float, unit: str) -> Answer:
     """The restricted mean: how long customers stay on average within the first `until` of their life.
 
-    Its standard error is the Greenwood sum over leavings of (area under the rest of the curve)² d / (n (n - d)).
+    Its standard error is the Greenwood sum over leavings of (area under the rest of the curve)² d / (n (n - d)), or
+    `error_by_customer` where customers have several spells.
 
     Args:
         lifetimes: distinct rows.
@@ -271,8 +289,10 @@ def rmst(lifetimes: pd.DataFrame, *, until: float, unit: str) -> Answer:
         return NotTestable(f"The horizon of {until:g} {unit}s is not inside the {table.times[-1]:g} {unit}s observed.")
     if (table.survival[:-1][table.times[:-1] < until] <= 0).any():
         return NotTestable("Too few were watched at young ages: the curve falls to zero before older customers enter.")
-    value, error = float(table.mean_until(until)), _mean_error(table, until)
-    method = f"Kaplan–Meier to {until:g} {unit}s, Greenwood"
+    value, error, spread = float(table.mean_until(until)), _mean_error(table, until), "Greenwood"
+    if CUSTOMER in lifetimes:
+        error, spread = float(error_by_customer(lifetimes, lambda t: t.mean_until(until))), "customers resampled"
+    method = f"Kaplan–Meier to {until:g} {unit}s, {spread}"
     return Estimate.normal(value, error, unit=f"{unit}s", n=customers(lifetimes), method=method, events=left)
 
 

@@ -5,6 +5,9 @@ library(survival)
 # Some customers enter late, after 60 days, by a rule both programs can follow.
 lung$entered <- ifelse(lung$age %% 2 == 0 & lung$time > 60, 60, 0)
 lung$left <- lung$status == 2
+# Two rows of every three are spells of one customer, the third is a customer of its own.
+place <- seq_len(nrow(lung))
+lung$customer <- ifelse(place %% 3 == 0, place, 1000 + (place - 1) %/% 3)
 known <- lung[!is.na(lung$ph.ecog), ]
 
 answers <- list()
@@ -55,6 +58,16 @@ for (kind in names(fits)) {
   }
   note(paste(kind, "log-likelihood"), fit$loglik[2])
 }
+several <- list(
+  late = coxph(Surv(entered, time, left) ~ age + sex + ph.ecog, known, cluster = customer),
+  strata = coxph(Surv(time, left) ~ age + ph.ecog + strata(sex), known, cluster = customer)
+)
+for (kind in names(several)) for (name in names(coef(several[[kind]]))) {
+  note(paste("several", kind, name, "error"), sqrt(diag(vcov(several[[kind]])))[name])
+}
+curve <- survfit(Surv(entered, time, left) ~ 1, lung, cluster = customer, robust = TRUE)
+note("several survival 365 error", summary(curve, times = 365)$std.err)
+note("several mean 365 error", summary(curve, rmean = 365)$table["se(rmean)"])
 note("plain concordance", concordance(fits$plain)$concordance)
 
 cat("quantity,value\n")

@@ -103,6 +103,34 @@ def test_hazard_ratios_and_their_test_are_rs(lung, late, kind):
         assert model.concordance == pytest.approx(R["plain concordance"], abs=5e-5)
 
 
+def several(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rule of r_survival.R: two rows of every three are spells of one customer; 0 is a customer with one spell."""
+    place = np.arange(len(rows))
+    return rows.assign(customer=np.where(place % 3 == 2, 0, 1 + place // 3))
+
+
+@pytest.mark.parametrize("kind", ["late", "strata"])
+def test_errors_by_customer_are_rs(lung, late, kind):
+    rows = several(lung).assign(late=late if kind == "late" else 0.0).dropna(subset="ph.ecog")
+    rows = distinct(rows, "time", "status", "age", "sex", "ph.ecog", entered=rows["late"])
+    model = hazards.cox(rows, covariates=["age", "sex", "ph.ecog"], strata=["sex"] if kind == "strata" else [])
+    assert "76 customers had several spells" in model.notes[-1]
+    for _, term in model.table.iterrows():
+        expected = R[f"several {kind} {term['covariate']} error"]
+        assert term["error"] / term["step"] == pytest.approx(expected, **FITTED)
+
+
+def test_curves_and_means_of_customers_with_several_spells_spread_as_rs(lung, late):
+    rows = distinct(several(lung), "time", "status", entered=late)
+    curve = retention.risk_table(rows)
+    error = retention.error_by_customer(rows, lambda table: table.survival_at(np.array([365])))
+    mean = retention.rmst(rows, until=365, unit="day")
+    # R's error is the infinitesimal jackknife's; 400 resamples know theirs to 3.5%.
+    assert error[0] == pytest.approx(R["several survival 365 error"], rel=0.1)
+    assert (mean.high - mean.value) / 1.959964 == pytest.approx(R["several mean 365 error"], rel=0.1)
+    assert curve.survival_at(np.array([365]))[0] == pytest.approx(R["late survival 365"], **EXACT)
+
+
 # Rossi's recidivism data (432 men, 114 arrests) by R and lifelines 0.30.3, printed to the sixth digit.
 def test_recidivism():
     from lifelines.datasets import load_rossi
