@@ -32,6 +32,8 @@ HELD, TOGETHER, DEPENDS, FELL, OPEN, UNTESTED = OUTCOMES = (
 )
 OF_VERDICT = {SUPPORTED: HELD, ASSOCIATION: TOGETHER, INCONCLUSIVE: OPEN, NOT_TESTABLE: UNTESTED}
 
+STALE = "<!--stale-->"  # stands on both sides of the note that a page is out of date
+
 TAGS = {
     "a", "abbr", "b", "bdi", "blockquote", "br", "caption", "code", "dd", "div", "dl", "dt", "em", "figcaption",
     "h2", "h3", "h4", "h5", "hr", "i", "li", "ol", "p", "pre", "s", "span", "strong", "sub", "sup", "table", "tbody",
@@ -114,6 +116,24 @@ def render_failure(context: PageContext, message: str, *, cell: int | None = Non
         cell: the number of the cell that failed, where one did.
     """
     return _render("failure.html.j2", context.language, page=context, message=message.splitlines(), cell=cell)
+
+
+def mark_stale(page: str, *, good: str, since: str, language: str) -> str:
+    """The last good page with a note on top that says so, in place of such a note that it had.
+
+    Args:
+        page: as it was published.
+        good: when it was made, as an ISO time.
+        since: when it first could not be made again.
+        language: the page's.
+    """
+    note = (
+        '<div class="notice failed" role="note"><p><strong>This page is out of date.</strong> '
+        f"It is the last good one, of {good[:10]}; since {since[:10]} it could not be made again.</p></div>"
+    )
+    note = note if language == languages.ENGLISH else languages.edition(language).page(note)
+    clean = re.sub(f"{STALE}.*?{STALE}", "", page, flags=re.DOTALL)
+    return clean.replace("</header>", f"</header>{STALE}{note}{STALE}", 1)
 
 
 def _render(template: str, language: str, **filled: object) -> str:
