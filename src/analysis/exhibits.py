@@ -193,8 +193,8 @@ class Figure:
             f'<img alt="{escaped(alt)}" style="max-width:660px" src="data:image/png;base64,{wide}">'
             f"<figcaption>{escaped(caption)}</figcaption></figure>"
         )
-        named = {"kind": "figure", "name": self.name, "title": title, "caption": caption, "alt": alt}
-        named |= {"hidden": self.hidden}
+        named: dict[str, Any] = {"kind": "figure", "name": self.name, "title": title, "caption": caption, "alt": alt}
+        named["hidden"] = self.hidden
         bundle = _bundle(shown, f"{title}\n{alt}", csv=self.csv(), png_phone=narrow, **named)
         return bundle | {"image/png": wide}, {"image/png": {"alt": alt}}
 
@@ -313,7 +313,8 @@ class Table:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
         title, shown = isolated(self.title), self.html()
         caption = isolated(f"{self.caption} {disclosure.note(self.hidden, self.min_cell)}".strip())
-        named = {"kind": "table", "name": self.name, "title": title, "caption": caption, "hidden": self.hidden}
+        named: dict[str, Any] = {"kind": "table", "name": self.name, "title": title, "caption": caption}
+        named["hidden"] = self.hidden
         note = f"<p>{escaped(caption)}</p>" if caption else ""
         return _bundle(shown + note, f"{title}\n{caption}", csv=self.csv(), html=shown, **named), {}
 

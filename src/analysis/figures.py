@@ -57,8 +57,8 @@ def survival(curves: pd.DataFrame, *, min_cell: int | None = None, **telling: Un
             the study's.
         telling: see the module.
     """
-    whole = curves.groupby("group", sort=False, as_index=False)["events"].sum()
-    curves = curves[curves["group"].isin(whole.loc[~disclosure.few(whole, min_cell), "group"])]
+    whole = curves.groupby("group", sort=False)[["events"]].sum()
+    curves = curves[~curves["group"].map(disclosure.few(whole, min_cell))]
     at_risk = curves[["group", "time", "at_risk"]]
     seen = [disclosure.steps(rows, min_cell) for _, rows in curves.groupby("group", sort=False)]
     if not any(len(rows) > 1 for rows in seen):
@@ -113,7 +113,7 @@ def _at_risk(
         if many:
             ax.text(0, place + 0.18, shortened(group), color=colour, va="center", **beside)
         for tick in (tick for tick in ticks if rows["time"].iloc[0] <= tick <= rows["time"].iloc[-1]):
-            left = numbers.loc[tick, group]
+            left = numbers[group][tick]
             side = "left" if tick == ticks[0] else "center"
             shown = words.count(left) if np.isfinite(left) else ""
             ax.text(tick, place + (0.62 if many else 0.1), shown, ha=side, va="center", **under)
@@ -598,7 +598,7 @@ def surface(
         telling: see the module.
     """
     places = pairs.assign(**pairs[["perception", "expectation"]].round())
-    dots = places.groupby(["perception", "expectation"], as_index=False)["n"].sum()
+    dots = places.groupby(["perception", "expectation"], as_index=False)[["n"]].sum()
     few = disclosure.few(dots, min_cell)
     if few.all():
         return _too_few(min_cell)
