@@ -131,8 +131,15 @@ def test_misuse_is_refused_by_name():
     with pytest.raises(KeyError, match="headline"):
         record_one(readings={"a": estimate}, headline="z")
     low = next(h for h in hypotheses.REGISTER.values() if h.rung < "D")
-    with pytest.raises(ValueError, match="can reach rung"):
-        record_one(low.id, readings={"a": NotTestable("x")}, rung="D")
+    for rung in ("D", {"a": "D"}):
+        with pytest.raises(ValueError, match="can reach rung"):
+            record_one(low.id, readings={"a": NotTestable("x")}, rung=rung)
+
+
+def test_each_reading_stands_on_its_own_rung():
+    readings = dict.fromkeys(("before", "together"), NotTestable("x"))
+    entries = record_one("S04", readings=readings, rung={"before": "C", "together": "B", "never": "A"})
+    assert {entry["reading"]: entry["rung"] for entry in entries} == {"before": "C", "together": "B"}
 
 
 # --- what the data could have shown -------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,8 @@ SLOPES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "E03": ("perception", ("should", "will")),
 }
 FREE, BOUND = "share of the experience, weights left free", "share, weights made to add up to one"
+EARLIER, TOGETHER = "asked a wave before", "asked in the same questionnaire"
+RUNGS = {EARLIER: "C", TOGETHER: "B"}
 AT_LEAST = 20  # members of staff, and days (the register's gate)
 SHARPER = 199  # resamples at most, where factor models are fitted to each
 
@@ -97,19 +100,6 @@ def covered(found: Answers) -> Text:
         len(wanted),
         len(wanted & set(found.constructs)),
     )
-
-
-def foreseen(found: Answers, *, draws: int, seed: int) -> Answer:
-    """E08 over time: the adequate level on the prediction that the same customer held a wave before."""
-    level, causes = SLOPES["E08"]
-    if missing := found.lacks(level, *causes):
-        return missing
-    couples, table = pairs(found), pd.DataFrame({n: found.score(found.constructs[n]) for n in (level, *causes)})
-    earlier = table["predicted"].to_numpy()[couples["before"]]
-    table = table.iloc[couples["after"]].assign(predicted=earlier)
-    weight = found.weight[couples["after"]]
-    made = moments(table, weight=weight, cases=couples["customer_id"], draws=draws, seed=seed)
-    return made if isinstance(made, NotTestable) else slopes(made, level, causes)["predicted"]
 
 
 def causes_chart(found: Answers, *, draws: int, seed: int) -> Figure | Text:
@@ -183,16 +173,69 @@ def stricter(found: Answers, *, draws: int, seed: int) -> Table | Text:
 
 
 def pairs(found: Answers) -> pd.DataFrame:
-    """Questionnaires of one customer in waves that follow one another: customer_id, before and after (row numbers)."""
-    named = ["customer_id", "before", "after"]
-    if not {"customer_id", "wave"} <= set(found.who):
-        return pd.DataFrame(columns=named, dtype=int)
-    order = found.who.groupby("wave")["answered_at" if "answered_at" in found.who else "wave"].min().sort_values()
-    place = found.who["wave"].map(pd.Series(range(len(order)), order.index))
-    each = pd.DataFrame({"customer_id": found.who["customer_id"], "place": place, "row": np.arange(len(place))})
+    """Questionnaires of one customer that follow one another, wave by wave where waves are told, else day by day.
+
+    Returns:
+        customer_id, before and after (row numbers).
+    """
+    named, who = ["customer_id", "before", "after"], found.who.reindex(columns=["customer_id", "answered_at", "wave"])
+    if "wave" in found.who:
+        start = who.groupby("wave")["answered_at" if "answered_at" in found.who else "wave"].min()
+        place = who["wave"].map(start.rank(method="first"))
+    else:
+        place = who.groupby("customer_id")["answered_at"].rank(method="dense")
+    each = pd.DataFrame({"customer_id": who["customer_id"], "place": place, "row": np.arange(len(who))})
     each = each.dropna().drop_duplicates(["customer_id", "place"], keep="last")
     joined = each.merge(each.assign(place=each["place"] - 1), on=["customer_id", "place"])
     return joined[["customer_id", "row_x", "row_y"]].set_axis(named, axis=1)
+
+
+def earlier(found: Answers, *constructs: str, beside: Mapping[str, str] | None = None) -> Answers | NotTestable:
+    """Questionnaires whose customers also answered a wave before, some constructs as they were answered then.
+
+    Args:
+        found: all questionnaires.
+        constructs: to be taken from the wave before; levels of `pairs` in every dimension.
+        beside: new name -> construct that is there as answered now and, under the new name, as answered then.
+    """
+    beside = beside or {}
+    if missing := found.lacks(*constructs, *beside.values()):
+        return missing
+    if (couples := pairs(found)).empty:
+        return NotTestable("Nobody is known to have answered in two waves that follow one another.")
+    sides = [found.constructs, *found.dimensions.values()]
+    moved = list({item: None for side in sides for name in constructs for item in side.get(name, ())})
+    once = {new: tuple(f"{item} before" for item in found.constructs[name]) for new, name in beside.items()}
+    whence = [*moved, *(item for name in beside.values() for item in found.constructs[name])]
+    whither = [*moved, *(item for each in once.values() for item in each)]
+    items = found.items.iloc[couples["after"]].reset_index(drop=True)
+    items[whither] = found.items[whence].to_numpy()[couples["before"]]
+    return replace(
+        found,
+        items=items,
+        who=found.who.iloc[couples["after"]].reset_index(drop=True),
+        weight=found.weight[couples["after"]],
+        constructs={**found.constructs, **once},
+        scale={**found.scale, **{new: found.scale[old] for new, old in zip(whither, whence, strict=True)}},
+    )
+
+
+def by_wave(
+    found: Answers, ask: Callable[..., Any], *constructs: str, beside: Mapping[str, str] | None = None, **asked: Any
+) -> dict[str, Any]:
+    """Readings of a claim by when its cause was asked; the headline comes first (rungs: `RUNGS`).
+
+    Args:
+        found: all questionnaires.
+        ask: gives the evidence, from one questionnaire a customer and from `asked`.
+        constructs, beside: the causes, as of `earlier`.
+        asked: further arguments of `ask`.
+    """
+    before, readings = earlier(found, *constructs, beside=beside), {}
+    if isinstance(before, Answers):
+        readings[EARLIER] = ask(before.latest(), **asked)
+    readings[TOGETHER] = ask(found.latest(), **asked)
+    return dict(sorted(readings.items(), key=lambda reading: isinstance(reading[1], NotTestable)))
 
 
 def occasions(found: Answers) -> pd.DataFrame | NotTestable:

@@ -28,6 +28,7 @@ ITEMS = 6  # quality items at least, and
 GROUP = 2  # items at least in each group of them
 ONE = 0.90  # a heterotrait-monotrait ratio that may reach it is flagged: the two may be one
 GROUPED, SIMULATED = "groups found in half of the customers", "simulated without a weak link"
+BEFORE = "value_before"  # value as answered a wave before
 RATIO, STRAIGHT = "ratio", "both, straight"
 
 
@@ -214,11 +215,11 @@ def _added(
 
 
 def good_name(found: Answers, *, draws: int, seed: int) -> Answer:
-    """V03: what image adds to quality and price in foretelling value."""
+    """V03: what image adds to quality and price in foretelling value, `BEFORE` held fixed too where it is there."""
     if missing := found.lacks("image", "value", "quality", "price"):
         return missing
-    table = found.table(["value", "quality", "price", "image"])
-    return _added(table, "value", ["quality", "price"], "image", draws=draws, seed=seed)
+    held = ["quality", "price", *(name for name in [BEFORE] if name in found.constructs)]
+    return _added(found.table(["value", *held, "image"]), "value", held, "image", draws=draws, seed=seed)
 
 
 def closeness(found: Answers, *, refits: int, seed: int) -> Answer:

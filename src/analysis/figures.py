@@ -677,7 +677,12 @@ def arrows(boxes: pd.DataFrame, paths: pd.DataFrame, *, x_label: str, **telling:
         ax, half = fig.subplots(), (0.34 if phone else 0.28, 0.29)
         drawn = {}
         for name, x, y, note in boxes[["name", "x", "y", "note"]].itertuples(index=False):
-            frame = {"boxstyle": "round,pad=0,rounding_size=0.07", "fc": BANDS[0], "ec": BAND_INK, "lw": 1}
+            frame: dict[str, Any] = {
+                "boxstyle": "round,pad=0,rounding_size=0.07",
+                "fc": BANDS[0],
+                "ec": BAND_INK,
+                "lw": 1,
+            }
             drawn[name] = FancyBboxPatch((x - half[0], y - half[1]), 2 * half[0], 2 * half[1], zorder=2, **frame)
             ax.add_patch(drawn[name])
             label = textwrap.fill(shortened(name, 26), 13)
@@ -750,7 +755,9 @@ def quarters(
             by, how = (3 - 6 * right, 3 - 6 * high), {"ha": ("left", "right")[right], "va": ("bottom", "top")[high]}
             _write(ax, name, (right, high), by, "axes fraction", QUIET, wide=12 if phone else 30, **how)
         labels, inside = named[phone], tall[phone] - 0.95
-        heights = _apart(ax, placed["importance"], [0.18 * (1 + label.count("\n")) / inside for label in labels])
+        heights = _apart(
+            ax, placed["importance"].tolist(), [0.18 * (1 + label.count("\n")) / inside for label in labels]
+        )
         for row, label, height in zip(placed.to_dict("records"), labels, heights, strict=True):
             x, y = row["performance"], row["importance"]
             ax.plot([row["performance low"], row["performance high"]], [y, y], color=ABOVE, lw=1.6, alpha=0.45)

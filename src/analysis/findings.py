@@ -119,7 +119,7 @@ def record(
     readings: Mapping[str, Evidence],
     headline: str,
     design: str,
-    rung: str = "B",
+    rung: str | Mapping[str, str] = "B",
     seed: int | None = None,
     limit: str | None = None,
     association: str | None = None,
@@ -132,7 +132,7 @@ def record(
         readings: name -> estimate (for a compound rule: part -> estimate), or `NotTestable`.
         headline: the reading that the board shows.
         design: how these data were used, in a sentence.
-        rung: the rung reached, a key of `RUNGS`.
+        rung: the rung reached, a key of `RUNGS`; or reading -> rung, where they differ.
         seed: of the random numbers behind the intervals.
         limit: why these data cannot carry more than *inconclusive*; None when they can.
         association: why support is an association and no more, though the claim is not causal; None when it is more.
@@ -144,8 +144,10 @@ def record(
     hypothesis = hypotheses.get(hypothesis_id)
     if headline not in readings:
         raise KeyError(f"{hypothesis_id}: the headline {headline!r} is not among the readings {list(readings)}")
-    if rung not in RUNGS or rung > hypothesis.rung:
-        raise ValueError(f"{hypothesis_id} can reach rung {hypothesis.rung}, not {rung}")
+    rungs = dict.fromkeys(readings, rung) if isinstance(rung, str) else rung
+    for reached in (rungs[name] for name in readings):
+        if reached not in RUNGS or reached > hypothesis.rung:
+            raise ValueError(f"{hypothesis_id} can reach rung {hypothesis.rung}, not {reached}")
     rule, changed = _rule_of(hypothesis, study)
     shared = {
         "hypothesis": hypothesis.id,
@@ -156,7 +158,6 @@ def record(
         "smallest_effect": rule.smallest_effect,
         "rule": rule.as_dict() | {"text": rule.text(hypothesis.unit)},
         "causal": hypothesis.causal,
-        "rung": rung,
         "design": design,
         "limit": limit,
         "association": association,
@@ -168,8 +169,9 @@ def record(
     }
     ordered = [headline, *(name for name in readings if name != headline)]
     entries = [
-        shared | {"reading": name, "headline": name == headline} | _judged(hypothesis, rule, readings[name], shared)
+        whole | _judged(hypothesis, rule, readings[name], whole)
         for name in ordered
+        for whole in [shared | {"reading": name, "headline": name == headline, "rung": rungs[name]}]
     ]
     return Findings(tuple(entries))
 

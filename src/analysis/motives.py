@@ -161,7 +161,7 @@ def priorities(of: Weighed) -> Figure:
     )
 
 
-def priority_map(placed: pd.DataFrame, *, note: str, **axes: str) -> Figure:
+def priority_map(placed: pd.DataFrame, *, note: str, **axes: Any) -> Figure:
     """The map of importance and rating; the title names what surely, or else perhaps, comes first.
 
     Args:
