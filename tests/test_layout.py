@@ -15,15 +15,15 @@ SOURCE = ROOT / "src/analysis"
 # In the order data flow; a package counts as one place.
 FLOW = [
     "words", "disclosure", "languages", "estimates", "tables", "sources", "readings", "checks", "datasets",
-    "timetable", "settings", "mistakes", "studies", "customers", "cohorts", "clocks", "lifetimes", "spending",
+    "timetable", "settings", "mistakes", "studies", "leaks", "customers", "cohorts", "clocks", "lifetimes", "spending",
     "repeaters", "retention", "hazards", "reasons", "milestones", "durations", "periods", "renewal", "buying",
     "habits", "fits", "order_values", "holdout", "silence", "customer_value", "regularity", "traits", "foresight",
-    "value", "steadiness", "responses", "economics", "worth", "worlds", "opinions", "scales", "factors",
-    "regressions", "afterwards", "indicators", "surfaces", "drivers", "paths", "necessity", "hypotheses",
+    "value", "steadiness", "responses", "economics", "worth", "worlds", "opinions", "club", "scales", "factors",
+    "regressions", "afterwards", "indicators", "unreliability", "surfaces", "tolerance", "drivers", "paths", "necessity", "hypotheses",
     "exhibits", "findings", "figures", "scores", "prospects", "promoters", "payoff", "gaps", "motives",
     "antecedents", "gauges", "bargains", "buyers", "equity", "whatif", "profiles", "stays", "sorting", "boards",
-    "proposals", "state", "ledger", "notices", "notebooks", "worker", "runs", "welcome", "progress", "publishing", "pages",
-    "report", "schedule", "exports", "housekeeping", "cli",
+    "proposals", "state", "ledger", "notices", "notebooks", "keys", "kernels", "worker", "runs", "welcome", "progress", "publishing", "pages",
+    "provenance", "making", "report", "schedule", "exports", "housekeeping", "cli",
 ]  # fmt: skip
 
 
