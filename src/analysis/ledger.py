@@ -21,12 +21,11 @@ from analysis.settings import ScheduleSettings
 DUE, RUNNING, RETRY, GOOD, FAILED, SKIPPED = "due", "running", "retry", "good", "failed", "skipped"
 LEASE = timedelta(minutes=2)
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS watched (study TEXT PRIMARY KEY, cron TEXT, timezone TEXT, looked INTEGER);
-CREATE TABLE IF NOT EXISTS slots (
-    study TEXT, slot INTEGER, state TEXT, attempts INTEGER DEFAULT 0, until INTEGER DEFAULT 0, claim TEXT,
-    started INTEGER, ended INTEGER, message TEXT DEFAULT '', UNIQUE (study, slot));
-"""
+_TABLES = (
+    "watched (study TEXT PRIMARY KEY, cron TEXT, timezone TEXT, looked INTEGER)",
+    "slots (study TEXT, slot INTEGER, state TEXT, attempts INTEGER DEFAULT 0, until INTEGER DEFAULT 0, claim TEXT,"
+    " started INTEGER, ended INTEGER, message TEXT DEFAULT '', UNIQUE (study, slot))",
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,9 @@ class Ledger:
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        with self._book() as book:
+            for table in _TABLES:
+                book.execute(f"CREATE TABLE IF NOT EXISTS {table}")
 
     @contextmanager
     def _book(self) -> Iterator[sqlite3.Connection]:
@@ -52,8 +54,6 @@ class Ledger:
         book.row_factory = sqlite3.Row
         try:
             book.execute("BEGIN IMMEDIATE")
-            for table in filter(str.strip, _TABLES.split(";")):
-                book.execute(table)
             yield book
             book.execute("COMMIT")
         finally:
@@ -64,15 +64,18 @@ class Ledger:
 
         A schedule that was changed holds from now on: until now, the old one did.
         """
-        zone = told.timezone or "UTC"
+        watch = [study, told.cron, told.timezone or "UTC"]
         with self._book() as book:
             seen = book.execute("SELECT * FROM watched WHERE study = ?", [study]).fetchone()
-            after = _moment(seen["looked"]) if seen else now
             if seen:
-                cron, place = seen["cron"], seen["timezone"]
-                for slot, wanted in timetable.due(cron, place, catch_up=told.catch_up, after=after, now=now).items():
+                old, after = (seen["cron"], seen["timezone"]), _moment(seen["looked"])
+                found = timetable.due(*old, catch_up=told.catch_up, after=after, now=now)
+                if not found and watch == list(seen)[:3]:
+                    return  # and nothing is written: most looks are such
+                for slot, wanted in found.items():
                     fresh = [study, _seconds(slot), DUE if wanted else SKIPPED]
                     book.execute("INSERT OR IGNORE INTO slots (study, slot, state) VALUES (?, ?, ?)", fresh)
+                now = max(after, now)
             if told.catch_up != "all":
                 book.execute(
                     "UPDATE slots SET state = ?, message = 'a later one stands for it' WHERE study = ? AND slot <"
@@ -80,17 +83,17 @@ class Ledger:
                     " AND (state IN (?, ?) OR state = ? AND until <= ?)",
                     [SKIPPED, study, study, DUE, DUE, RETRY, RUNNING, _seconds(now)],
                 )
-            watch = [study, told.cron, zone, _seconds(max(after, now))]
-            book.execute("INSERT OR REPLACE INTO watched VALUES (?, ?, ?, ?)", watch)
+            book.execute("INSERT OR REPLACE INTO watched VALUES (?, ?, ?, ?)", [*watch, _seconds(now)])
 
     def claim(self, studies: Mapping[str, Any], *, now: datetime) -> Claim | None:
-        """The oldest slot of these studies that waits to be run, if nobody is at another."""
+        """The oldest slot that waits to be run of the study that waited longest, if nobody is at another."""
         moment, name = _seconds(now), uuid.uuid4().hex
         with self._book() as book:
             if book.execute("SELECT 1 FROM slots WHERE state = ? AND until > ?", [RUNNING, moment]).fetchone():
                 return None
             waiting = book.execute(
-                "SELECT * FROM slots WHERE state IN (?, ?, ?) AND until <= ? ORDER BY slot, study",
+                "SELECT * FROM slots WHERE state IN (?, ?, ?) AND until <= ? ORDER BY"
+                " (SELECT max(started) FROM slots others WHERE others.study = slots.study), slot, study",
                 [DUE, RETRY, RUNNING, moment],
             )
             row = next((row for row in waiting if row["study"] in studies), None)
@@ -129,6 +132,14 @@ class Ledger:
             mine = [*values, claim.study, _seconds(claim.slot), claim.name, RUNNING]
             sql = f"UPDATE slots SET {change} WHERE study = ? AND slot = ? AND claim = ? AND state = ?"
             return book.execute(sql, mine).rowcount == 1
+
+    def earlier(self, claim: Claim) -> str | None:
+        """How the last slot before this one ended, of those that were run."""
+        with self._book() as book:
+            asked = [claim.study, _seconds(claim.slot), GOOD, FAILED]
+            sql = "SELECT state FROM slots WHERE study = ? AND slot < ? AND state IN (?, ?) ORDER BY slot DESC"
+            row = book.execute(sql, asked).fetchone()
+        return row and row["state"]
 
     def rows(self, study: str | None = None) -> list[dict[str, Any]]:
         """Every slot, or those of a study, oldest first; moments as datetime."""

@@ -14,10 +14,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from analysis import notices, timetable
+from analysis import findings, news, notices, timetable
 from analysis.ledger import FAILED, GOOD, LEASE, RETRY, Claim, Ledger
 from analysis.notices import Notice
 from analysis.report import Result
@@ -30,37 +31,29 @@ from analysis.tables import LoyaltyError
 CRASHES = 3  # times that a slot whose runner was killed is tried beyond its retries
 LONGEST_SLEEP = 60.0  # seconds; then the loop looks for new settings and for what others left
 
-Entry = Mapping[str, Any]
-Sentences = Callable[[list[Entry], list[Entry]], list[str]]  # findings before and after -> what is news
-
 
 @dataclass(frozen=True)
 class Scheduler:
     """Runs what is due.
 
     Attributes:
-        state: where the ledger and the log lie.
+        state: where the log lies.
+        ledger: what was due and what became of it.
         make: makes and publishes the report of one study.
-        found: the findings of a study as they are published now.
-        compare: what is new in the findings, as sentences for the audience.
+        out: the folder that readers open.
         now: the clock.
         say: told in one line what happens.
     """
 
     state: State
+    ledger: Ledger
     make: Callable[[Study], Result]
-    found: Callable[[str], list[Entry]]
-    compare: Sentences
+    out: Path
     now: Callable[[], datetime]
     say: Callable[[str], None]
 
-    @property
-    def ledger(self) -> Ledger:
-        """What was due and what became of it."""
-        return Ledger(self.state.ledger)
-
     def once(self, studies: Studies) -> bool:
-        """Runs all that is due now, the oldest first; returns whether all of it went well.
+        """Runs all that is due now, study by study in turn; returns whether all of it went well.
 
         Raises:
             LoyaltyError: no study has a schedule.
@@ -103,11 +96,11 @@ class Scheduler:
         """Makes the report that a slot is for, writes down what became of it, and tells."""
         label = f"{claim.study}, due {shown(claim.slot, told)}"
         self.say(f"{label}: begins" + (f", attempt {claim.attempt}" if claim.attempt > 1 else ""))
-        before = self.found(claim.study)
+        before = self._found(claim.study)
         problems = self._made(claim, studies, told)
         pause = timedelta(seconds=seconds(told.back_off)) * 2 ** (claim.attempt - 1)
         state = RETRY if problems and claim.attempt <= told.retries else FAILED if problems else GOOD
-        earlier = self._earlier(claim)
+        earlier = self.ledger.earlier(claim)
         now = self.now()
         if not self.ledger.settle(claim, state, message="\n".join(problems), now=now, until=now + pause):
             self.say(f"{label}: another runner took it over")
@@ -121,8 +114,9 @@ class Scheduler:
         elif state == GOOD and earlier == FAILED:
             lines = ("The report is made again.",)
             self._tell(Notice(claim.study, notices.RECOVERY, f"{title}: the report is back", lines), studies, told)
-        if state == GOOD and (news := self.compare(before, self.found(claim.study))):
-            self._tell(Notice(claim.study, notices.CHANGE, f"{title}: what changed", tuple(news)), studies, told)
+        if state == GOOD and (items := news.compare(before, self._found(claim.study))):
+            lines = tuple(item.text for item in items)
+            self._tell(Notice(claim.study, notices.CHANGE, f"{title}: what changed", lines), studies, told)
         return not problems
 
     def _made(self, claim: Claim, studies: Studies, told: ScheduleSettings) -> list[str]:
@@ -162,10 +156,9 @@ class Scheduler:
             over.set()
             thread.join()
 
-    def _earlier(self, claim: Claim) -> str | None:
-        """How the last slot before this one ended, of those that were run."""
-        ended = [row["state"] for row in self.ledger.rows(claim.study) if row["slot"] < claim.slot]
-        return next((state for state in reversed(ended) if state in (GOOD, FAILED)), None)
+    def _found(self, study: str) -> list[dict[str, Any]]:
+        """The findings of a study as readers see them now."""
+        return [entry for entry in findings.read(self.out / "findings.json") if entry["study"] == study]
 
     def _tell(self, notice: Notice, studies: Studies, told: ScheduleSettings) -> None:
         """Sends a notice to those whom it is for; one that cannot be sent is logged and no more."""
@@ -207,13 +200,3 @@ def upcoming(studies: Studies, *, after: datetime, count: int = 1) -> dict[str, 
 def shown(moment: datetime, told: ScheduleSettings) -> str:
     """A moment by the clock of a schedule."""
     return f"{moment.astimezone(ZoneInfo(told.timezone or 'UTC')):%a %Y-%m-%d %H:%M %Z}"
-
-
-def changed_verdicts(before: list[Entry], after: list[Entry]) -> list[str]:
-    """The verdicts that differ between two reports of a study, a sentence each; nothing for what is new."""
-    was = {entry["hypothesis"]: entry["verdict"] for entry in before if entry["headline"]}
-    return [
-        f"{entry['hypothesis']} {entry['claim']} Now {entry['verdict']}; it was {was[entry['hypothesis']]}."
-        for entry in after
-        if entry["headline"] and was.get(entry["hypothesis"], entry["verdict"]) != entry["verdict"]
-    ]
