@@ -65,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     def with_studies(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--studies", type=Path, default=Path("studies.toml"), metavar="FILE", help="the studies file")
 
+    def with_state(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--state", type=Path, metavar="DIR", help="what is kept between runs (default .loyalty)")
+
     def with_notebook(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("notebook", metavar="NOTEBOOK")
         sub.add_argument("--study", required=True, metavar="STUDY")
@@ -77,7 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     with_studies(report)
     report.add_argument("--out", type=Path, default=OUT, metavar="DIR", help=f"the site (default {OUT})")
     report.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="default: the cores")
-    report.add_argument("--fresh", action="store_true", help="run everything again (this version always does)")
+    with_state(report)
+    report.add_argument("--fresh", action="store_true", help="run everything, whether or not it changed")
+    report.add_argument("--explain", action="store_true", help="say what is due and why, and run nothing")
 
     run = command("run", _run, "run one notebook on one study")
     with_notebook(run)
@@ -144,13 +149,25 @@ def _known(name: str, known: Any, what: str) -> str:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from analysis import keys, state
+
+    kept = state.at(options.state)
+    asked = keys.asked(options.studies, options.names, options.out)
+    if not (options.fresh or options.explain) and keys.unchanged(kept, asked):
+        print(f"Nothing has changed, and nothing was run.\nReport: {options.out / 'index.html'}")
+        return DONE
     from analysis import report
     from analysis.progress import Progress
 
     settings = _settings(options.studies)
     chosen = [_study(settings, name) for name in options.names or settings.studies]
+    if options.explain:
+        for job, reasons in report.explain(settings, chosen, out=options.out, state=kept):
+            print(f"{job.study} · {job.slug}: {'due: ' + '; '.join(reasons) if reasons else 'at hand'}")
+        return DONE
+    given = {"out": options.out, "workers": options.jobs, "state": kept, "fresh": options.fresh}
     with Progress() as progress:
-        result = report.make(settings, chosen, out=options.out, workers=options.jobs, progress=progress)
+        result = report.make(settings, chosen, **given, progress=progress)
     for line in [*result.notes, *result.problems]:
         print(line, file=sys.stderr)
     print(f"Report: {options.out / 'index.html'}")

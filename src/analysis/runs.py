@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import findings, scores
+from analysis.kernels import Nurseries
 from analysis.notebooks import FINDINGS, Notebook, catalogue
 from analysis.studies import Study
 from analysis.tables import SettingsError
@@ -73,6 +74,7 @@ class Outcome:
     seconds: float = 0.0
     peak_mib: int = 0
     executed: Path | None = field(default=None, compare=False)
+    kernel: str = "fresh"
 
 
 def plan(study: Study) -> list[Job]:
@@ -84,7 +86,7 @@ def plan(study: Study) -> list[Job]:
     """
     books = catalogue()
     fitting: list[tuple[Notebook, str, Mapping[str, Any]]] = [
-        (n, "", {}) for n in books.values() if not _lacks(study, n)
+        (n, "", {}) for n in books.values() if not lacks(study, n)
     ]
     wanted = [(books[r.notebook], r.name or "", r.parameters) for r in study.runs] or fitting
     jobs, problems = [], []
@@ -105,7 +107,7 @@ def job(study: Study, notebook: Notebook, *, name: str = "", parameters: Mapping
         SettingsError: the study lacks a table that the notebook needs, or parameters are unknown or of another type.
     """
     where = f"study {study.name}, notebook {notebook.name}"
-    if lacking := _lacks(study, notebook):
+    if lacking := lacks(study, notebook):
         raise SettingsError(f"{where}: the study has no table {', '.join(lacking)}, which this notebook needs.")
     known = {n: v for n, v in study.parameters.items() if n in notebook.parameters}
     chosen = notebook.values({**known, **(parameters or {})}, where=where)
@@ -113,7 +115,7 @@ def job(study: Study, notebook: Notebook, *, name: str = "", parameters: Mapping
     return Job(study.name, notebook, {"study": study.name, **chosen}, name, *limits)
 
 
-def _lacks(study: Study, notebook: Notebook) -> list[str]:
+def lacks(study: Study, notebook: Notebook) -> list[str]:
     """The tables that a study would have to bring; "subscriptions|orders" is met by either."""
     needed = (table.split("|") for table in notebook.needs if table != FINDINGS)
     return [" or ".join(either) for either in needed if not any(map(study.has, either))]
@@ -131,9 +133,18 @@ class Runner:
         self.environment = clean | KERNEL | dict(environment)
         self.running: set[subprocess.Popen[str]] = set()
         self.cancelled = threading.Event()
+        self.ended: Callable[[Outcome], None] = lambda outcome: None
+        self.nurseries = Nurseries(self.environment)
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.nurseries.close()
 
     def run(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Executes all jobs; on an interrupt ends what runs and raises KeyboardInterrupt again."""
+        self.nurseries.expect(len(jobs), self.workers)
         with ThreadPoolExecutor(self.workers) as pool:
             waiting = [pool.submit(self._one, j) for j in jobs]
             try:
@@ -161,7 +172,9 @@ class Runner:
             seconds=time.monotonic() - started,
             peak_mib=answer.get("peak_mib", 0),
             executed=executed,
+            kernel="warm" if "ended" in answer else "fresh",
         )
+        self.ended(outcome)
         self.told(job, verdict, 1, 1)
         return outcome
 
@@ -173,10 +186,28 @@ class Runner:
             "parameters": dict(job.parameters),
             "cell_timeout": job.cell_timeout,
             "memory_limit": job.memory_limit,
+            "opened": str(executed.with_suffix(".opened")),
+            "log": str(log := executed.with_suffix(".log")),
         }
-        log = executed.with_suffix(".log")
+        log.write_text("")
+        answer: dict[str, Any] = self._warm(job, order) if self.nurseries.warm else {"cold": ""}
+        if "cold" in answer:
+            answer = self._fresh(job, order)
+        if answer.get("error") == "WorkerDied":
+            answer["message"] += "\n" + log.read_text()[-2000:]
+        return answer
+
+    def _warm(self, job: Job, order: Mapping[str, Any]) -> dict[str, Any]:
+        """Has the order served by a fork of a process that has imported the libraries already."""
+        process = self.nurseries.take()
+        answer = self._supervised(job, process, order)
+        self.nurseries.give_back(process, answer)
+        return answer
+
+    def _fresh(self, job: Job, order: Mapping[str, Any]) -> dict[str, Any]:
+        """Has the order served by a process of its own."""
         with (
-            log.open("w") as errors,
+            Path(order["log"]).open("a") as errors,
             subprocess.Popen(
                 [sys.executable, "-m", "analysis.worker"],
                 stdin=subprocess.PIPE,
@@ -187,10 +218,7 @@ class Runner:
                 start_new_session=True,  # Ctrl-C is for the runner, which then ends its workers in order
             ) as process,
         ):
-            answer = self._supervised(job, process, order)
-        if answer.get("error") == "WorkerDied":
-            answer["message"] += "\n" + log.read_text()[-2000:]
-        return answer
+            return self._supervised(job, process, order)
 
     def _supervised(self, job: Job, process: subprocess.Popen[str], order: Mapping[str, Any]) -> dict[str, Any]:
         """Listens to a worker until it ends or its time is over."""
@@ -215,18 +243,20 @@ class Runner:
         assert process.stdout is not None
         last: dict[str, Any] = {}
         try:
-            process.stdin.write(json.dumps(order))
-            process.stdin.close()
+            process.stdin.write(json.dumps(order) + "\n")
+            process.stdin.flush()
         except BrokenPipeError:
             pass  # it died at once; the missing outcome says so below
         for line in process.stdout:
             last |= (message := json.loads(line))
             if "cells" in message:
                 self.told(job, "running", message["cell"] or 0, message["cells"])
-        process.wait()
-        if "verdict" in last:
+            if "ended" in message:
+                break
+        code = last["ended"] if "ended" in last else process.wait()
+        if "verdict" in last or "cold" in last:
             return last
-        died = signal.Signals(-process.returncode).name if process.returncode < 0 else f"exit {process.returncode}"
+        died = signal.Signals(-code).name if code < 0 else f"exit {code}"
         return last | {"verdict": FAILED, "error": "WorkerDied", "message": died}
 
 

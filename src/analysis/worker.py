@@ -19,6 +19,8 @@ import time
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from analysis import kernels
+
 LOOK = 0.25  # seconds between two looks at the runner and at the memory
 ADOPT = 36  # PR_SET_CHILD_SUBREAPER of Linux
 LONGEST_SOCKET = 80  # characters: a socket's path may have 107, and the kernel's own names follow
@@ -156,7 +158,7 @@ def execute(order: dict[str, Any], run: Run) -> dict[str, Any]:
             progress_bar=False,
             cwd=order["folder"],
             execution_timeout=order["cell_timeout"],
-            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+            extra_arguments=["--IPKernelApp.log_level=ERROR", f"--IPKernelApp.exec_lines={kernels.LISTING}"],
         )
     except papermill.PapermillExecutionError as error:
         return {"verdict": "failed", "cell": error.cell_index, "error": error.ename, "message": error.evalue}
@@ -185,12 +187,17 @@ def _trusted(notebook: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Reads an order, executes it, prints the outcome as the last line."""
+    """Reads an order, which is one line, and serves it."""
+    serve(json.loads(sys.stdin.readline()))
+
+
+def serve(order: dict[str, Any]) -> None:
+    """Executes the notebook of an order, prints the outcome as the last line."""
     voice = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a kernel prints past its notebook goes to the log, not among our lines
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(ADOPT, 1)  # what a kernel leaves behind becomes ours, to be ended
-    order = json.loads(sys.stdin.read())
+    os.environ[kernels.OPENED] = order["opened"]
     with tempfile.TemporaryDirectory(prefix="loyalty-") as channels:
         run = Run(voice, channels, order.get("memory_limit"))
         threading.Thread(target=run.watch, args=(os.getppid(),), daemon=True).start()
