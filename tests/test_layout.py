@@ -15,15 +15,16 @@ SOURCE = ROOT / "src/analysis"
 # In the order data flow; a package counts as one place.
 FLOW = [
     "words", "disclosure", "languages", "estimates", "tables", "sources", "readings", "checks", "datasets",
-    "timetable", "settings", "mistakes", "studies", "leaks", "customers", "cohorts", "clocks", "lifetimes", "spending",
-    "repeaters", "retention", "hazards", "reasons", "milestones", "durations", "periods", "renewal", "buying",
-    "habits", "fits", "order_values", "holdout", "silence", "customer_value", "regularity", "traits", "foresight",
-    "value", "steadiness", "responses", "economics", "worth", "worlds", "opinions", "club", "scales", "factors",
-    "regressions", "afterwards", "indicators", "unreliability", "surfaces", "tolerance", "drivers", "paths", "necessity", "hypotheses",
-    "exhibits", "findings", "figures", "scores", "prospects", "promoters", "payoff", "gaps", "motives",
-    "antecedents", "gauges", "bargains", "buyers", "equity", "whatif", "profiles", "stays", "sorting", "boards",
-    "proposals", "state", "ledger", "notices", "notebooks", "keys", "kernels", "worker", "runs", "welcome", "progress", "publishing", "pages",
-    "provenance", "making", "report", "schedule", "exports", "housekeeping", "cli",
+    "timetable", "settings", "mistakes", "studies", "leaks", "customers", "cohorts", "clocks", "lifetimes",
+    "spending", "repeaters", "retention", "hazards", "reasons", "milestones", "durations", "periods", "renewal",
+    "buying", "habits", "fits", "order_values", "holdout", "silence", "customer_value", "regularity", "traits",
+    "foresight", "value", "steadiness", "responses", "economics", "worth", "worlds", "opinions", "club", "scales",
+    "factors", "regressions", "afterwards", "indicators", "unreliability", "surfaces", "tolerance", "drivers",
+    "paths", "necessity", "hypotheses", "exhibits", "guides", "findings", "figures", "scores", "prospects",
+    "promoters", "payoff", "gaps", "motives", "antecedents", "gauges", "bargains", "buyers", "equity", "whatif",
+    "profiles", "stays", "sorting", "boards", "news", "proposals", "state", "ledger", "notices", "notebooks",
+    "keys", "kernels", "worker", "runs", "welcome", "progress", "publishing", "pages", "provenance", "making",
+    "report", "schedule", "exports", "housekeeping", "operating", "cli",
 ]  # fmt: skip
 
 

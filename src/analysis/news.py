@@ -143,6 +143,13 @@ def remembered(before: Mapping[str, Any], items: Sequence[Item], *, tables: Tabl
     return {"tables": {**before["tables"], **tables}, "batches": [*batch, *before["batches"]][:KEPT]}
 
 
+def without(memory: Mapping[str, Any], study: str) -> dict[str, Any]:
+    """The memory less all that is about a study."""
+    left = [batch | {"items": [i for i in batch["items"] if i["study"] != study]} for batch in memory["batches"]]
+    tables = {name: seen for name, seen in memory["tables"].items() if name != study}
+    return {"tables": tables, "batches": [batch for batch in left if batch["items"]]}
+
+
 def feed(memory: Mapping[str, Any], *, titles: Mapping[str, str], url: str = "") -> str:
     """The news as an Atom feed (RFC 4287), one entry a report with news.
 

@@ -5,15 +5,16 @@ Pages and findings of studies that are not run now, and the last good page of a 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from analysis import findings, hypotheses, keys, languages, pages, provenance, runs, scores
+from analysis import findings, hypotheses, keys, languages, news, pages, provenance, runs, scores
 from analysis.making import Made, Making, Published, as_json, as_text, complete, in_order, now, reading, runner_in
 from analysis.notebooks import Notebook
 from analysis.publishing import publishing, write
@@ -74,8 +75,7 @@ def make(
         made = making.all(jobs, folder=Path(folder), workers=workers, progress=progress)
         now = _render(made, before, refused=refused, studies=studies, site=site, rendering=making.recipes.rendering)
         now.write(site)
-        told: dict[str, Any] = {"studies": _titles(studies, now), "language": chosen[0].report.language}
-        write(site / "index.html", pages.render_index(now.entries, _claims(), now.runs, **told))
+        _write_index(site, now, studies)
     result = _summed_up([m.outcome for m in made], refused)
     if gone:
         told_gone = f"because {studies.path.name} does not name them: {', '.join(gone)}."
@@ -135,6 +135,24 @@ def _leave_out(before: Published, studies: Studies, jobs: Sequence[Job], site: P
     before.runs = [r for r in before.runs if stays(r["study"], r["slug"])]
     before.entries = [e for e in before.entries if stays(e["study"], e["run"])]
     return gone
+
+
+def take_out(name: str, studies: Studies, *, out: Path) -> None:
+    """Take a study out of the site: its pages, findings and news; earlier builds of the site, which show it, go too.
+
+    Raises:
+        LoyaltyError: the site cannot be written.
+    """
+    others = replace(studies, studies={known: study for known, study in studies.studies.items() if known != name})
+    with publishing(out, kept=1) as site:
+        now = Published.read(site)
+        _leave_out(now, others, [], site)
+        now.write(site)
+        memory = news.without(news.read(site), name)
+        if memory["tables"] or memory["batches"] or (site / news.FILE).exists():
+            write(site / news.FILE, json.dumps(memory, indent=1, ensure_ascii=False) + "\n")
+            write(site / news.FEED, news.feed(memory, titles={study: others[study].title for study in others}))
+        _write_index(site, now, others)
 
 
 def run_one(
@@ -339,6 +357,12 @@ def _context(made: Made, studies: Studies, *, siblings: Sequence[Job], flat: boo
         language=study.language,
         narrative=languages.narrative(job.notebook.path.parent / study.language / f"{job.notebook.name}.md"),
     )
+
+
+def _write_index(site: Path, now: Published, studies: Studies) -> None:
+    language = next(iter(studies.studies.values())).report.language if studies.studies else "en"
+    told: dict[str, Any] = {"studies": _titles(studies, now), "language": language}
+    write(site / "index.html", pages.render_index(now.entries, _claims(), now.runs, **told))
 
 
 def _claims() -> list[dict[str, Any]]:
