@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import hypotheses, motives
+from analysis import hypotheses, motives, scales, studies
 from analysis.estimates import NotTestable
 from analysis.exhibits import Figure, Table, Text
+from analysis.readings import KANO_WORDS
 from analysis.scales import Answers
+from analysis.tables import TableError
 
 
 def asked(columns, constructs=None, scale=(1, 7)):
@@ -191,6 +193,45 @@ def test_features_are_read_from_pairs_of_constructs():
     assert row["share who do"].startswith("55.0%")
     assert row["better with it"].startswith("100")
     assert isinstance(motives.features(asked({"light_functional": np.ones(9)}), draws=5, seed=1), Text)
+
+
+LIGHT = """
+[study.shop]
+title = "A shop"
+[study.shop.tables.surveys]
+source = "light.csv"
+scale = [1, 7]
+[study.shop.constructs]
+satisfaction = ["s"]
+light_functional = ["with"]
+light_dysfunctional = ["without"]
+"""
+
+
+def shop(folder, there, gone):
+    pd.DataFrame({"s": 4, "with": there, "without": gone}).to_csv(folder / "light.csv", index=False)
+    (folder / "studies.toml").write_text(LIGHT)
+    return scales.answers(studies.open_study("shop", folder / "studies.toml"))
+
+
+def test_features_are_read_from_words_as_from_numbers(tmp_path):
+    """Each wording that is in use, in any case, with "that way" and a full stop; a 7 is outside the five answers."""
+    wordings = [(code, words) for code, same in KANO_WORDS.items() for words in same]
+    read = shop(tmp_path, [words.capitalize() for _, words in wordings], "I can live with it that way.")
+    assert read.items["with"].tolist() == [code for code, _ in wordings]
+    assert set(read.items["without"]) == {4}
+    mixed = shop(tmp_path, ["1", "I don’t like it!", ""], ["like", "2", "5.0"])
+    assert mixed.items.fillna(-1).to_numpy().tolist() == [[4, 1, 1], [4, 5, 2], [4, -1, 5]]
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"), [("it is fine", "neither a number nor a wording"), ("7", "outside 1 to 5")]
+)
+def test_words_that_nobody_stated_are_refused_with_those_that_are_known(tmp_path, answer, told):
+    with pytest.raises(TableError, match=told) as refused:
+        shop(tmp_path, ["like", answer], "dislike")
+    assert "row 2" in str(refused.value)
+    assert told.startswith("outside") or "5: dislike, dislike it, i dislike it" in str(refused.value)
 
 
 # Like, expect, do not mind, cannot help it, dislike.

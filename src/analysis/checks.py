@@ -139,6 +139,12 @@ def _column_rules(matched: Matched, name: str) -> list[_Rule]:
         what, advice = _UNREADABLE[column.kind]
         if column.kind == "time" and matched.reading.date_format:
             what, advice = f"does not fit date_format {matched.reading.date_format}", "Correct it, or the format."
+        if name in matched.items and (words := matched.items[name].words):
+            known = "; ".join(f"{code}: {', '.join(same)}" for code, same in words.items())
+            what, advice = (
+                "is neither a number nor a wording that is known",
+                f"Write the number, or what it says: {known}.",
+            )
         rules.append(_Rule(name, lambda t: t[text].notnull() & t[name].isnull(), f"{name} {what}", advice, shows=True))
     return rules + _range_rules(matched, name)
 

@@ -17,6 +17,7 @@ from analysis.drivers import QUADRANTS, Importance, importance, kano, penalty_re
 from analysis.estimates import Answer, NotTestable, told
 from analysis.exhibits import Figure, Table, Text, say
 from analysis.necessity import Kind, necessity
+from analysis.readings import DYSFUNCTIONAL, FUNCTIONAL
 from analysis.regressions import slopes
 from analysis.scales import LEVELS, Answers, Moments, moments, reliability
 from analysis.words import listing, plural, spoken, with_interval
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 OUTCOMES = ("satisfaction", "wallet_share", "recommend", "repurchase", "loyalty", "feedback")
 EXPECTED = (*LEVELS, "can_be", "should", "will")
-FUNCTIONAL, DYSFUNCTIONAL = "_functional", "_dysfunctional"  # how the names of a Kano pair end
 KINDS = ("reliability", "durability", "performance", "conformance")  # of quality
 KEYS = ("communication", "empathy", "problem_solving")  # to service, as it is claimed
 RARE = 0.05  # share of resamples below which a driver is not called a possible first

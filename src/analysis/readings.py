@@ -27,6 +27,18 @@ _ISO_WITH_OFFSET = _DAY + r"[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)? ?([Zz]|[+-]\d{2}(:?
 _YES = ("yes", "y", "true", "t", "1", "1.0")
 _NO = ("no", "n", "false", "f", "0", "0.0")
 
+# A feature asked about with it and without it (Kano): how the names of the two constructs end, and what the answers
+# are worth in the wordings in use, whatever their case, with or without "that way" or a full stop at the end.
+FUNCTIONAL, DYSFUNCTIONAL = "_functional", "_dysfunctional"
+KANO_SCALE = (1.0, 5.0)
+KANO_WORDS: Mapping[int, tuple[str, ...]] = {
+    1: ("like", "like it", "i like it", "i enjoy it", "i would like it", "i like it very much"),
+    2: ("expect", "expect it", "i expect it", "must be", "it must be", "i would expect it"),
+    3: ("neutral", "i am neutral", "i'm neutral", "i feel neutral", "i do not care", "i don't care"),
+    4: ("tolerate", "tolerate it", "i can tolerate it", "live with it", "i can live with it", "i can accept it"),
+    5: ("dislike", "dislike it", "i dislike it", "i do not like it", "i don't like it", "i would dislike it"),
+}
+
 
 @dataclass(frozen=True)
 class FlagRule:
@@ -39,11 +51,12 @@ class FlagRule:
 
 @dataclass(frozen=True)
 class Item:
-    """A survey question: its column, the ends of its scale, and the codes that mean no answer."""
+    """A survey question: its column, the ends of its scale, codes that mean no answer, and wordings of answers."""
 
     name: str
     scale: tuple[float, float] | None = None
     missing: tuple[float | str, ...] = ()
+    words: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -127,6 +140,8 @@ class Matched:
         place, kind = self.places[name], self.column(name).kind
         if isinstance(place, FlagRule):
             return _as_ruled_flag(raw, place)
+        if name in self.items and self.items[name].words:
+            return _as_worded(raw, self.items[name].words)
         if kind == "time":
             return _as_time(raw, self.reading.date_format)
         if kind == "flag":
@@ -223,6 +238,14 @@ def _as_number(raw: Any) -> Any:
         return (value.isnan() | value.isinf()).ifelse(None, value)
     text = _text(raw)
     return text.re_search(_NUMBER).ifelse(text.try_cast("float64"), None)
+
+
+def _as_worded(raw: Any, words: Mapping[int, tuple[str, ...]]) -> Any:
+    """A number, or the one that a wording stands for."""
+    import ibis
+
+    text = _text(raw).lower().replace("’", "'").re_replace(r"( that way)?[.! ]*$", "")
+    return ibis.cases(*((text.isin(same), float(code)) for code, same in words.items()), else_=_as_number(raw))
 
 
 def _as_time(raw: Any, date_format: str | None) -> Any:

@@ -19,7 +19,7 @@ from analysis import disclosure, languages, mistakes, words
 from analysis.checks import CheckedTable, check
 from analysis.datasets import Biography, biography
 from analysis.mistakes import Notebooks
-from analysis.readings import Item, Reading
+from analysis.readings import DYSFUNCTIONAL, FUNCTIONAL, KANO_SCALE, KANO_WORDS, Item, Reading
 from analysis.settings import (
     NotifySettings,
     PairSettings,
@@ -348,8 +348,9 @@ def _items(study: StudySettings) -> tuple[Item, ...]:
     table = study.tables["surveys"]
 
     def item(name: str, construct: str) -> Item:
-        scale = study.scales.get(name) or study.scales.get(construct) or table.scale
+        kano = construct.endswith((FUNCTIONAL, DYSFUNCTIONAL))
+        scale = study.scales.get(name) or study.scales.get(construct) or (KANO_SCALE if kano else table.scale)
         missing = study.missing.get(name) or study.missing.get(construct) or table.missing
-        return Item(name, (scale[0], scale[1]) if scale else None, tuple(missing))
+        return Item(name, (scale[0], scale[1]) if scale else None, tuple(missing), KANO_WORDS if kano else {})
 
     return tuple(item(name, construct) for name, construct in study.items.items())
