@@ -140,13 +140,16 @@ def _leave_out(before: Published, studies: Studies, jobs: Sequence[Job], site: P
 def take_out(name: str, studies: Studies, *, out: Path) -> None:
     """Take a study out of the site: its pages, findings and news; earlier builds of the site, which show it, go too.
 
+    The summaries of other studies, which may quote it, go as well; their next report makes them again.
+
     Raises:
         LoyaltyError: the site cannot be written.
     """
     others = replace(studies, studies={known: study for known, study in studies.studies.items() if known != name})
     with publishing(out, kept=1) as site:
         now = Published.read(site)
-        _leave_out(now, others, [], site)
+        stay = [job for study in others for job in runs.plan(others[study]) if not job.notebook.runs_last]
+        _leave_out(now, others, stay, site)
         now.write(site)
         memory = news.without(news.read(site), name)
         if memory["tables"] or memory["batches"] or (site / news.FILE).exists():
