@@ -47,12 +47,12 @@ def outcomes(tmp_path_factory):
     ("name", "verdict", "message"),
     [
         ("fine", "ok", ""),
-        ("raises", "failed", "ValueError in cell 4. The terminal"),
+        ("raises", "failed", "ValueError in cell 3. The terminal"),
         ("our_message", "failed", "orders: 3 rows are wrong."),
-        ("never_ends", "timed out", "Stopped in cell 4: it ran longer than the limit (4 seconds a cell"),
-        ("swallows_interrupts", "timed out", "Stopped in cell 4"),
-        ("dies", "kernel died", "The kernel died in cell 4"),
-        ("exits", "failed", "SystemExit in cell 4"),
+        ("never_ends", "timed out", "Stopped in cell 3: it ran longer than the limit (4 seconds a cell"),
+        ("swallows_interrupts", "timed out", "Stopped in cell 3"),
+        ("dies", "kernel died", "The kernel died in cell 3"),
+        ("exits", "failed", "SystemExit in cell 3"),
     ],
 )
 def test_every_ending_has_its_verdict(outcomes, name, verdict, message):

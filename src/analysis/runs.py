@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ KERNEL = {
     "PYTHONHASHSEED": "0",
     "TZ": "UTC",
     "LC_ALL": "C.UTF-8",
+    "SOURCE_DATE_EPOCH": "0",  # the date that matplotlib writes into a figure
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
 }
 
@@ -250,12 +253,16 @@ class Runner:
         for line in process.stdout:
             last |= (message := json.loads(line))
             if "cells" in message:
-                self.told(job, "running", message["cell"] or 0, message["cells"])
+                self.told(job, "running", message["done"] or 0, message["cells"])
             if "ended" in message:
                 break
         code = last["ended"] if "ended" in last else process.wait()
         if "verdict" in last or "cold" in last:
             return last
+        if kernel := last.get("kernel"):
+            with suppress(ProcessLookupError):
+                end_descendants(kernel)
+                os.kill(kernel, signal.SIGKILL)
         died = signal.Signals(-code).name if code < 0 else f"exit {code}"
         return last | {"verdict": FAILED, "error": "WorkerDied", "message": died}
 
@@ -271,7 +278,7 @@ def _public(verdict: str, answer: Mapping[str, Any], job: Job) -> str:
 
     Our own never hold a value that names a person; a message from inside a library may.
     """
-    cell = f"cell {answer['cell'] + 1}" if answer.get("cell") is not None else "the notebook"
+    cell = f"cell {answer['cell']}" if answer.get("cell") is not None else "the notebook"
     if verdict == OK:
         return ""
     if verdict == TIMED_OUT:
@@ -298,6 +305,17 @@ def _death(cell: str, answer: Mapping[str, Any], job: Job) -> str:
     return f"The kernel died in {cell}, as it does when memory runs out. It held up to {held}."
 
 
+# What differs between two runs of the same, although nothing of meaning does.
+WANDERS = (
+    (re.compile(r"(?<= at )0x[0-9a-f]{6,16}"), "0x0"),  # where an object lay in memory
+    (re.compile(r"\S*/ipykernel_\d+/\d+\.py"), "cell.py"),
+    (re.compile(r"(?<=Date:)((?:</th>)?\s+(?:<td>)?)\w{3}, \d\d \w{3} \d{4}"), r"\1               –"),  # statsmodels
+    (re.compile(r"(?<=Time:)((?:</th>\s+<td>)|\s{6,})\d\d:\d\d:\d\d"), r"\1       –"),
+    (re.compile(r"(time fit was run\D*)[\d-]{10} [\d:]{8} UTC"), r"\1–"),  # lifelines
+)
+STYLE = re.compile(r"\bT_[0-9a-f]{5}(?![0-9a-f])")  # the table's name in pandas' styles
+
+
 def clean(notebook: Any) -> Any:
     """The executed notebook without times, machine paths and random ids: same inputs, same bytes."""
     keep = {"kernelspec", "language_info", "loyalty"}
@@ -306,7 +324,23 @@ def clean(notebook: Any) -> Any:
         tags = cell.metadata.get("tags", [])
         cell.metadata = type(cell.metadata)({"tags": tags} if tags else {})
         cell.id = f"cell-{place}"
+        for output in cell.get("outputs", []):
+            for held, part in (
+                (output, "text"),
+                *((output.get("data", {}), f"text/{kind}") for kind in ("plain", "html")),
+            ):
+                if part in held:
+                    held[part] = _settled(held[part])
     return notebook
+
+
+def _settled(text: str) -> str:
+    """Text without what wanders from run to run."""
+    for pattern, instead in WANDERS:
+        text = pattern.sub(instead, text)
+    for number, name in enumerate(dict.fromkeys(STYLE.findall(text)), start=1):
+        text = text.replace(name, f"T_{number}")
+    return text
 
 
 def entries_of(notebook: Any) -> Iterable[dict[str, Any]]:

@@ -32,6 +32,7 @@ class Run:
 
     Attributes:
         voice: where the runner listens.
+        manager: of the kernel, when there is one.
         channels: the folder of the kernel's sockets, open to its owner alone.
         limit: bytes of memory that the kernel and its children may use together; None for no limit.
     """
@@ -42,6 +43,7 @@ class Run:
     cell: int = 0
     peak: int = 0
     over: bool = False
+    manager: Any = None
 
     def tell(self, **message: Any) -> None:
         """Sends a line to the runner."""
@@ -111,6 +113,7 @@ def _engine(run: Run) -> type:
         def __init__(self, **more: Any) -> None:
             private = {"transport": "ipc", "connection_file": f"{run.channels}/kernel.json"}
             super().__init__(**more, **(private if len(run.channels) <= LONGEST_SOCKET else {}))
+            run.manager = self
 
     class Telling(NBClientEngine):
         """papermill's engine with a voice."""
@@ -121,8 +124,8 @@ def _engine(run: Run) -> type:
             start, total = nb_man.cell_start, len(nb_man.nb.cells)
 
             def started(cell: Any, cell_index: int | None = None, **more: Any) -> None:
-                run.cell = cell_index or 0
-                run.tell(cell=cell_index, cells=total)
+                run.cell = _number(nb_man.nb, cell_index or 0)
+                run.tell(cell=run.cell, done=cell_index, cells=total, kernel=run.manager.provisioner.pid)
                 start(cell, cell_index, **more)
 
             nb_man.cell_start = started
@@ -158,10 +161,14 @@ def execute(order: dict[str, Any], run: Run) -> dict[str, Any]:
             progress_bar=False,
             cwd=order["folder"],
             execution_timeout=order["cell_timeout"],
-            extra_arguments=["--IPKernelApp.log_level=ERROR", f"--IPKernelApp.exec_lines={kernels.LISTING}"],
+            extra_arguments=[
+                "--IPKernelApp.log_level=ERROR",
+                "--InlineBackend.rc=svg.hashsalt=loyalty",  # else ids of a figure's parts are random
+                f"--IPKernelApp.exec_lines={kernels.LISTING}",
+            ],
         )
     except papermill.PapermillExecutionError as error:
-        return {"verdict": "failed", "cell": error.cell_index, "error": error.ename, "message": error.evalue}
+        return {"verdict": "failed", "cell": run.cell, "error": error.ename, "message": error.evalue}
     except Exception as error:
         kinds = {"CellTimeoutError": "timed out", "DeadKernelError": "kernel died"}
         kind = type(error).__name__
@@ -182,8 +189,15 @@ def _trusted(notebook: Any) -> dict[str, Any]:
         errors = [output for output in cell.outputs if output.output_type == "error"]
         if errors or cell.execution_count is None:
             error = errors[0].ename if errors else "NotExecuted"
-            return {"verdict": "failed", "cell": place, "error": error, "message": errors[0].evalue if errors else ""}
+            said = errors[0].evalue if errors else ""
+            return {"verdict": "failed", "cell": _number(notebook, place), "error": error, "message": said}
     return {"verdict": "ok"}
+
+
+def _number(notebook: Any, place: int) -> int:
+    """Which cell of the notebook as it was written this is, counted from 1; papermill has put one between them."""
+    written = [c for c in notebook.cells[: place + 1] if "injected-parameters" not in c.metadata.get("tags", [])]
+    return len(written)
 
 
 def main() -> None:
