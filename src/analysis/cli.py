@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis import operating
+
 if TYPE_CHECKING:
     from analysis.studies import Studies, Study
 
@@ -114,6 +116,14 @@ def _parser() -> argparse.ArgumentParser:
     found = command("findings", _findings, "print the verdicts of the latest report")
     found.add_argument("--json", action="store_true")
     found.add_argument("--out", type=Path, default=OUT, metavar="DIR", help=f"the site (default {OUT})")
+
+    def operated(sub: argparse.ArgumentParser) -> None:
+        with_studies(sub)
+        sub.add_argument("--out", type=Path, metavar="DIR", help=f"the site (default {OUT})")
+        with_state(sub)
+        sub.set_defaults(load=_settings, site=OUT)
+
+    operating.add(command, operated, _positive)
     return parser
 
 
