@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from analysis import hypotheses, languages
+from analysis import guides, hypotheses, languages
 from analysis.exhibits import EXHIBIT_MIME, FINDING_MIME, TEMPLATES, anchor, templates, visible
 from analysis.hypotheses.rules import ASSOCIATION, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SUPPORTED, VERDICTS
 from analysis.tables import LoyaltyError
@@ -42,7 +42,7 @@ TAGS = {
 ATTRIBUTES = {
     "a": {"href", "title"},
     "ol": {"start"},
-    "td": {"colspan", "rowspan"},
+    "td": {"colspan", "rowspan", "data-heading"},
     "th": {"colspan", "rowspan", "scope"},
     "*": {"dir", "lang"},
 }
@@ -68,6 +68,7 @@ class PageContext:
         data_folder: where the data files of the exhibits go, relative to the page.
         language: of the page, one of `languages.LANGUAGES`.
         narrative: the notebook's text in that language, as `languages.narrative` reads it.
+        owner, contact: who answers for the report, and where they are reached: words, an e-mail or an https address.
     """
 
     study: str
@@ -83,6 +84,16 @@ class PageContext:
     data_folder: str = "data"
     language: str = languages.ENGLISH
     narrative: Mapping[str, str] = field(default_factory=dict)
+    owner: str | None = None
+    contact: str | None = None
+
+    @property
+    def contact_href(self) -> str | None:
+        """Where a link to the contact leads; None where it is no address."""
+        contact = self.contact or ""
+        if re.fullmatch(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", contact):
+            return f"mailto:{contact}"
+        return contact if re.fullmatch(r"https://[^\s\"'<>]+", contact) else None
 
 
 # --- A page of a notebook -------------------------------------------------------------------------------------------
@@ -102,9 +113,27 @@ def render_page(notebook: Any, context: PageContext) -> tuple[str, dict[str, str
         PageError: a cell ended in an error, or a figure has no alternative text.
     """
     files: dict[str, str] = {}
-    lead, *sections = _sections(_blocks(notebook, context, files))
-    filled = {"lead": lead, "sections": sections, "headlines": _headlines(notebook)}
+    lead, *sections = _sections(_linked(_blocks(notebook, context, files), context))
+    filled = {"lead": lead, "sections": sections, "headlines": _headlines(notebook), "hidden": _hidden(notebook)}
     return _render("page.html.j2", context.language, page=context, **filled), files
+
+
+def top_level(language: str, *, owner: str | None, contact: str | None) -> PageContext:
+    """What stands around the pages of a report that belong to no study: the index and what lies beside it."""
+    return PageContext("", "", "", index_href="index.html", language=language, owner=owner, contact=contact)
+
+
+def render_guides(context: PageContext) -> dict[str, str]:
+    """The pages that explain the others, by file name: how to read a verdict, and the glossary.
+
+    Args:
+        context: what stands around them; they lie beside the index.
+    """
+    reading = _render("reading.html.j2", context.language, page=context, examples=list(guides.examples()))
+    return {
+        guides.READING: reading,
+        guides.GLOSSARY: _render("glossary.html.j2", context.language, page=context, terms=guides.terms()),
+    }
 
 
 def render_failure(context: PageContext, message: str, *, cell: int | None = None) -> str:
@@ -142,12 +171,30 @@ def _render(template: str, language: str, **filled: object) -> str:
     return page if language == languages.ENGLISH else languages.edition(language).page(page)
 
 
+def _put_out(notebook: Any, kind: str) -> list[dict[str, Any]]:
+    """All that a notebook put out of one kind."""
+    outputs = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [data[kind] for data in outputs if kind in data]
+
+
 def _headlines(notebook: Any) -> list[dict[str, Any]]:
     """The findings that open the page."""
-    bundles = [
-        output.get("data", {}).get(FINDING_MIME) for cell in notebook.cells for output in cell.get("outputs", [])
-    ]
-    return [entry for bundle in bundles if bundle for entry in bundle["entries"] if entry["headline"]]
+    return [entry for found in _put_out(notebook, FINDING_MIME) for entry in found["entries"] if entry["headline"]]
+
+
+def _hidden(notebook: Any) -> int:
+    """How many rows, cells and bins its exhibits hide."""
+    return sum(exhibit.get("hidden", 0) for exhibit in _put_out(notebook, EXHIBIT_MIME))
+
+
+def _linked(blocks: Iterable[_Block], context: PageContext) -> Iterator[_Block]:
+    """The blocks, the first use of each term in the text linked to the glossary, where there is one."""
+    if context.index_href is None or context.language != languages.ENGLISH:
+        yield from blocks
+        return
+    linker = guides.Linker(context.index_href.removesuffix("index.html"))
+    for block in blocks:
+        yield block._replace(content=linker.linked(block.content)) if block.kind == "html" else block
 
 
 class _Block(NamedTuple):
@@ -301,6 +348,8 @@ def render_index(
     *,
     studies: Mapping[str, Mapping[str, Any]],
     language: str = languages.ENGLISH,
+    owner: str | None = None,
+    contact: str | None = None,
 ) -> str:
     """The page that opens a report: which claims held, claim by claim and study by study.
 
@@ -311,6 +360,7 @@ def render_index(
             good_since (when the page at href was made; None without one), failure_page (beside it, or None).
         studies: name -> title, simulated, caveats.
         language: of the page, one of `languages.LANGUAGES`.
+        owner, contact: as of `PageContext`.
     """
     pages = {(run["study"], run["slug"]): run for run in runs}
     headlines = [_row(entry, pages, studies) for entry in entries if entry["headline"]]
@@ -327,6 +377,7 @@ def render_index(
     return _render(
         "index.html.j2",
         language,
+        page=top_level(language, owner=owner, contact=contact),
         board=[(outcome, found) for outcome, found in board.items() if found],
         tally={verdict: sum(row["verdict"] == verdict for row in headlines) for verdict in VERDICTS},
         families=hypotheses.FAMILIES,

@@ -14,11 +14,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from analysis import findings, hypotheses, keys, languages, news, pages, provenance, runs, scores
+from analysis import findings, hypotheses, keys, languages, leaks, news, pages, provenance, runs, scores
 from analysis.making import Made, Making, Published, as_json, as_text, complete, in_order, now, reading, runner_in
 from analysis.notebooks import Notebook
 from analysis.publishing import publishing, write
 from analysis.runs import OK, REFUSED, Job, Outcome, Runner
+from analysis.settings import ReportSettings
 from analysis.sources import file_digest
 from analysis.state import State
 from analysis.studies import Studies, Study
@@ -188,6 +189,7 @@ def run_one(
         made = [complete(outcome, study, before)]
         now = _render(made, Published([], []), refused={}, studies=studies, site=staged, flat=True)
         write(staged / "findings.json", as_json(now.entries))
+        leaks.refuse_secrets(staged, leaks.secrets(studies.path))
         out.mkdir(parents=True, exist_ok=True)
         for file in sorted(p for p in staged.rglob("*") if p.is_file()):
             place = out / file.relative_to(staged)
@@ -227,7 +229,7 @@ def write_scores(
 
 
 def _render(
-    made: Sequence[Made],
+    made: list[Made],
     before: Published,
     *,
     refused: Mapping[str, Sequence[str]],
@@ -236,21 +238,30 @@ def _render(
     rendering: str = "",
     flat: bool = False,
 ) -> Published:
-    """Writes the pages of all runs into the staged site; returns what is published now."""
+    """Writes the pages of all runs into the staged site; returns what is published now.
+
+    A run whose page shows what must not be published becomes a refused one, in `made` as well.
+    """
     done = {(m.outcome.job.study, m.outcome.job.slug) for m in made}
     entries = [e for e in before.entries if (e["study"], e["run"]) not in done]
     listed = [r for r in before.runs if (r["study"], r["slug"]) not in done and r["study"] not in refused]
-    for one in made:
+    for place, one in enumerate(made):
         job, outcome = one.outcome.job, one.outcome
-        good, earlier = outcome.verdict == OK, before.run(job.study, job.slug)
-        entries += one.entries if good else before.of_run(job.study, job.slug)
-        row = _run_row(one, earlier)
+        earlier = before.run(job.study, job.slug)
         siblings = [m.outcome.job for m in made if m.outcome.job.study == job.study]
         context = _context(one, studies, siblings=siblings, flat=flat)
-        folder = site if flat else site / job.study
-        if good:
-            row |= _write_page(folder, one, context, rendering, earlier or {})
-        else:
+        folder, written = site if flat else site / job.study, {}
+        if outcome.verdict == OK:
+            try:
+                written = _write_page(
+                    folder, one, context, rendering, earlier or {}, leaks.identities(studies[job.study])
+                )
+            except LoyaltyError as error:
+                outcome = replace(outcome, verdict=REFUSED, message=str(error))
+                one = made[place] = replace(one, outcome=outcome)
+        good, row = outcome.verdict == OK, _run_row(one, earlier) | written
+        entries += one.entries if good else before.of_run(job.study, job.slug)
+        if not good:
             write(folder / f"{row['failure_page']}", pages.render_failure(context, outcome.message, cell=outcome.cell))
             _mark_stale(site, row, studies[job.study])
         listed.append(row)
@@ -272,7 +283,12 @@ def _mark_stale(site: Path, row: Mapping[str, Any], study: Study) -> None:
 
 
 def _write_page(
-    folder: Path, made: Made, context: pages.PageContext, rendering: str, earlier: Mapping[str, Any]
+    folder: Path,
+    made: Made,
+    context: pages.PageContext,
+    rendering: str,
+    earlier: Mapping[str, Any],
+    customers: frozenset[str],
 ) -> dict[str, str]:
     """Writes a page and all that belongs to it, unless it would come out as it lies there.
 
@@ -283,6 +299,8 @@ def _write_page(
     if earlier.get("render_key") == key and earlier.get("page_digest") == _page_digest(folder, slug):
         return {"render_key": key, "page_digest": earlier["page_digest"]}
     page, data = pages.render_page(made.notebook, context)
+    published = {**data, f"{slug}.html": page, f"{slug}.ipynb": executed, "findings.json": as_json(made.entries)}
+    leaks.refuse_customers(published, customers)
     shutil.rmtree(folder / f"{slug}-data", ignore_errors=True)
     for name, text in data.items():
         write(folder / name, text)
@@ -359,13 +377,21 @@ def _context(made: Made, studies: Studies, *, siblings: Sequence[Job], flat: boo
         data_folder=f"{job.slug}-data",
         language=study.language,
         narrative=languages.narrative(job.notebook.path.parent / study.language / f"{job.notebook.name}.md"),
+        owner=study.owner,
+        contact=study.contact,
     )
 
 
 def _write_index(site: Path, now: Published, studies: Studies) -> None:
-    language = next(iter(studies.studies.values())).report.language if studies.studies else "en"
-    told: dict[str, Any] = {"studies": _titles(studies, now), "language": language}
+    """Writes the pages that belong to no study, and looks for secrets in all that will be published."""
+    report = next((study.report for study in studies.studies.values()), ReportSettings())
+    language, people = report.language, {"owner": report.owner, "contact": report.contact}
+    told: dict[str, Any] = {"studies": _titles(studies, now), "language": language, **people}
     write(site / "index.html", pages.render_index(now.entries, _claims(), now.runs, **told))
+    top = pages.top_level(language, owner=told["owner"], contact=told["contact"])
+    for name, page in pages.render_guides(top).items():
+        write(site / name, page)
+    leaks.refuse_secrets(site, leaks.secrets(studies.path))
 
 
 def _claims() -> list[dict[str, Any]]:
