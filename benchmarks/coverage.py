@@ -34,6 +34,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import betaln, gammainc
 from scipy.special import gamma as gamma_function
+from scipy.stats import gamma as gamma_law
 from scipy.stats import norm
 
 from analysis import (
@@ -62,6 +63,7 @@ from analysis import (
     spending,
     steadiness,
     surfaces,
+    tolerance,
     traits,
     value,
     worlds,
@@ -757,13 +759,16 @@ POINT, MIDDLE = 1.1, 4.0  # of the answer scale a standard deviation of true sco
 
 
 def surveyed(
-    random: np.random.Generator, n: int, slopes: np.ndarray, *, reliability: float = 1.0, together: float = 0.4
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """True scores, and answers that measure them with independent errors."""
-    true = random.multivariate_normal([0, 0.3], [[1, together], [together, 1]], n)
+    random: np.random.Generator, n: int, slopes: np.ndarray, *, reliability: float = 1.0, skewed: bool = False
+) -> pd.DataFrame:
+    """Answers that measure true scores, which correlate .4, with independent errors; an outcome of the true ones."""
+    true = random.multivariate_normal([0, 0], [[1, 0.4], [0.4, 1]], n)
+    if skewed:
+        true = (gamma_law.ppf(norm.cdf(-true), 4) - 4) / -2
+    true[:, 1] += 0.3
     said = true + random.normal(size=(n, 2)) * math.sqrt(1 / reliability - 1)
-    outcome = surfaces._terms(*true.T) @ slopes + 0.8 * random.normal(size=n)
-    return pd.DataFrame(true, columns=[*"pe"]), pd.DataFrame(MIDDLE + POINT * said, columns=[*"pe"]).assign(z=outcome)
+    outcome = surfaces.terms(*true.T) @ slopes + 0.8 * random.normal(size=n)
+    return pd.DataFrame(MIDDLE + POINT * said, columns=[*"pe"]).assign(z=outcome)
 
 
 def fitted(table: pd.DataFrame) -> Any:
@@ -777,7 +782,7 @@ def slopes_in(surface: Any, slopes: np.ndarray) -> np.ndarray:
 
 @kind("500 questionnaires, a surface that bends, no error of measurement")
 def surface(random: np.random.Generator) -> World:
-    _, said = surveyed(random, 500, BENT)
+    said = surveyed(random, 500, BENT)
     fit = fitted(said)
     truths = surfaces.shape(slopes_in(fit, BENT))
     for name, answer in fit.along.items():
@@ -792,7 +797,7 @@ def surface(random: np.random.Generator) -> World:
 
 @kind(f"1,000 questionnaires, a dome, {DRAWS} resamples")
 def turning(random: np.random.Generator) -> World:
-    fit = fitted(surveyed(random, 1000, DOMED)[1])
+    fit = fitted(surveyed(random, 1000, DOMED))
     truths = surfaces.shape(slopes_in(fit, DOMED))
     for name, answer in surfaces.turning_points(fit, draws=DRAWS, seed=int(random.integers(2**31))).items():
         yield f"stationary point and axes of the surface: {name}", answer, float(truths[name])
@@ -800,7 +805,7 @@ def turning(random: np.random.Generator) -> World:
 
 @kind("500 questionnaires, a shortfall of one costs .6 and a surplus brings .2")
 def surplus(random: np.random.Generator) -> World:
-    _, said = surveyed(random, 500, np.zeros(6))
+    said = surveyed(random, 500, np.zeros(6))
     gap, level = said["p"] - said["e"], said["p"] + said["e"] - 2 * MIDDLE
     said["z"] += 0.1 * level + 0.2 * gap.clip(lower=0) + 0.6 * gap.clip(upper=0)
     fit = fitted(said)
@@ -810,43 +815,96 @@ def surplus(random: np.random.Generator) -> World:
     )
     for name, answer, truth in zip(named, answers, (0.2, -0.6, 0.4), strict=True):
         yield name, answer, truth * fit.spread / fit.outcome[1]
-    _, bent = surveyed(random, 500, BENT)
+    bent = surveyed(random, 500, BENT)
     yield "R squared that a difference loses (E05)", surfaces.lost(fitted(bent)), lost_by_difference()
 
 
 @cache
 def lost_by_difference() -> float:
-    return surfaces.lost(fitted(surveyed(np.random.default_rng(3), 1_000_000, BENT)[1])).value
+    return surfaces.lost(fitted(surveyed(np.random.default_rng(3), 1_000_000, BENT))).value
 
 
 LEVELLED = {"below": 0.6, "inside": 0.05, "above": 0.3}
 
 
-def zone_world(random: np.random.Generator, n: int) -> pd.DataFrame:
-    """True scores: three slopes around levels of each customer's own."""
+def noisy(random: np.random.Generator, told: str, *, skewed: bool = False) -> World:
+    plain = fitted(surveyed(random, 500, BENT, reliability=0.8, skewed=skewed))
+    true = slopes_in(plain, BENT)
+    truths, seed = surfaces.shape(true), int(random.integers(2**31))
+    for way, simulate in (("calibration", False), ("simulation", True)):
+        asked: dict[str, Any] = {"simulate": simulate, "draws": DRAWS, "seed": seed}
+        fit: Any = surfaces.corrected(plain, perception=0.8, expectation=0.8, **asked)
+        for name in ("a1", "a2", "a3", "a4"):
+            answer = fit if isinstance(fit, NotTestable) else fit.along[name]
+            yield f"{name} of the surface without noise, by {way}{told}", answer, float(truths[name])
+
+
+@kind(f"500 questionnaires, a surface that bends, reliability .8, {DRAWS} resamples")
+def noisy_surface(random: np.random.Generator) -> World:
+    yield from noisy(random, "")
+
+
+@kind(f"500 questionnaires, a surface that bends, reliability .8, true scores skewed by 1, {DRAWS} resamples")
+def noisy_skewed(random: np.random.Generator) -> World:
+    yield from noisy(random, ", skewed", skewed=True)
+
+
+@kind(f"500 questionnaires, straight slopes, reliability .8, {DRAWS} resamples")
+def noisy_slopes(random: np.random.Generator) -> World:
+    true = np.array([0, 0.5, -0.4, 0, 0, 0])
+    plain = fitted(surveyed(random, 500, true, reliability=0.8))
+    known, seed = slopes_in(plain, true), int(random.integers(2**31))
+    for way, simulate in (("calibration", False), ("simulation", True)):
+        asked: dict[str, Any] = {"simulate": simulate, "draws": DRAWS, "seed": seed}
+        fit: Any = surfaces.corrected(plain, perception=0.8, expectation=0.8, **asked)
+        for (name, answer), truth in zip(fit.straight.items(), (known[1], known[2], known[1] + known[2]), strict=True):
+            yield f"slope without noise, by {way}: {name}", answer, truth
+
+
+LEVELLED = {"below": 0.6, "inside": 0.05, "above": 0.3}
+
+
+def zone_world(random: np.random.Generator, n: int, *, reliability: float = 1.0) -> pd.DataFrame:
+    """Three slopes around levels of each customer's own, and answers that measure all three scores."""
     p, a = 4 + POINT * random.normal(size=n), 3.2 + 0.6 * random.normal(size=n)
     d = a + random.uniform(0.8, 2.5, n)
     parts = np.minimum(p - a, 0), np.clip(p - a, 0, d - a), np.maximum(p - d, 0)
     heard = sum(slope * part for slope, part in zip(LEVELLED.values(), parts, strict=True))
-    return pd.DataFrame({"p": p, "a": a, "d": d, "z": heard + 0.8 * random.normal(size=n)})
+    held = {"p": (p, POINT), "a": (a, 0.6), "d": (d, math.sqrt(0.36 + 1.7**2 / 12))}
+    said = {
+        name: score + math.sqrt(1 / reliability - 1) * spread * random.normal(size=n)
+        for name, (score, spread) in held.items()
+    }
+    return pd.DataFrame(said).assign(z=heard + 0.8 * random.normal(size=n))
 
 
-def zone_answers(random: np.random.Generator, n: int, draws: int) -> dict[str, Any]:
+def zone_answers(random: np.random.Generator, n: int, draws: int, **noise: Any) -> dict[str, Any]:
     """Slopes and gains, and what one point of the outcome for one of perception is in standard deviations."""
-    table, seed = zone_world(random, n), int(random.integers(2**31))
+    table, seed = zone_world(random, n, reliability=noise.get("reliability", (1.0,))[0]), int(random.integers(2**31))
     asked: dict[str, Any] = {"outcome": "z", "perception": "p", "adequate": "a", "desired": "d", "scale": (-16, 24)}
     unit = Estimate.exact(table["p"].std(ddof=0) / table["z"].std(ddof=0), unit="slope", n=n)
-    return {"unit": unit, **surfaces.zones(table, **asked, seed=seed)}
+    return {"unit": unit, **tolerance.zones(table, **asked, **noise, seed=seed)}
+
+
+def zone_truths(found: dict[str, Any], told: str = "") -> World:
+    unit = found.pop("unit").value
+    for name in ("below", "inside", "above", "outside"):
+        yield f"zone of tolerance, slope {name}{told} (E09)", found[name], unit * LEVELLED.get(name, 0.6)
 
 
 @kind("1,000 questionnaires with levels of each customer's own, no error of measurement")
 def zone_slopes(random: np.random.Generator) -> World:
     found = zone_answers(random, 1000, 0)
-    unit = found.pop("unit").value
     for name in ("kinks", "cubic"):
-        yield f"zone of tolerance, gain of {name} (E09)", found.pop(name), usual(zone_answers, 1000, 100)[name]
-    for name, answer in found.items():
-        yield f"zone of tolerance, slope {name} (E09)", answer, unit * LEVELLED.get(name, 0.6)
+        yield f"zone of tolerance, gain of {name} (E09)", found[name], usual(zone_answers, 1000, 100)[name]
+    yield from zone_truths(found)
+
+
+@kind(f"1,000 questionnaires with levels of each customer's own, reliability .8, {DRAWS} resamples")
+def noisy_zones(random: np.random.Generator) -> World:
+    yield from zone_truths(
+        zone_answers(random, 1000, DRAWS, reliability=(0.8, 0.8, 0.8)), " without noise, by simulation"
+    )
 
 
 # --- Running ----------------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ def milliseconds(work: Callable[[], object], draws: int, turns: int = TURNS) -> 
 def loops(table: pd.DataFrame, draws: int) -> dict[str, Callable[[], object]]:
     """Each peer's loop over resampled rows."""
     rng = np.random.default_rng(2)
-    terms, z = surfaces._terms(table["p"].to_numpy(), table["e"].to_numpy()), table["z"].to_numpy()
+    terms, z = surfaces.terms(table["p"].to_numpy(), table["e"].to_numpy()), table["z"].to_numpy()
 
     def each(fit: Callable[[np.ndarray], object]) -> Callable[[], object]:
         return lambda: [fit(rng.integers(0, len(table), len(table))) for _ in range(draws)]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import surfaces
+from analysis import surfaces, tolerance
 from analysis.estimates import Estimate, NotTestable
 from analysis.hypotheses import REGISTER
 from analysis.surfaces import DIFFERENCE, PLANES, SURFACE, Surface
@@ -26,7 +26,7 @@ def answers(slopes=BENT, n=500, *, seed=1, reliability=1.0, together=0.4, apart=
     true = rng.multivariate_normal([0, apart], [[1, together], [together, 1]], n)
     said = true + rng.normal(size=(n, 2)) * np.sqrt(1 / reliability - 1)
     p, e = np.clip(np.round((4 + 1.1 * said) * 3) / 3, 1, 7).T
-    return pd.DataFrame({"p": p, "e": e, "z": surfaces._terms(*true.T) @ slopes + noise * rng.normal(size=n)})
+    return pd.DataFrame({"p": p, "e": e, "z": surfaces.terms(*true.T) @ slopes + noise * rng.normal(size=n)})
 
 
 def single(n, seed=1):
@@ -217,7 +217,7 @@ def test_what_the_difference_loses_is_estimated_without_the_part_of_chance():
     for seed in range(40):
         surface = fitted(answers(DIFFER, seed=seed))
         table = surfaces.models(surface)
-        lines = (surfaces._fit(table[name], surface.cells).explained for name in (SURFACE, DIFFERENCE))
+        lines = (surfaces.fit_of(table[name], surface.cells).explained for name in (SURFACE, DIFFERENCE))
         raw.append(next(lines) - next(lines))
         losses.append(surfaces.lost(surface))
     assert np.mean(raw) > 0.004
@@ -329,7 +329,7 @@ LEVELS = {"outcome": "z", "perception": "p", "adequate": "a", "desired": "d", "s
 
 def test_slopes_inside_and_outside_a_measured_zone():
     table = zoned()
-    found = surfaces.zones(table, **LEVELS)
+    found = tolerance.zones(table, **LEVELS)
     unit = table["p"].std() / table["z"].std()
     for name, value in {"below": 0.6, "inside": 0.0, "above": 0.3}.items():
         assert covers(found[name], value * unit), name
@@ -342,26 +342,26 @@ def test_slopes_inside_and_outside_a_measured_zone():
 
 
 def test_no_zone_where_one_line_is_true():
-    found = surfaces.zones(zoned(0.4, 0.4, 0.4), **LEVELS)
+    found = tolerance.zones(zoned(0.4, 0.4, 0.4), **LEVELS)
     assert RULES["E09"].judge({name: found[name] for name in ("inside", "outside", "kinks")}).word == "contradicted"
 
 
 def test_a_zone_nobody_leaves_says_so():
     table = zoned()
     table = table[table["p"].between(table["a"], table["d"])]
-    found = surfaces.zones(table, **LEVELS)
+    found = tolerance.zones(table, **LEVELS)
     assert found["outside"].reason == "0 customers with perception below the zone; at least 30 are needed."
 
 
 def test_turned_levels_are_left_out_and_rows_still_counted_from_the_top():
     table = zoned(n=400)
     table.loc[:99, ["a", "d"]] = table.loc[:99, ["d", "a"]].to_numpy()
-    assert surfaces.zones(table, **LEVELS)["inside"].n == 300
-    few = surfaces.zones(table[:150], **LEVELS)
+    assert tolerance.zones(table, **LEVELS)["inside"].n == 300
+    few = tolerance.zones(table[:150], **LEVELS)
     assert few.reason == "50 customers gave answers that count; at least 100 are needed."
     table.loc[200, "d"] = np.nan
     with pytest.raises(TableError, match=r"column 'd': 1 row of 400 without a number\. First: row 201\."):
-        surfaces.zones(table, **LEVELS)
+        tolerance.zones(table, **LEVELS)
 
 
 # --- Bad input ------------------------------------------------------------------------------------------------------

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import disclosure, drivers, factors, figures, scales, surfaces
+from analysis import disclosure, drivers, factors, figures, hypotheses, scales, surfaces, tolerance
 from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, effective_size, in_brief, told
 from analysis.exhibits import Figure, Table, Text, say
+from analysis.hypotheses.rules import CONTRADICTED
 from analysis.indicators import mean_score
 from analysis.regressions import gains
 from analysis.scales import LEVELS, Answers, moments
@@ -36,6 +37,7 @@ WORDED = {
     SURFACE: "Any smooth surface over the two",
 }
 NOTHING = "There is nothing to compare. {}"
+BLURRED = "Noise in the answers would hide a true zone just so, and how large it is cannot be told. {}"
 APART = "Expectation and quality were asked with different questions, so equal weights of the two mean little."
 
 Readings = dict[str, Answer] | NotTestable
@@ -302,17 +304,42 @@ def conclusion(surface: Surface | NotTestable) -> Text:
 # --- Claims -------------------------------------------------------------------------------------------------------
 
 
-def _freed(found: Answers, surface: Surface, *, draws: int, seed: int) -> Answer:
-    """Slope of the surface's outcome on expectation at equal perception, freed of the noise in both scores."""
-    chosen, shares = matched(found, "expectation"), {}
+def _reliability(found: Answers, *sides: str, draws: int, seed: int) -> list[float] | NotTestable:
+    """Omega of the items of each side together."""
+    shares = [scales.reliability(found, side, draws=draws, seed=seed)["omega"] for side in sides]
+    missing = [share for share in shares if isinstance(share, NotTestable)]
+    return missing[0] if missing else [share.value for share in shares if isinstance(share, Estimate)]
+
+
+def _freed(found: Answers, surface: Surface, *, draws: int, seed: int, simulate: bool = False) -> Surface | NotTestable:
+    """The surface without the noise in both scores."""
+    chosen = matched(found, "expectation")
     assert isinstance(chosen, Answers)  # or there were no surface
-    for side in NAMES:
-        share = scales.reliability(chosen, side, draws=draws, seed=seed)["omega"]
-        if isinstance(share, NotTestable):
-            return share
-        shares[side] = share.value
-    true = surfaces.corrected(surface, **shares, draws=draws, seed=seed)
-    return true if isinstance(true, NotTestable) else true.straight["expectation"]
+    known = _reliability(chosen, "perception", "expectation", draws=draws, seed=seed)
+    if isinstance(known, NotTestable):
+        return known
+    both: dict[str, Any] = {"simulate": simulate, "draws": draws, "seed": seed}
+    return surfaces.corrected(surface, perception=known[0], expectation=known[1], **both)
+
+
+def _expectation(surface: Surface | NotTestable) -> Answer:
+    return surface if isinstance(surface, NotTestable) else surface.straight["expectation"]
+
+
+def both_ways(found: Answers, surface: Surface | NotTestable, *, draws: int, seed: int) -> Text:
+    """How far the map's slope and bend from falling short to exceeding move as noise is taken out in either way."""
+    ways = [surface, surface, surface]
+    if isinstance(surface, Surface):
+        ways[1:] = (_freed(found, surface, draws=draws, seed=seed, simulate=way) for way in (False, True))
+    if missing := [way for way in ways if isinstance(way, NotTestable)]:
+        return say("How far noise in the answers flattens the map cannot be told. {}", missing[0].reason)
+    along = [way.along for way in ways if isinstance(way, Surface)]
+    return say(
+        "Noise in both answers flattens the map. From falling short of expectation to exceeding it, the slope of "
+        "satisfaction is {} as answered, {} with the noise taken out by calibration, the way that verdicts use, and {} "
+        "with it taken out by simulation; the bend is {}, {} and {} (95% intervals).",
+        *(in_brief(each[name]) for name in ("a3", "a4") for each in along),
+    )
 
 
 def disconfirmed(found: Answers, *, draws: int, seed: int) -> Readings:
@@ -323,7 +350,7 @@ def disconfirmed(found: Answers, *, draws: int, seed: int) -> Readings:
     shape = {"mismatch": "a3", "match_slope": "a1", "match_curve": "a2", "mismatch_curve": "a4"}
     return {
         "gain": surfaces.gain(surface, of=SURFACE, over="perception", seed=seed),
-        "expectation": _freed(found, surface, draws=draws, seed=seed),
+        "expectation": _expectation(_freed(found, surface, draws=draws, seed=seed)),
         **{part: surface.along[name] for part, name in shape.items()},
     }
 
@@ -356,7 +383,7 @@ def explained(found: Answers, *, draws: int, seed: int) -> tuple[dict[str, Readi
             continue
         equal[outcome] = {**surface.straight, "lost": surfaces.lost(surface)}
         added = surfaces.gain(surface, of="both, straight", over="perception, straight", seed=seed)
-        more[outcome] = {"gain": added, "expectation": _freed(found, surface, draws=draws, seed=seed)}
+        more[outcome] = {"gain": added, "expectation": _expectation(_freed(found, surface, draws=draws, seed=seed))}
     return equal, more
 
 
@@ -418,20 +445,29 @@ def three_factors(found: Answers) -> Text:
     )
 
 
-def tolerated(found: Answers, *, seed: int) -> tuple[Readings, Text]:
-    """Parts of E09, and the slopes below, inside and above each customer's zone in a sentence."""
+def tolerated(found: Answers, *, draws: int, seed: int) -> tuple[Readings, Text, str | None]:
+    """Parts of E09 without the noise in the scores; the slopes below, inside and above each customer's zone in a
+    sentence; and why nothing can be held against a zone, where noise may have blurred it and is not known.
+    """
+    sides = ("perception", "adequate", "desired")
     chosen = matched(found, "adequate", "desired", beside=("satisfaction",))
     slopes: Readings = chosen if isinstance(chosen, NotTestable) else {}
+    known: Any = chosen
     if isinstance(chosen, Answers):
-        asked: dict[str, Any] = {name: name for name in ("perception", "adequate", "desired")} | {"weight": "weight"}
-        table = chosen.table(["satisfaction", "perception", "adequate", "desired"])
-        scale = chosen.ends("adequate")
-        slopes = surfaces.zones(table, outcome="satisfaction", scale=scale, seed=seed, **asked)
+        known = _reliability(chosen, *sides, draws=draws, seed=seed)
+        asked: dict[str, Any] = {name: name for name in sides} | {"weight": "weight", "draws": draws, "seed": seed}
+        asked |= {"reliability": None if isinstance(known, NotTestable) else tuple(known)}
+        table, scale = chosen.table(["satisfaction", *sides]), chosen.ends("adequate")
+        slopes = tolerance.zones(table, outcome="satisfaction", scale=scale, **asked)
     if isinstance(slopes, NotTestable):
-        return slopes, say("Slopes inside and outside a zone are not known.")
+        return slopes, say("Slopes inside and outside a zone are not known."), None
     sentence = say(
         "One standard deviation of perceived service changes satisfaction by {} below the adequate level, by {} inside "
-        "the zone of tolerance and by {} above the desired level, in standard deviations of satisfaction.",
+        "the zone of tolerance and by {} above the desired level, in standard deviations of satisfaction{}.",
         *(told(slopes[place]) for place in ("below", "inside", "above")),
+        "" if isinstance(known, NotTestable) else ", with the noise in all three answers taken out",
     )
-    return {part: slopes[part] for part in ("inside", "outside", "kinks")}, sentence
+    parts = {part: slopes[part] for part in ("inside", "outside", "kinks")}
+    rule: Any = hypotheses.get("E09").rule
+    refuted = rule.judge(parts).word == CONTRADICTED
+    return parts, sentence, BLURRED.format(known.reason) if refuted and isinstance(known, NotTestable) else None

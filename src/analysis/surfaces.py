@@ -1,4 +1,4 @@
-"""Expectation against experience: a surface over both instead of their difference (S04, S05, E05, E06, E09, V06).
+"""Expectation against experience: a surface over both instead of their difference (S04, S05, E05, E06, V06).
 
 The outcome is Z = b0 + b1 P + b2 E + b3 P² + b4 PE + b5 E², P what was perceived and E what was expected. Both are
 centred at the middle of their answer scale and divided by one common standard deviation, Z by its own, and these are
@@ -26,9 +26,10 @@ from analysis.lifetimes import recount
 from analysis.regressions import gains
 from analysis.retention import resamples
 from analysis.tables import TableError
+from analysis.unreliability import Noise, calibrated, simulated, terms
 from analysis.words import count, plural
 
-FEWEST, LEVELS, OUTSIDE = 100, 11, 30  # answers in all; different answers of an ordered outcome; in a part of a zone
+FEWEST, LEVELS = 100, 11  # answers in all; different answers of an ordered outcome
 MATCHED = 0.5  # standard deviations by which experience and expectation may differ and still agree
 NAMES = {"p": "perception", "e": "expectation", "z": "outcome", "a": "adequate level", "d": "desired level"}
 
@@ -54,7 +55,7 @@ class Settings(TypedDict):
 # --- Answers --------------------------------------------------------------------------------------------------------
 
 
-def _distinct(
+def distinct(
     table: pd.DataFrame, scores: Mapping[str, str], **settings: Unpack[Settings]
 ) -> pd.DataFrame | NotTestable:
     """Distinct answers: a column a score, each (survey weight, 1 on average), weight (answers) and, if any, cluster."""
@@ -91,7 +92,8 @@ def _refuse(wrong: pd.Series, column: str, what: str) -> None:
         raise TableError(f"{said}First: row {int(np.argmax(wrong)) + 1}. Correct them, or leave them out and say so.")
 
 
-def _share(cells: pd.DataFrame) -> np.ndarray:
+def share_of(cells: pd.DataFrame) -> np.ndarray:
+    """What the answers of each cell weigh together."""
     return (cells["each"] * cells["weight"]).to_numpy(float)
 
 
@@ -127,15 +129,25 @@ class Fit:
         """The fit whose slopes are a linear map of these."""
         return replace(self, slopes=by @ self.slopes, covariance=by @ self.covariance @ by.T)
 
+    def freed(self, drawn: np.ndarray, noise: Noise) -> Fit | NotTestable:
+        """The fit with slopes freed of noise, the first ones drawn, and their spread in resamples, the others."""
+        possible = np.isfinite(drawn).all(axis=1)
+        if not possible[0]:
+            return noise.impossible
+        if possible.mean() < 0.95:
+            return NotTestable("Scores with so much error leave no interval: many resamples of them could not be.")
+        return replace(self, slopes=drawn[0], covariance=np.cov(drawn[1:][possible[1:]].T))
 
-def _fit(x: np.ndarray, cells: pd.DataFrame, kind: str = "mean") -> Fit | NotTestable:
+
+def fit_of(x: np.ndarray, cells: pd.DataFrame, kind: str = "mean") -> Fit | NotTestable:
+    """The outcome in the cells (of a kind as `fit_surface` has it) on the columns of x."""
     if np.linalg.matrix_rank(x) < x.shape[1]:
         return NotTestable(f"The answers differ too little to tell {x.shape[1]} numbers from them.")
     return _least_squares(x, cells) if kind == "mean" else _proportional_odds(x, cells)
 
 
 def _least_squares(x: np.ndarray, cells: pd.DataFrame) -> Fit:
-    share, each, z = _share(cells), cells["each"].to_numpy(), cells["z"].to_numpy(float)
+    share, each, z = share_of(cells), cells["each"].to_numpy(), cells["z"].to_numpy(float)
     bread = np.linalg.inv((x.T * share) @ x)
     slopes = bread @ ((x.T * share) @ z)
     missed, leverage = z - x @ slopes, each * np.einsum("ci,ij,cj->c", x, bread, x)
@@ -167,7 +179,7 @@ def _summed(values: np.ndarray, cells: pd.DataFrame) -> np.ndarray:
 def _proportional_odds(x: np.ndarray, cells: pd.DataFrame) -> Fit | NotTestable:
     """Cumulative logit by Newton's method; of two levels it is logistic regression. The middle cut gives b0."""
     levels, level = np.unique(cells["z"], return_inverse=True)
-    cuts, step, share = len(levels) - 1, np.eye(len(levels))[level], _share(cells)
+    cuts, step, share = len(levels) - 1, np.eye(len(levels))[level], share_of(cells)
     if cuts >= LEVELS:
         return NotTestable(f"The outcome has {cuts + 1} different values; an ordered one may have {LEVELS}.")
     sides = np.hstack([step[:, :-1], -x[:, 1:]]), np.hstack([step[:, 1:], -x[:, 1:]])
@@ -214,7 +226,7 @@ class Surface:
         scale, spread: ends of the answer scale of perception and expectation, one standard deviation in its points.
         outcome: mean and standard deviation of the outcome in its own points (0 and 1 for a latent one).
         full, plane: fits of b0 to b5, and of b0 to b2 without curves, from which claims about slopes are read.
-        reliability: of perception and expectation, corrected for; 1 where nothing was.
+        noise: in perception and expectation, corrected for; None where nothing was.
     """
 
     cells: pd.DataFrame
@@ -224,7 +236,7 @@ class Surface:
     outcome: tuple[float, float]
     full: Fit
     plane: Fit
-    reliability: tuple[float, float] = (1.0, 1.0)
+    noise: Noise | None = None
 
     @property
     def along(self) -> dict[str, Estimate]:
@@ -241,7 +253,7 @@ class Surface:
         """The fitted outcome over the scale: perception, expectation, value (points, a share, or log-odds)."""
         axis = np.linspace(*self.scale, steps)
         p, e = (side.ravel() for side in np.meshgrid(axis, axis))
-        value = _terms(*(np.stack([p, e]) - sum(self.scale) / 2) / self.spread) @ self.full.slopes
+        value = terms(*(np.stack([p, e]) - sum(self.scale) / 2) / self.spread) @ self.full.slopes
         value = 1 / (1 + np.exp(-value)) if self.kind == "binary" else self.outcome[0] + self.outcome[1] * value
         return pd.DataFrame({"perception": p, "expectation": e, "value": value})
 
@@ -250,10 +262,6 @@ class Surface:
         found = self.cells.groupby(["p", "e"], as_index=False)["weight"].sum()
         points = (found[["p", "e"]] * self.spread + sum(self.scale) / 2).round(6)
         return points.set_axis(["perception", "expectation"], axis=1).assign(n=found["weight"])
-
-
-def _terms(p: Any, e: Any) -> np.ndarray:
-    return np.stack([np.ones_like(p), p, e, p * p, p * e, e * e], axis=-1)
 
 
 def fit_surface(
@@ -281,29 +289,29 @@ def fit_surface(
     Raises:
         TableError: an answer is missing, no number or outside the scale.
     """
-    cells = _distinct(table, {"p": perception, "e": expectation, "z": outcome}, **settings)
+    cells = distinct(table, {"p": perception, "e": expectation, "z": outcome}, **settings)
     if isinstance(cells, NotTestable):
         return cells
     if kind == "binary" and (different := cells["z"].nunique()) > 2:
         return NotTestable(f"The outcome has {different} different values; a yes or no has two.")
-    share = _share(cells)
+    share = share_of(cells)
     for told, side in {"above": cells["p"] > cells["e"], "below": cells["p"] < cells["e"]}.items():
         if (held := np.average(side, weights=share)) < sides:
             said = f"Perception lies {told} expectation in {held:.1%} of the answers"
             return NotTestable(f"{said}; to tell what either side does, {sides:.0%} must lie on each.")
-    spread, scale = math.sqrt(np.mean([_spread(cells[name], share)[1] ** 2 for name in "pe"])), settings["scale"]
-    outcome_points = _spread(cells["z"], share) if kind == "mean" else (0.0, 1.0)
+    spread, scale = math.sqrt(np.mean([spread_of(cells[name], share)[1] ** 2 for name in "pe"])), settings["scale"]
+    outcome_points = spread_of(cells["z"], share) if kind == "mean" else (0.0, 1.0)
     cells = cells.assign(**{name: (cells[name] - sum(scale) / 2) / spread for name in "pe"})
     cells["z"] = (cells["z"] - outcome_points[0]) / outcome_points[1]
-    x = _terms(*cells[["p", "e"]].to_numpy().T)
-    full, plane = _fit(x, cells, kind), _fit(x[:, :3], cells, kind)
+    x = terms(*cells[["p", "e"]].to_numpy().T)
+    full, plane = fit_of(x, cells, kind), fit_of(x[:, :3], cells, kind)
     if isinstance(full, NotTestable):
         return full
     assert isinstance(plane, Fit)  # a model inside one that could be fitted
     return Surface(cells, kind, scale, spread, outcome_points, full, plane)
 
 
-def _spread(values: pd.Series, share: np.ndarray) -> tuple[float, float]:
+def spread_of(values: pd.Series, share: np.ndarray) -> tuple[float, float]:
     """Weighted mean and standard deviation."""
     middle = np.average(values, weights=share)
     return float(middle), math.sqrt(np.average((values - middle) ** 2, weights=share))
@@ -332,7 +340,7 @@ def asymmetry(surface: Surface) -> dict[str, Answer]:
     """
     p, e = (surface.cells[name].to_numpy() for name in "pe")
     x = np.column_stack([np.ones_like(p), p + e, np.maximum(p - e, 0), np.maximum(e - p, 0)])
-    fit = _fit(x, surface.cells, surface.kind)
+    fit = fit_of(x, surface.cells, surface.kind)
     ways = {"exceeded": [0, 0, 1, 0], "missed": [0, 0, 0, 1], "asymmetry": [0, 0, -1, -1]}
     return {name: fit if isinstance(fit, NotTestable) else fit.mix(weights) for name, weights in ways.items()}
 
@@ -355,21 +363,23 @@ def shape(slopes: Any) -> dict[str, np.ndarray]:
     return {f"a{place}": np.asarray(slopes) @ weights for place, weights in enumerate(ALONG, 1)} | points
 
 
-def _sums(design: np.ndarray, cells: pd.DataFrame, *, draws: int, seed: int) -> np.ndarray:
-    """Sums of products, the outcome last, in resamples of the answers (or of the clusters)."""
-    v = np.column_stack([design, cells["z"]])
-    counted, products = cells, np.einsum("ci,cj,c->cij", v, v, cells["each"].to_numpy()).reshape(len(v), -1)
+def sums_of(products: np.ndarray, cells: pd.DataFrame, *, draws: int, seed: int) -> np.ndarray:
+    """Sums of products of the answers, and then of resamples of them (or of the clusters)."""
+    shape, counted = products.shape[1:], cells
+    products = products.reshape(len(cells), -1) * cells[["each"]].to_numpy()
+    whole = cells["weight"].to_numpy() @ products
     if "cluster" in cells:
         products = _summed(products, cells)
         counted = pd.DataFrame({"weight": np.ones(len(products), int)})
     drawn = [block @ products for block in resamples(counted, draws=draws, seed=seed)]
-    return np.concatenate(drawn).reshape(draws, v.shape[1], -1)
+    return np.concatenate([whole[None], *drawn]).reshape(-1, *shape)
 
 
-def _solved(sums: np.ndarray) -> np.ndarray:
+def solve(sums: np.ndarray) -> np.ndarray:
     """Slopes from sums of products, many at once; missing where they cannot be had."""
     left, right = sums[..., :-1, :-1], sums[..., :-1, -1:]
-    dull = (np.linalg.matrix_rank(left, hermitian=True) < left.shape[-1])[..., None, None]
+    size = np.linalg.eigvalsh(left)
+    dull = (size[..., 0] <= 1e-14 * size[..., -1])[..., None, None]
     return np.where(dull, np.nan, np.linalg.solve(np.where(dull, np.eye(left.shape[-1]), left), right))[..., 0]
 
 
@@ -378,15 +388,21 @@ def resampled(surface: Surface, *, draws: int = 1000, seed: int) -> np.ndarray:
     if surface.kind != "mean":
         law = surface.full.slopes, surface.full.covariance
         return np.random.default_rng(seed).multivariate_normal(*law, size=draws)
-    return _drawn(surface, draws=draws, seed=seed)[0]
+    return _drawn(surface, draws=draws, seed=seed)[0][1:]
 
 
-def _drawn(surface: Surface, *, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Slopes with and without curves in resamples."""
-    sums = _sums(_terms(*surface.cells[["p", "e"]].to_numpy().T), surface.cells, draws=draws, seed=seed)
-    back, flat = _back(sums, surface.reliability), [0, 1, 2, 6]
-    full, plane = _solved(sums), _solved(sums[:, flat][:, :, flat])
-    return np.einsum("dij,dj->di", back, full), np.einsum("dij,dj->di", back[:, :3, :3], plane)
+def _drawn(surface: Surface, *, draws: int, seed: int) -> list[np.ndarray]:
+    """Slopes with and without curves, freed of noise; of the answers, and then of resamples."""
+    scores, noise, flat = surface.cells[["p", "e"]].to_numpy(), surface.noise, [0, 1, 2, 6]
+    seen = np.cov(scores.T, aweights=share_of(surface.cells), ddof=0)
+    errors = noise.covariance(seen) if noise and noise.simulated else None
+    products = simulated(terms, scores, surface.cells["z"].to_numpy(float), errors, seed)
+    sums = sums_of(products, surface.cells, draws=draws, seed=seed)
+    found = [solve(sums), solve(sums[:, flat][:, :, flat])]
+    if noise and not noise.simulated:
+        back = calibrated(sums, noise)
+        found = [np.einsum("dij,dj->di", back[:, : each.shape[1], : each.shape[1]], each) for each in found]
+    return found
 
 
 def turning_points(surface: Surface, *, draws: int = 1000, seed: int) -> dict[str, Answer]:
@@ -405,52 +421,43 @@ def turning_points(surface: Surface, *, draws: int = 1000, seed: int) -> dict[st
 
 
 def corrected(
-    surface: Surface, *, perception: float, expectation: float, draws: int = 199, seed: int = 0
+    surface: Surface,
+    *,
+    perception: float,
+    expectation: float,
+    together: float = 0.0,
+    simulate: bool = False,
+    draws: int = 199,
+    seed: int = 0,
 ) -> Surface | NotTestable:
     """The surface over true scores, where the answers measure them with known reliability.
 
-    Regression calibration: with normal scores and independent errors the outcome's mean given the answers is a surface
-    too, and a linear map ties its slopes to the true ones. Slopes stay for one standard deviation of the answers.
+    Slopes stay for one standard deviation of the answers.
 
     Args:
         surface: fitted to the answers as they are.
         perception, expectation: reliability of either score: the share of its variance that is no error.
-        draws, seed: of the resamples behind the errors, in which the map is reckoned anew (of a latent outcome it is
-            taken as known).
-
-    Source: Carroll, Ruppert, Stefanski & Crainiceanu (2006), Measurement Error in Nonlinear Models, chapter 4.
+        together: correlation of the two errors.
+        simulate: by simulation instead of calibration (see `unreliability`); for a mean alone.
+        draws, seed: of the resamples behind the errors, in which calibration is reckoned anew (of a latent outcome it
+            is taken as known).
     """
-    v = _terms(*surface.cells[["p", "e"]].to_numpy().T)
-    back = _back((v.T * _share(surface.cells)) @ v, (perception, expectation))
-    if max(perception, expectation) > 1 or not np.isfinite(back).all():
-        said = f"Reliabilities of {perception:.2f} and {expectation:.2f} cannot be"
-        return NotTestable(f"{said}: with so much error, expectation and perception could not agree as they do.")
-    full, plane = surface.full.moved(back), surface.plane.moved(back[:3, :3])
-    surface = replace(surface, reliability=(perception, expectation))
-    if surface.kind == "mean":
-        drawn = _drawn(surface, draws=draws, seed=seed)
-        possible = np.isfinite(drawn[0]).all(axis=1)
-        if possible.mean() < 0.95:
-            return NotTestable("Scores with so much error leave no interval: many resamples of them could not be.")
-        errors = [np.cov(slopes[possible].T) for slopes in drawn]
-        full, plane = replace(full, covariance=errors[0]), replace(plane, covariance=errors[1])
-    return replace(surface, full=full, plane=plane)
-
-
-_SIX = np.array([[0, 0], [1, 0], [0, 1], [2, 0], [1, 1], [0, 2]], float)  # points that tell a surface
-
-
-def _back(sums: np.ndarray, reliability: tuple[float, float]) -> np.ndarray:
-    """From slopes on answers to slopes on true scores, given the sums of products of the answers' terms."""
-    middle, many = sums[..., 0, 1:3], sums[..., 0, 0, None, None]
-    middle = middle[..., None, :] / many
-    seen = sums[..., 1:3, 1:3] / many - np.swapaxes(middle, -1, -2) * middle
-    true = seen - seen * np.diag(1 - np.array(reliability))
-    pull = np.linalg.solve(seen, true)
-    left, expected = true - true @ pull, _terms(*np.moveaxis(middle + (_SIX - middle) @ pull, -1, 0))
-    expected[..., 3:] += np.stack([left[..., 0, 0], left[..., 0, 1], left[..., 1, 1]], axis=-1)[..., None, :]
-    possible = (np.linalg.eigvalsh(true)[..., 0] > 1e-9)[..., None, None]
-    return np.where(possible, np.linalg.solve(np.where(possible, expected, np.eye(6)), _terms(*_SIX.T)), np.nan)
+    noise, fits = Noise((perception, expectation), together, simulate), (surface.full, surface.plane)
+    if max(noise.reliability) > 1:
+        return noise.impossible
+    surface = replace(surface, noise=noise)
+    if surface.kind != "mean":
+        if simulate:
+            return NotTestable("Only a mean can be freed of noise by simulation.")
+        v = terms(*surface.cells[["p", "e"]].to_numpy().T)
+        back = calibrated((v.T * share_of(surface.cells)) @ v, noise)
+        full, plane = (fit.moved(back[: len(fit.slopes), : len(fit.slopes)]) for fit in fits)
+        return replace(surface, full=full, plane=plane) if np.isfinite(back).all() else noise.impossible
+    drawn = _drawn(surface, draws=draws, seed=seed)
+    full_, plane_ = (fit.freed(each, noise) for fit, each in zip(fits, drawn, strict=True))
+    if isinstance(full_, NotTestable):
+        return full_
+    return plane_ if isinstance(plane_, NotTestable) else replace(surface, full=full_, plane=plane_)
 
 
 # --- Simpler models -------------------------------------------------------------------------------------------------
@@ -474,7 +481,7 @@ def models(surface: Surface) -> dict[str, np.ndarray]:
     return {name: np.column_stack([np.ones_like(p), *terms]) for name, terms in found.items()}
 
 
-def _gains(cells: pd.DataFrame, designs: Mapping[str, np.ndarray], kind: str, seed: int) -> dict[str, Answer]:
+def gains_of(cells: pd.DataFrame, designs: Mapping[str, np.ndarray], kind: str, seed: int) -> dict[str, Answer]:
     """R squared (or share of the deviance) on answers left out, of the first design, and what each other one adds."""
     if kind == "ordered":
         return dict.fromkeys(designs, NotTestable("Forecasts of an ordered outcome are not compared."))
@@ -489,7 +496,7 @@ def gain(surface: Surface, *, of: str, over: str, seed: int) -> Answer:
     designs = models(surface)
     if missing := {of, over} - set(designs):
         return NotTestable(f"The {missing.pop()} needs a scale that begins above 0.")
-    return _gains(surface.cells, {over: designs[over], of: designs[of]}, surface.kind, seed)[of]
+    return gains_of(surface.cells, {over: designs[over], of: designs[of]}, surface.kind, seed)[of]
 
 
 def lost(surface: Surface) -> Estimate:
@@ -499,7 +506,7 @@ def lost(surface: Surface) -> Estimate:
     Source: Sankaran (1963), Biometrika 50, for the square root that makes it normal.
     """
     designs = models(surface)
-    free, forced = (_fit(designs[name], surface.cells, surface.kind) for name in (SURFACE, DIFFERENCE))
+    free, forced = (fit_of(designs[name], surface.cells, surface.kind) for name in (SURFACE, DIFFERENCE))
     assert isinstance(free, Fit)  # or there were no surface
     assert isinstance(forced, Fit)
     wald, df = _forced(free, designs[SURFACE], designs[DIFFERENCE])
@@ -532,9 +539,9 @@ def compare(surface: Surface, *, seed: int) -> pd.DataFrame:
     """
     from scipy.special import fdtrc
 
-    tried = {name: (x, _fit(x, surface.cells, surface.kind)) for name, x in models(surface).items()}
+    tried = {name: (x, fit_of(x, surface.cells, surface.kind)) for name, x in models(surface).items()}
     fits = {name: (x, fit) for name, (x, fit) in tried.items() if isinstance(fit, Fit)}
-    added = _gains(surface.cells, {name: x for name, (x, _) in fits.items()}, surface.kind, seed)
+    added = gains_of(surface.cells, {name: x for name, (x, _) in fits.items()}, surface.kind, seed)
     rows, best = [], min(fit.aic for _, fit in fits.values())
     for name, (x, fit) in fits.items():
         row = {"model": name, "slopes": len(fit.slopes) - 1, "r_squared": fit.explained, "aic": fit.aic - best}
@@ -545,66 +552,3 @@ def compare(surface: Surface, *, seed: int) -> pd.DataFrame:
                 row |= {"within": wider, "f": wald / df, "df": df, "p": fdtrc(df, fits[wider][1].df, wald / df)}
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-# --- The zone of tolerance ------------------------------------------------------------------------------------------
-
-
-def zones(
-    table: pd.DataFrame,
-    *,
-    outcome: str,
-    perception: str,
-    adequate: str,
-    desired: str,
-    seed: int,
-    **settings: Unpack[Settings],
-) -> dict[str, Answer] | NotTestable:
-    """Slopes of an outcome on perception below, inside and above each customer's own zone of tolerance.
-
-    The kinks are measured, never searched for; both levels are held fixed. Customers whose desired level lies below
-    their adequate one have no zone and are left out.
-
-    Args:
-        table, outcome, perception, settings: as in `fit_surface`.
-        adequate, desired: columns with the two levels, on the scale of perception.
-        seed: of the cross-validation.
-
-    Returns:
-        below, inside, above: slopes, standard deviations of the outcome for one of perception; outside: the steeper of
-        the outer two, its interval adjusted for the choice; kinks and cubic: gain of three slopes, and of a cubic
-        curve, over one straight line, on answers left out.
-
-    Raises:
-        TableError: as `fit_surface`.
-    """
-    cells = _distinct(table, {"p": perception, "a": adequate, "d": desired, "z": outcome}, **settings)
-    if isinstance(cells, NotTestable):
-        return cells
-    (mean, deviation), (_, spread) = (_spread(cells[name], _share(cells)) for name in "zp")
-    p, a, d = ((cells[name].to_numpy() - sum(settings["scale"]) / 2) / spread for name in "pad")
-    cells["z"] = (cells["z"] - mean) / deviation
-    shared = [np.ones_like(p), a, d]
-    parts = {"below": np.minimum(p - a, 0), "inside": np.clip(p - a, 0, d - a), "above": np.maximum(p - d, 0)}
-    lines = {"straight": [p], "kinks": [*parts.values()], "cubic": [p, p**2, p**3]}
-    designs = {name: np.column_stack(shared + line) for name, line in lines.items()}
-    fit, found = _fit(designs["kinks"], cells), dict[str, Answer]()
-    there = {"below": p < a, "inside": (a <= p) & (p <= d) & (a < d), "above": p > d}
-    for place, (name, side) in enumerate(there.items(), len(shared)):
-        few = f"{plural(n := int(cells['weight'] @ side), 'customer')} with perception {name} the zone"
-        enough = fit if isinstance(fit, NotTestable) else fit.mix(np.eye(6)[place])
-        found[name] = enough if n >= OUTSIDE else NotTestable(f"{few}; at least {OUTSIDE} are needed.")
-    outer = [slope for name in ("below", "above") if isinstance(slope := found[name], Estimate)]
-    found["outside"] = _steeper(outer) if outer else found["below"]
-    added = _gains(cells, designs, "mean", seed)
-    return found | {name: added[name] for name in ("kinks", "cubic")}
-
-
-def _steeper(slopes: Sequence[Estimate]) -> Estimate:
-    """The largest of several slopes, its lower ends at Bonferroni's level: the best of several looks good by chance."""
-    best, many = max(slopes, key=lambda slope: slope.value), len(slopes)
-    return replace(
-        best,
-        quantile=lambda p: max(slope.quantile(p / many if p < 0.5 else p) for slope in slopes),
-        method="Bonferroni",
-    )
