@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,13 @@ import pandas as pd
 
 from analysis import figures, hypotheses
 from analysis.drivers import importance
-from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, in_brief
+from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, gated, in_brief, need, needed
 from analysis.exhibits import Figure, Table, Text, say
 from analysis.factors import fit_factors, pattern_of
 from analysis.indicators import mean_score
 from analysis.regressions import correlations, slopes
-from analysis.scales import FEWEST, Answers, Moments, correlation, moments, omega, ratio
-from analysis.words import interval, listing, plural
+from analysis.scales import FEWEST, Answers, correlation, moments, omega, ratio
+from analysis.words import interval, listing, plural, spoken
 
 if TYPE_CHECKING:
     from analysis.studies import Study
@@ -36,6 +36,7 @@ SLOPES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 FREE, BOUND = "share of the experience, weights left free", "share, weights made to add up to one"
 EARLIER, TOGETHER = "asked a wave before", "asked in the same questionnaire"
 RUNGS = {EARLIER: "C", TOGETHER: "B"}
+NOBODY_TWICE = "Nobody is known to have answered in two waves that follow one another."
 AT_LEAST = 20  # members of staff, and days (the register's gate)
 SHARPER = 199  # resamples at most, where factor models are fitted to each
 
@@ -43,12 +44,12 @@ SHARPER = 199  # resamples at most, where factor models are fitted to each
 # --- Sources of the levels ------------------------------------------------------------------------------------------
 
 
-def gathered(found: Answers, key: str, *, draws: int, seed: int) -> Moments | NotTestable:
+@gated
+def gathered(found: Answers, key: str, *, draws: int, seed: int) -> Any:
     """Moments of a level (first) and its causes, by a key of `SLOPES`; "curve" is the square of knowledge."""
     level, causes = SLOPES[key]
     asked = [level, *(name for name in causes if name != "curve")]
-    if missing := found.lacks(*asked):
-        return missing
+    needed(found.lacks(*asked) or found)
     table = found.table(asked)
     weight = table.pop("weight").to_numpy()
     if "curve" in causes:
@@ -56,19 +57,17 @@ def gathered(found: Answers, key: str, *, draws: int, seed: int) -> Moments | No
     return moments(table, weight=weight, draws=draws, seed=seed)
 
 
-def shaped(found: Answers, key: str, *, draws: int, seed: int) -> dict[str, Answer] | NotTestable:
+@gated
+def shaped(found: Answers, key: str, *, draws: int, seed: int) -> Any:
     """Standardised slopes of a level on its causes, by a key of `SLOPES`; one questionnaire a customer."""
-    made = gathered(found, key, draws=draws, seed=seed)
-    each = made if isinstance(made, NotTestable) else slopes(made, *SLOPES[key])
-    if key != "E14" or isinstance(each, NotTestable):
-        return each
-    return {"can_be": each["can_be"], "should_be": each["should"]}
+    each = slopes(needed(gathered(found, key, draws=draws, seed=seed)), *SLOPES[key])
+    return each if key != "E14" else {"can_be": each["can_be"], "should_be": each["should"]}
 
 
-def single(found: Answers, key: str, cause: str, *, draws: int, seed: int) -> Answer:
+@gated
+def single(found: Answers, key: str, cause: str, *, draws: int, seed: int) -> Any:
     """One slope of `shaped`."""
-    each = shaped(found, key, draws=draws, seed=seed)
-    return each if isinstance(each, NotTestable) else each[cause]
+    return needed(shaped(found, key, draws=draws, seed=seed))[cause]
 
 
 def well_known(found: Answers, *, draws: int, seed: int) -> dict[str, Answer]:
@@ -108,7 +107,7 @@ def causes_chart(found: Answers, *, draws: int, seed: int) -> Figure | Text:
     for key, (level, _) in SLOPES.items():
         each = shaped(found, key, draws=draws, seed=seed)
         for name, answer in {} if isinstance(each, NotTestable) else each.items():
-            rows.append({"section": f"{level} level ({key[:3]})", "label": _said(name), **columns(answer)})
+            rows.append({"section": f"{level} level ({key[:3]})", "label": spoken(name), **columns(answer)})
     if not rows:
         return say("The survey does not ask for a level of service together with what may cause it.")
     table = pd.DataFrame(rows)
@@ -124,10 +123,6 @@ def causes_chart(found: Answers, *, draws: int, seed: int) -> Figure | Text:
         caption="95% intervals. Causes under one heading are held against one another: each slope is what is left "
         "when the others stay as they are. Curve is the bend of the line over knowledge.",
     )
-
-
-def _said(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def stricter(found: Answers, *, draws: int, seed: int) -> Table | Text:
@@ -149,7 +144,7 @@ def stricter(found: Answers, *, draws: int, seed: int) -> Table | Text:
         for place, name in enumerate(sorted(each, key=lambda n: -abs(each[n].value) / (each[n].high - each[n].low))):
             rows.append(
                 {
-                    "cause": f"{key}: {_said(name)}",
+                    "cause": f"{key}: {spoken(name)}",
                     "slope (95% interval)": in_brief(each[name]),
                     "by Holm": interval(*each[name].interval(1 - 0.05 / (len(each) - place)), "slope"),
                     "share": in_brief(share if isinstance(share, NotTestable) else share.share(name)),
@@ -190,7 +185,8 @@ def pairs(found: Answers) -> pd.DataFrame:
     return joined[["customer_id", "row_x", "row_y"]].set_axis(named, axis=1)
 
 
-def earlier(found: Answers, *constructs: str, beside: Mapping[str, str] | None = None) -> Answers | NotTestable:
+@gated
+def earlier(found: Answers, *constructs: str, beside: Mapping[str, str] | None = None) -> Any:
     """Questionnaires whose customers also answered a wave before, some constructs as they were answered then.
 
     Args:
@@ -198,11 +194,9 @@ def earlier(found: Answers, *constructs: str, beside: Mapping[str, str] | None =
         constructs: to be taken from the wave before; levels of `pairs` in every dimension.
         beside: new name -> construct that is there as answered now and, under the new name, as answered then.
     """
-    beside = beside or {}
-    if missing := found.lacks(*constructs, *beside.values()):
-        return missing
-    if (couples := pairs(found)).empty:
-        return NotTestable("Nobody is known to have answered in two waves that follow one another.")
+    beside, couples = beside or {}, pairs(found)
+    needed(found.lacks(*constructs, *beside.values()) or found)
+    need(len(couples), NOBODY_TWICE)
     sides = [found.constructs, *found.dimensions.values()]
     moved = list({item: None for side in sides for name in constructs for item in side.get(name, ())})
     once = {new: tuple(f"{item} before" for item in found.constructs[name]) for new, name in beside.items()}
@@ -238,7 +232,8 @@ def by_wave(
     return dict(sorted(readings.items(), key=lambda reading: isinstance(reading[1], NotTestable)))
 
 
-def occasions(found: Answers) -> pd.DataFrame | NotTestable:
+@gated
+def occasions(found: Answers) -> Any:
     """Expectation, experience and next expectation of the same customer.
 
     Returns:
@@ -247,15 +242,13 @@ def occasions(found: Answers) -> pd.DataFrame | NotTestable:
     """
     both = [levels for levels in found.dimensions.values() if {"expectation", "perception"} <= set(levels)]
     couples = pairs(found)
-    if not both:
-        return found.lacks("expectation", "perception") or NotTestable("Nothing was asked as expected and as found.")
-    if couples.empty:
-        return NotTestable("Nobody is known to have answered in two waves that follow one another.")
+    needed(both or found.lacks("expectation", "perception") or found)
+    need(both, "Nothing was asked as expected and as found.")
+    need(len(couples), NOBODY_TWICE)
     sides = [(levels["expectation"], levels["perception"]) for levels in both]
     if len(sides) == 1:
         sides = [((held,), (met,)) for held, met in zip(*sides[0], strict=False)]
-    if len(sides) == 1:
-        return NotTestable("Expectation was asked with one item, so its error cannot be told from learning.")
+    need(len(sides) > 1, "Expectation was asked with one item, so its error cannot be told from learning.")
     when = (("before", 0, "before"), ("found", 1, "before"), ("after", 0, "after"))
     asked = {
         f"{name} {number}": found.score(side[at]).to_numpy()[couples[row]]
@@ -400,16 +393,13 @@ def promised(lab: Study, found: Answers) -> dict[str, Answer]:
     return readings
 
 
-def two_kinds(found: Answers, *, draws: int, seed: int) -> dict[str, Answer] | NotTestable:
+@gated
+def two_kinds(found: Answers, *, draws: int, seed: int) -> Any:
     """Parts of E03: what two factors gain in fit over one, and the heterotrait-monotrait ratio."""
-    if missing := found.lacks("should", "will"):
-        return missing
+    needed(found.lacks("should", "will") or found)
     one, two = found.constructs["should"], found.constructs["will"]
-    if min(len(one), len(two)) < 2:
-        return NotTestable("What should be and what will be need two items each.")
-    made = moments(found.items[[*one, *two]], weight=found.weight, draws=min(draws, SHARPER), seed=seed)
-    if isinstance(made, NotTestable):
-        return made
+    need(min(len(one), len(two)) > 1, "What should be and what will be need two items each.")
+    made = needed(moments(found.items[[*one, *two]], weight=found.weight, draws=min(draws, SHARPER), seed=seed))
 
     def gained(covariance: np.ndarray) -> float:
         fits = [
@@ -425,91 +415,84 @@ def two_kinds(found: Answers, *, draws: int, seed: int) -> dict[str, Answer] | N
     return {"fit": fit, "distinct": ratio(found, one, two, draws=draws, seed=seed)}
 
 
-def served(
-    lab: Study, found: Answers, *, measure: str, more_is_better: bool, within: int
-) -> pd.DataFrame | NotTestable:
+@gated
+def logged_before(lab: Study, found: Answers, construct: str, columns: Sequence[str], *, within: int) -> Any:
     """Each questionnaire with the logged event before it.
 
     Args:
-        lab: the study.
+        lab: the study, for its table of operations.
         found: all its questionnaires.
-        measure: the logged number that says how well it was done; "" takes the first.
-        more_is_better: else less is.
+        construct: what they are asked for.
+        columns: of the log; an event counts where all of them are known.
         within: days after the event in which the customer must have answered.
 
     Returns:
-        One row a questionnaire that follows an event: customer_id, quality, performance (more is better), day,
-        weight. Who served and when (staff_id, served) are there as far as they are logged.
+        One row a questionnaire: customer_id, day, weight, the score under the construct's name, the columns, and
+        served (day of the event) and staff_id as far as that is logged.
     """
-    if not lab.has("operations"):
-        return NotTestable("The study has no table operations.")
-    table = lab.table("operations")
-    if missing := found.lacks("quality"):
-        return missing
-    events, measure = table.rows.to_pandas(), measure or next(iter(table.facts["covariates"]), "")
-    if measure not in events or "customer_id" not in events or not {"customer_id", "answered_at"} <= set(found.who):
-        return NotTestable(
-            f"Operations hold no {measure or 'measure'} by customer, or the survey not who answered when."
-        )
-    events["day"] = events["measured_at"].dt.normalize().astype("datetime64[s]")
+    needed(found.lacks(construct) or found)
+    log = lab.table("operations").rows.to_pandas() if lab.has("operations") else pd.DataFrame()
+    lacking = [name for name in ("customer_id", "measured_at", *columns) if name not in log]
+    need(not lacking, f"The study has no log of operations with {listing(lacking)}.")
+    lacking = [name for name in ("customer_id", "answered_at") if name not in found.who]
+    need(not lacking, f"Answers cannot be joined to the log without {listing(lacking)}.")
+    log = log.assign(**{name: pd.to_numeric(log[name], errors="coerce").astype(float) for name in columns})
+    log["served"] = log["day"] = log["measured_at"].dt.normalize().astype("datetime64[s]")
+    log = log[["customer_id", "day", "served", *columns, *(name for name in ("staff_id",) if name in log)]]
     asked = found.who[["customer_id"]].assign(weight=found.weight)
     asked["day"] = found.who["answered_at"].dt.normalize().astype("datetime64[s]")
-    asked["quality"] = found.score(found.constructs["quality"])
-    keep = ["customer_id", "day", measure, *(name for name in ("staff_id",) if name in events)]
-    joined = pd.merge_asof(
-        asked.dropna().sort_values("day", kind="stable"),
-        events[keep].dropna().sort_values("day", kind="stable").assign(served=lambda t: t["day"]),
-        on="day",
-        by="customer_id",
-        tolerance=pd.Timedelta(days=within),
-    )
-    joined = joined.dropna().drop_duplicates(["customer_id", "served"])
-    joined["performance"] = joined[measure] if more_is_better else -joined[measure]
-    return joined
+    asked[construct] = found.score(found.constructs[construct])
+    asked, log = (side.dropna().sort_values("day", kind="stable") for side in (asked, log))
+    return pd.merge_asof(asked, log, on="day", by="customer_id", tolerance=pd.Timedelta(days=within)).dropna()
+
+
+@gated
+def served(lab: Study, found: Answers, *, measure: str, more_is_better: bool, within: int) -> Any:
+    """Ratings of quality by `logged_before`, each event once, with performance (more of it is better).
+
+    Args:
+        lab, found, within: as there.
+        measure: the logged number that says how well it was done; "" takes the first.
+        more_is_better: else less is.
+    """
+    known = lab.table("operations").facts["covariates"] if lab.has("operations") else ()
+    measure = measure or next(iter(known), "measure")
+    joined = needed(logged_before(lab, found, "quality", [measure], within=within))
+    performance = joined[measure] if more_is_better else -joined[measure]
+    return joined.assign(performance=performance).drop_duplicates(["customer_id", "served"])
 
 
 def felt(events: pd.DataFrame | NotTestable, *, draws: int, seed: int) -> dict[str, Answer]:
     """Readings of E04: correlation of rated quality with logged performance, customers drawn with all their ratings."""
-    ways = ("by rank", "as measured")
-    if isinstance(events, NotTestable):
-        return dict.fromkeys(ways, events)
-    readings: dict[str, Answer] = {}
-    for way in ways:
-        table = events[["quality", "performance"]]
-        made = moments(
-            table.rank() if way == "by rank" else table,
-            weight=events["weight"].to_numpy(),
-            cases=events["customer_id"],
-            draws=draws,
-            seed=seed,
-        )
-        known = made if isinstance(made, NotTestable) else correlations(made, "quality", ["performance"])
-        readings[way] = known if isinstance(known, NotTestable) else known["performance"]
-    return readings
+    return {way: _felt(events, way == "by rank", draws=draws, seed=seed) for way in ("by rank", "as measured")}
 
 
-def put_up_with(
-    found: Answers, events: pd.DataFrame | NotTestable, *, draws: int, seed: int
-) -> dict[str, Answer] | NotTestable:
+@gated
+def _felt(events: pd.DataFrame | NotTestable, ranked: bool, **again: int) -> Any:
+    rows: pd.DataFrame = needed(events)
+    table = rows[["quality", "performance"]]
+    table = table.rank() if ranked else table
+    made = needed(moments(table, weight=rows["weight"].to_numpy(), cases=rows["customer_id"], **again))
+    return correlations(made, "quality", ["performance"])["performance"]
+
+
+@gated
+def put_up_with(found: Answers, events: pd.DataFrame | NotTestable, *, draws: int, seed: int) -> Any:
     """Parts of E10: shares of staff and of days in the variance of ratings, and what variation does to loyalty."""
-    parts = events if isinstance(events, NotTestable) else by_staff_and_day(events)
-    if isinstance(parts, NotTestable):
-        return parts
-    return {**parts, "tolerated": unsteady(found, draws=draws, seed=seed)}
+    return needed(by_staff_and_day(needed(events))) | {"tolerated": unsteady(found, draws=draws, seed=seed)}
 
 
-def unsteady(found: Answers, *, draws: int, seed: int) -> Answer:
+@gated
+def unsteady(found: Answers, *, draws: int, seed: int) -> Any:
     """Slope of a customer's last stated loyalty on the variance of the own ratings, their mean held fixed."""
-    if missing := found.lacks("quality", "loyalty"):
-        return missing
-    if not {"customer_id", "answered_at"} <= set(found.who):
-        return NotTestable("The survey does not say who answered when.")
+    needed(found.lacks("quality", "loyalty") or found)
+    need({"customer_id", "answered_at"} <= set(found.who), "The survey does not say who answered when.")
     scores = {name: found.score(found.constructs[name]) for name in ("quality", "loyalty")}
     asked = found.who.assign(**scores, weight=found.weight).sort_values("answered_at", kind="stable")
     each = asked.groupby("customer_id")
     table = each["quality"].agg(["mean", "var"]).assign(loyalty=each["loyalty"].last())
-    made = moments(table, weight=each["weight"].last().to_numpy(), draws=draws, seed=seed)
-    return made if isinstance(made, NotTestable) else slopes(made, "loyalty", ["mean", "var"])["var"]
+    made = needed(moments(table, weight=each["weight"].last().to_numpy(), draws=draws, seed=seed))
+    return slopes(made, "loyalty", ["mean", "var"])["var"]
 
 
 def by_staff_and_day(events: pd.DataFrame) -> dict[str, Answer] | NotTestable:

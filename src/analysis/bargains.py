@@ -10,7 +10,19 @@ import numpy as np
 import pandas as pd
 
 from analysis import figures, hypotheses
-from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, effective_size, told
+from analysis.antecedents import logged_before
+from analysis.estimates import (
+    Answer,
+    Estimate,
+    NotTestable,
+    bootstrapped,
+    columns,
+    effective_size,
+    gated,
+    need,
+    needed,
+    told,
+)
 from analysis.exhibits import Figure, Text, say
 from analysis.factors import FactorModel, fit_factors, general, parallel, pattern_of
 from analysis.hypotheses.rules import SUPPORTED
@@ -18,7 +30,7 @@ from analysis.motives import AS_ANSWERED, FREED, gathered, parts, suited
 from analysis.regressions import correlations, explained, gains, slopes
 from analysis.scales import FEWEST, Answers, Moments, correlation, moments, ratio
 from analysis.surfaces import DIFFERENCE, SURFACE, Surface, fit_surface, gain
-from analysis.words import listing, plural
+from analysis.words import listing, plural, spoken
 
 if TYPE_CHECKING:
     from analysis.studies import Study
@@ -41,7 +53,7 @@ def companions(found: Answers, *, draws: int, seed: int) -> Figure | Text:
     made = found.lacks("value") or gathered(found, ["value", *names], draws=draws, seed=seed)
     if isinstance(made, NotTestable) or not names:
         return say("What goes with value cannot be shown. {}", getattr(made, "reason", "Nothing else was rated."))
-    each = [{"label": n.replace("_", " "), **columns(r)} for n, r in correlations(made, "value", names).items()]
+    each = [{"label": spoken(n), **columns(r)} for n, r in correlations(made, "value", names).items()]
     table = pd.DataFrame(each).sort_values("value", ascending=False, key=abs)
     return figures.dots(
         table.drop(columns="note"),
@@ -102,20 +114,16 @@ def shapes(surface: Surface | NotTestable, *, seed: int) -> Figure | Text:
 # --- Claims ---------------------------------------------------------------------------------------------------------
 
 
-def latent(found: Answers, constructs: Sequence[str], *, refits: int, seed: int) -> Moments | NotTestable:
+@gated
+def latent(found: Answers, constructs: Sequence[str], *, refits: int, seed: int) -> Any:
     """Correlations of constructs freed of measurement error: a factor each, fitted anew in every resample."""
-    if missing := found.lacks(*constructs):
-        return missing
+    needed(found.lacks(*constructs) or found)
     sizes = [len(found.constructs[name]) for name in constructs]
-    if min(sizes) < GROUP:
-        return NotTestable("Measurement error can be told only of constructs with two questions or more.")
+    need(min(sizes) >= GROUP, "Measurement error can be told only of constructs with two questions or more.")
     items = [item for name in constructs for item in found.constructs[name]]
-    made = moments(found.items[items], weight=found.weight, draws=refits, seed=seed)
-    if isinstance(made, NotTestable):
-        return made
+    made = needed(moments(found.items[items], weight=found.weight, draws=refits, seed=seed))
     fits = _fits(made, pattern_of(sizes))
-    if isinstance(fits[0], NotTestable):
-        return fits[0]
+    needed(fits[0])
     none = np.full((len(sizes), len(sizes)), np.nan)
     between = np.array([fit.covariances[0] if isinstance(fit, FactorModel) else none for fit in fits])
     zero = np.zeros((len(fits), len(sizes)))
@@ -128,24 +136,24 @@ def _fits(made: Moments, pattern: np.ndarray) -> list[FactorModel | NotTestable]
 
 def triad(found: Answers, *, draws: int, refits: int, seed: int) -> dict[str, dict[str, Answer] | NotTestable]:
     """Readings of V01: slopes of value on product, service and price, and what the three explain."""
-    asked = found.lacks("value", *TRIAD)
+    names = ["value", *TRIAD]
     made = {
-        AS_ANSWERED: asked or gathered(found, ["value", *TRIAD], draws=draws, seed=seed),
-        FREED: latent(found, ["value", *TRIAD], refits=refits, seed=seed),
+        AS_ANSWERED: found.lacks(*names) or gathered(found, names, draws=draws, seed=seed),
+        FREED: latent(found, names, refits=refits, seed=seed),
     }
-    return {
-        name: each
-        if isinstance(each, NotTestable)
-        else slopes(each, "value", TRIAD) | {"together": explained(each, "value", TRIAD)}
-        for name, each in made.items()
-    }
+    return {name: _three(each) for name, each in made.items()}
 
 
-def _quality(found: Answers, *, draws: int, seed: int) -> Moments | NotTestable:
-    if missing := found.lacks("quality"):
-        return missing
-    if len(items := list(found.constructs["quality"])) < ITEMS:
-        return NotTestable(f"Quality was asked with {plural(len(items), 'question')}; {ITEMS} at least are needed.")
+@gated
+def _three(made: Moments | NotTestable) -> Any:
+    return slopes(needed(made), "value", TRIAD) | {"together": explained(needed(made), "value", TRIAD)}
+
+
+@gated
+def _quality(found: Answers, *, draws: int, seed: int) -> Any:
+    items = list(needed(found.lacks("quality") or found).constructs["quality"])
+    few = f"Quality was asked with {plural(len(items), 'question')}; {ITEMS} at least are needed."
+    need(len(items) >= ITEMS, few)
     return moments(found.items[items], weight=found.weight, draws=draws, seed=seed)
 
 
@@ -155,11 +163,14 @@ def sides(found: Answers, *, refits: int, seed: int) -> dict[str, dict[str, Answ
     A random half of the questionnaires says which items go together (Ward's clusters, as many as there are dimensions,
     or fewer where a cluster would hold one item); the other half is fitted, so that nothing is fitted to itself.
     """
+    return {GROUPED: _grouped(found, refits=refits, seed=seed)}
+
+
+@gated
+def _grouped(found: Answers, *, refits: int, seed: int) -> Any:
     half = np.random.default_rng(seed).permutation(len(found.items)) % 2 == 0
-    whole = _quality(found, draws=refits, seed=seed)
-    first, second = (_quality(found.only(part), draws=refits, seed=seed) for part in (half, ~half))
-    if isinstance(whole, NotTestable) or isinstance(first, NotTestable) or isinstance(second, NotTestable):
-        return {GROUPED: next(part for part in (whole, first, second) if isinstance(part, NotTestable))}
+    parts = found, found.only(half), found.only(~half)
+    whole, first, second = (needed(_quality(part, draws=refits, seed=seed)) for part in parts)
     # A resample of a sample holds twice the noise, as half the respondents would.
     people = effective_size(found.weight)
     horn, chance = parallel(whole, effective=people), parallel(whole, effective=people / 2)
@@ -167,18 +178,15 @@ def sides(found: Answers, *, refits: int, seed: int) -> dict[str, dict[str, Answ
     counts = np.cumprod(seen, axis=1).sum(axis=1)
     pattern = groups(first.covariance, horn["count"])
     one, many = (_fits(second, shape) for shape in (np.ones((len(pattern), 1), bool), pattern))
-    if isinstance(one[0], NotTestable) or isinstance(many[0], NotTestable):
-        return {GROUPED: next(fit for fit in (one[0], many[0]) if isinstance(fit, NotTestable))}
+    needed(one[0]), needed(many[0])
     fitted = [np.array([getattr(fit, "cfi", np.nan) for fit in fits]) for fits in (one, many)]
     better = fitted[1] - fitted[0]
     above = np.array([general(fit) if isinstance(fit, FactorModel) else np.nan for fit in many])
     readings = {"dimensions": (float(horn["count"]), counts, "count"), "fit": (better[0], better[1:], "fit index")}
     readings["general"] = (above[0], above[1:], "share")
     return {
-        GROUPED: {
-            name: bootstrapped(Estimate.from_draws, float(value), drawn, unit=unit, n=whole.n)
-            for name, (value, drawn, unit) in readings.items()
-        }
+        name: bootstrapped(Estimate.from_draws, float(value), drawn, unit=unit, n=whole.n)
+        for name, (value, drawn, unit) in readings.items()
     }
 
 
@@ -194,38 +202,39 @@ def groups(covariance: np.ndarray, most: int) -> np.ndarray:
     return label[:, None] == np.unique(label)
 
 
+@gated
 def _added(
     table: pd.DataFrame, outcome: str, base: Sequence[str], more: str, *, draws: int, seed: int, less: bool = False
-) -> Answer:
+) -> Any:
     """Gain in out-of-sample R squared when `more` joins `base`, below zero where it speaks for the opposite claim.
 
     The claim is that `more` raises the outcome, or with `less` that it lowers it; a gain by the other way is a loss.
     """
-    if len(table) < FEWEST:
-        return NotTestable(f"{plural(len(table), 'questionnaire')} complete, and at least {FEWEST} are needed.")
+    need(len(table) >= FEWEST, f"{plural(len(table), 'questionnaire')} complete, and at least {FEWEST} are needed.")
     designs = {"base": table[list(base)].to_numpy(), "more": table[[*base, more]].to_numpy()}
     to, weight = table[outcome].to_numpy(), table["weight"].to_numpy()
     root = np.sqrt(weight)[:, None]
     full = np.column_stack([np.ones(len(table)), designs["more"]])
     slope = np.linalg.lstsq(full * root, to * root[:, 0], rcond=None)[0][-1]
-    gained = gains(to, designs, weight=weight, draws=draws, seed=seed)["more"]
-    if isinstance(gained, NotTestable) or gained.value < 0 or (slope < 0) == less:
+    gained = needed(gains(to, designs, weight=weight, draws=draws, seed=seed)["more"])
+    if gained.value < 0 or (slope < 0) == less:
         return gained
     return replace(gained, value=-gained.value, quantile=lambda p: -gained.quantile(1 - p))
 
 
-def good_name(found: Answers, *, draws: int, seed: int) -> Answer:
+@gated
+def good_name(found: Answers, *, draws: int, seed: int) -> Any:
     """V03: what image adds to quality and price in foretelling value, `BEFORE` held fixed too where it is there."""
-    if missing := found.lacks("image", "value", "quality", "price"):
-        return missing
+    needed(found.lacks("image", "value", "quality", "price") or found)
     held = ["quality", "price", *(name for name in [BEFORE] if name in found.constructs)]
     return _added(found.table(["value", *held, "image"]), "value", held, "image", draws=draws, seed=seed)
 
 
-def closeness(found: Answers, *, refits: int, seed: int) -> Answer:
+@gated
+def closeness(found: Answers, *, refits: int, seed: int) -> Any:
     """V04: the correlation of the factors of value and of satisfaction."""
-    made = latent(found, ["value", "satisfaction"], refits=refits, seed=seed)
-    return made if isinstance(made, NotTestable) else correlations(made, "value", ["satisfaction"])["satisfaction"]
+    made = needed(latent(found, ["value", "satisfaction"], refits=refits, seed=seed))
+    return correlations(made, "value", ["satisfaction"])["satisfaction"]
 
 
 def told_apart(found: Answers, *, draws: int, seed: int) -> Text:
@@ -302,8 +311,9 @@ def difference_over_ratio(surface: Surface | NotTestable, *, seed: int) -> Answe
     return surface if isinstance(surface, NotTestable) else gain(surface, of=DIFFERENCE, over=RATIO, seed=seed)
 
 
-def waiting(study: Study, found: Answers, faults: Sequence[str], held: Sequence[str] = (), *, days: int) -> Answer:
-    """V07: slope of value on the delays and faults logged last before the answer.
+@gated
+def waiting(study: Study, found: Answers, faults: Sequence[str], held: Sequence[str] = (), *, days: int) -> Any:
+    """V07: slope of value on the delays and faults logged last before the answer, customers' answers being alike.
 
     Args:
         study: its table operations holds the log.
@@ -312,35 +322,16 @@ def waiting(study: Study, found: Answers, faults: Sequence[str], held: Sequence[
         held: columns held fixed, such as severity and what was done about it.
         days: between event and answer at most.
     """
-    if missing := found.lacks("value"):
-        return missing
-    log = study.table("operations").rows.to_pandas() if study.has("operations") else pd.DataFrame()
-    if lacking := [name for name in ("customer_id", "measured_at", *faults, *held) if name not in log]:
-        return NotTestable(f"The study has no log of operations with {listing(lacking)}.")
-    if lacking := [name for name in ("customer_id", "answered_at") if name not in found.who]:
-        return NotTestable(f"Answers cannot be joined to the log without {listing(lacking)}.")
-    asked = found.who.assign(value=found.score(found.constructs["value"]), weight=found.weight)
-    asked = asked.dropna(subset=["customer_id", "answered_at", "value"]).sort_values("answered_at")
-    log = log.assign(**{name: pd.to_numeric(log[name], errors="coerce").astype(float) for name in (*faults, *held)})
-    log = log[["customer_id", "measured_at", *faults, *held]].dropna().sort_values("measured_at")
-    both = pd.merge_asof(
-        asked, log, left_on="answered_at", right_on="measured_at", by="customer_id", tolerance=pd.Timedelta(days=days)
-    ).dropna(subset=["measured_at"])
-    return _grouped_slope(both, faults, held)
-
-
-def _grouped_slope(both: pd.DataFrame, faults: Sequence[str], held: Sequence[str]) -> Answer:
-    """Slope of value on the faults' sum, customers as groups whose answers are alike, with robust errors."""
     from statsmodels.api import GEE
     from statsmodels.genmod.cov_struct import Exchangeable, Independence
 
     names = [*faults, *held]
-    if len(both) < FEWEST:
-        few = f"{plural(len(both), 'answer')} follow an event with numbers for {listing(names)}"
-        return NotTestable(f"{few}, and at least {FEWEST} are needed.")
+    both = needed(logged_before(study, found, "value", names, within=days))
+    few = f"{plural(len(both), 'answer')} follow an event with numbers for {listing(names)}"
+    need(len(both) >= FEWEST, f"{few}, and at least {FEWEST} are needed.")
     spread = both[["value", *names]].std()
-    if still := [name for name in ("value", *names) if not spread[name] > 0]:
-        return NotTestable(f"Those who answered after an event all have the same {listing(still)}.")
+    still = [name for name in ("value", *names) if not spread[name] > 0]
+    need(not still, f"Those who answered after an event all have the same {listing(still)}.")
     scaled = (both[["value", *names]] - both[["value", *names]].mean()) / spread
     together = scaled[list(faults)].sum(axis=1)
     design = np.column_stack([np.ones(len(both)), together / together.std(), scaled[list(held)]])
@@ -351,14 +342,14 @@ def _grouped_slope(both: pd.DataFrame, faults: Sequence[str], held: Sequence[str
     return Estimate.normal(float(slope), float(error), unit="slope", n=len(both), method="customers as groups")
 
 
-def ahead(found: Answers, *, draws: int, seed: int) -> Answer:
+@gated
+def ahead(found: Answers, *, draws: int, seed: int) -> Any:
     """V08: what our rank among the brands that a customer rates adds to satisfaction in foretelling share of wallet."""
-    if missing := found.lacks("satisfaction", "wallet_share"):
-        return missing
-    if not (rivals := [name for name in found.constructs if name.startswith("rival_")]):
-        return NotTestable("The survey rates no rival: no construct is named rival_ and a name.")
-    if other := [name for name in rivals if found.ends(name) != found.ends("satisfaction")]:
-        return NotTestable(f"{listing(other)} has another scale than satisfaction, so no rank can be told.")
+    needed(found.lacks("satisfaction", "wallet_share") or found)
+    rivals = [name for name in found.constructs if name.startswith("rival_")]
+    need(rivals, "The survey rates no rival: no construct is named rival_ and a name.")
+    other = [name for name in rivals if found.ends(name) != found.ends("satisfaction")]
+    need(not other, f"{listing(other)} has another scale than satisfaction, so no rank can be told.")
     ours = found.score(found.constructs["satisfaction"])
     theirs = pd.DataFrame({name: found.score(found.constructs[name]) for name in rivals})
     above = theirs.gt(ours, axis=0) + 0.5 * theirs.eq(ours, axis=0)
