@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -16,7 +17,7 @@ import psutil
 import pytest
 from books import make_book, write_book
 
-from analysis import cli, notebooks, runs, settings
+from analysis import cli, notebooks, provenance, runs, settings
 from analysis.publishing import publishing, write
 from analysis.runs import Job, Runner, clean
 from analysis.tables import SettingsError
@@ -119,6 +120,16 @@ def printed(outcome):
 
 def test_odd_text_arrives_as_it_was_given(endings):
     assert printed(endings["odd text is a parameter"]) == ascii(ODD) + "\n"
+
+
+def test_odd_text_is_shown_escaped_in_a_command_that_gives_it_again(endings):
+    """NUL, which no command line can hold, is left out here."""
+    job = replace(endings["odd text is a parameter"].job, parameters={"name": ODD.replace("\0", "")})
+    command = provenance._command(job, Path("studies.toml"))
+    assert command.isprintable()
+    spoken = ["env", "LC_ALL=C.UTF-8", "bash", "-c", command.replace("loyalty", "printf %s", 1)]
+    said = subprocess.run(spoken, capture_output=True, text=True, check=True).stdout
+    assert said.endswith("-pname=" + ODD.replace("\0", ""))
 
 
 def test_nobody_else_can_listen_to_a_kernel(endings):

@@ -71,7 +71,15 @@ def _command(job: Job, studies: Path) -> str:
     texts = (f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in changed.items())
     options = [word for text in texts for word in ("-p", text)]
     file = [] if studies.name == FILE else ["--studies", studies.name]
-    return shlex.join(["loyalty", "run", job.notebook.name, "--study", job.study, *file, *options])
+    return " ".join(map(_quoted, ["loyalty", "run", job.notebook.name, "--study", job.study, *file, *options]))
+
+
+def _quoted(word: str) -> str:
+    """A word for a shell, in which characters that steer a terminal or the direction of text are shown escaped."""
+    if word.isprintable():
+        return shlex.quote(word)
+    plain = word.replace("\\", "\\\\").replace("'", "\\'")
+    return "$'" + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain) + "'"
 
 
 @cache
