@@ -6,6 +6,7 @@ Only the standard library is imported before a command is known, so that help an
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import sys
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--out", type=Path, default=OUT, metavar="DIR", help=f"the site (default {OUT})")
     report.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="default: the cores")
     with_state(report)
+    report.add_argument("--wait", action="store_true", help="while another run is publishing there, wait for its end")
     report.add_argument("--fresh", action="store_true", help="run everything, whether or not it changed")
     report.add_argument("--explain", action="store_true", help="say what is due and why, and run nothing")
 
@@ -176,6 +178,8 @@ def _report(options: argparse.Namespace) -> int:
             print(f"{job.study} · {job.slug}: {'due: ' + '; '.join(reasons) if reasons else 'at hand'}")
         return DONE
     given = {"out": options.out, "workers": options.jobs, "state": kept, "fresh": options.fresh}
+    if options.wait:
+        given["wait"] = functools.partial(print, file=sys.stderr)
     with Progress() as progress:
         result = report.make(settings, chosen, **given, progress=progress)
     for line in [*result.notes, *result.problems]:
