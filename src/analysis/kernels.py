@@ -27,13 +27,15 @@ FRESH = "LOYALTY_FRESH_KERNELS"  # set to anything, every kernel is started anew
 READ = "loyalty.read"  # the audit event of a file that an engine reads, past Python's own open
 LISTING = "__import__('analysis.kernels').kernels.list_reads()"  # run in a kernel before its first cell
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
+# Arrow's allocator starts a thread otherwise, on import.
+THREADLESS = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 
 # What workers and notebooks import; nothing that starts a thread, and no matplotlib_inline, whose hooks need a kernel.
 PRELOADED = (
     "papermill", "nbclient", "nbformat", "jupyter_client", "jupyter_client.provisioning.local_provisioner", "psutil",
     "IPython", "ipykernel.kernelapp", "ipykernel.ipkernel", "numpy", "pandas", "pydantic", "jinja2", "scipy.stats",
     "scipy.optimize", "scipy.special", "duckdb", "ibis.backends.duckdb", "matplotlib.figure", "seaborn", "lifelines",
-    "statsmodels.api",
+    "statsmodels.api", "pydantic.main", "pydantic.type_adapter", "matplotlib.backends.backend_agg",
 )  # fmt: skip
 
 
@@ -88,7 +90,7 @@ class Nurseries:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env=dict(self.environment),
+            env={**self.environment, **THREADLESS},
             start_new_session=True,
         )
 
@@ -236,7 +238,8 @@ def _offer(kernel: int, orders: int) -> None:
             Forked.waiting = False
             environment = dict(kwargs["env"]) | {"JPY_PARENT_PID": str(os.getpid())}
             with os.fdopen(orders, "w") as pipe:
-                json.dump({"command": cmd, "environment": environment, "folder": str(kwargs["cwd"])}, pipe)
+                folder = kwargs.get("cwd") or os.getcwd()
+                json.dump({"command": cmd, "environment": environment, "folder": folder}, pipe)
             self.process = _Child(kernel)
             self.pid = self.pgid = kernel
             return self.connection_info
