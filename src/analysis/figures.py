@@ -669,29 +669,24 @@ def arrows(boxes: pd.DataFrame, paths: pd.DataFrame, *, x_label: str, **telling:
         telling: see the module.
     """
     at = boxes.set_index("name")[["x", "y"]]
-    ends = at.agg(["min", "max"])
+    ends, told_of = at.agg(["min", "max"]), paths.to_dict("records")
 
     def draw(fig: Any, phone: bool) -> None:
         from matplotlib.patches import FancyBboxPatch
 
-        ax, half = fig.subplots(), (0.34 if phone else 0.28, 0.29)
-        drawn = {}
+        ax, drawn, wide, high = fig.subplots(), {}, 0.68 if phone else 0.56, 0.58
+        shape: dict[str, Any] = {"boxstyle": "round,pad=0,rounding_size=0.07", "fc": BANDS[0], "ec": BAND_INK, "lw": 1}
+        words_in_box: dict[str, Any] = {"ha": "center", "va": "top", "linespacing": 1.05, "zorder": 4}
         for name, x, y, note in boxes[["name", "x", "y", "note"]].itertuples(index=False):
-            frame: dict[str, Any] = {
-                "boxstyle": "round,pad=0,rounding_size=0.07",
-                "fc": BANDS[0],
-                "ec": BAND_INK,
-                "lw": 1,
-            }
-            drawn[name] = FancyBboxPatch((x - half[0], y - half[1]), 2 * half[0], 2 * half[1], zorder=2, **frame)
+            drawn[name] = FancyBboxPatch((x - wide / 2, y - high / 2), wide, high, zorder=2, **shape)
             ax.add_patch(drawn[name])
             label = textwrap.fill(shortened(name, 26), 13)
             # Both texts together stand in the middle of the box; a line is about an eighth of the rows' distance high.
             top = y + 0.062 * (label.count("\n") + 1 + len(note.splitlines()))
             below = top - 0.128 * (label.count("\n") + 1)
-            ax.text(x, top, label, ha="center", va="top", weight="bold", fontsize=8.5, linespacing=1, zorder=4)
-            ax.text(x, below, note, ha="center", va="top", fontsize=7.8, color=QUIET, linespacing=1.1, zorder=4)
-        for row in paths.to_dict("records"):
+            ax.text(x, top, label, weight="bold", fontsize=8.5, **words_in_box)
+            ax.text(x, below, note, fontsize=7.8, color=QUIET, **words_in_box)
+        for row in told_of:
             ways, unsure = at.loc[[row["cause"], row["effect"]]].to_numpy(float), row["low"] <= 0 <= row["high"]
             colour = GREY if unsure else ABOVE if row["value"] > 0 else BELOW
             look = {"arrowstyle": "-|>,head_length=5,head_width=2.6", "color": colour, "shrinkA": 0, "shrinkB": 1}
@@ -700,27 +695,13 @@ def arrows(boxes: pd.DataFrame, paths: pd.DataFrame, *, x_label: str, **telling:
             ax.annotate("", ways[1], ways[0], arrowprops=look, zorder=1)
             told = f"{in_unit(row['value'], 'slope')}\n{words.interval(row['low'], row['high'], 'slope')}"
             paper = {"boxstyle": "square,pad=0.12", "fc": PAPER, "ec": "none"}
-            ax.text(
-                *ways.mean(axis=0),
-                told,
-                ha="center",
-                va="center",
-                fontsize=7.6,
-                color=INK,
-                bbox=paper,
-                linespacing=1.05,
-                zorder=3,
-            )
+            ax.text(*ways.mean(axis=0), told, fontsize=7.6, bbox=paper, **words_in_box | {"va": "center", "zorder": 3})
         ax.set(xlim=ends["x"] + np.array([-0.42, 0.42]), ylim=ends["y"] + np.array([-0.3, 0.3]))
         ax.axis("off")
         _above(ax, x_label, phone=phone)
 
-    said = _listed(
-        (f"{row['cause']} to {row['effect']} {_numbers(row, 'slope')}" for row in paths.to_dict("records")), 20
-    )
-    noted = _listed(
-        f"{name}: {' '.join(note.split())}" for name, note in zip(boxes["name"], boxes["note"], strict=True) if note
-    )
+    said = _listed((f"{row['cause']} to {row['effect']} {_numbers(row, 'slope')}" for row in told_of), 20)
+    noted = _listed(f"{name}: {' '.join(note.split())}" for name, note in boxes[["name", "note"]].to_numpy() if note)
     tall = 0.6 + 1.06 * float(np.ptp(ends["y"]) + 0.6)
     return Figure(alt=f"{x_label}: {said}. {noted}.", data=paths, draw=draw, heights=(tall, 1.1 * tall), **telling)
 
@@ -754,14 +735,12 @@ def quarters(
             high, right = divmod(place, 2)
             by, how = (3 - 6 * right, 3 - 6 * high), {"ha": ("left", "right")[right], "va": ("bottom", "top")[high]}
             _write(ax, name, (right, high), by, "axes fraction", QUIET, wide=12 if phone else 30, **how)
-        labels, inside = named[phone], tall[phone] - 0.95
-        heights = _apart(
-            ax, placed["importance"].tolist(), [0.18 * (1 + label.count("\n")) / inside for label in labels]
-        )
-        for row, label, height in zip(placed.to_dict("records"), labels, heights, strict=True):
+        room = [0.18 * (1 + label.count("\n")) / (tall[phone] - 0.95) for label in named[phone]]
+        heights = _apart(ax, placed["importance"].tolist(), room)
+        for row, label, height in zip(placed.to_dict("records"), named[phone], heights, strict=True):
             x, y = row["performance"], row["importance"]
-            ax.plot([row["performance low"], row["performance high"]], [y, y], color=ABOVE, lw=1.6, alpha=0.45)
-            ax.plot([x, x], [row["importance low"], row["importance high"]], color=ABOVE, lw=1.6, alpha=0.45)
+            ax.hlines(y, row["performance low"], row["performance high"], color=ABOVE, lw=1.6, alpha=0.45)
+            ax.vlines(x, row["importance low"], row["importance high"], color=ABOVE, lw=1.6, alpha=0.45)
             ax.plot(x, y, "o", mfc=ABOVE if row["chance"] >= SURE else PAPER, mec=ABOVE, mew=1.5, ms=7, zorder=3)
             lead = {"arrowstyle": "-", "color": GREY, "lw": 0.6, "shrinkB": 4, "shrinkA": 0, "relpos": (0, 0.5)}
             frame = {"xycoords": "data", "textcoords": ("axes fraction", "data"), "annotation_clip": False}
@@ -777,8 +756,8 @@ def quarters(
         )
         for row in placed.to_dict("records")
     )
-    alt, heights = f"{y_label}, by {x_label}. {said}.", (tall[0], tall[1])
-    return Figure(alt=alt, data=placed, draw=draw, heights=heights, **telling)
+    alt = f"{y_label}, by {x_label}. {said}."
+    return Figure(alt=alt, data=placed, draw=draw, heights=(tall[0], tall[1]), **telling)
 
 
 # --- What the kinds share -------------------------------------------------------------------------------------------

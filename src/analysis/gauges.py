@@ -16,7 +16,7 @@ from analysis import figures, scales
 from analysis.afterwards import Afterwards
 from analysis.customers import purchases
 from analysis.drivers import quadrants
-from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, in_brief, told
+from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, gated, in_brief, need, needed, told
 from analysis.exhibits import Figure, Table, Text, say
 from analysis.factors import Equal, fit_factors, parallel, pattern_of
 from analysis.hazards import CoxModel, cox
@@ -24,7 +24,7 @@ from analysis.lifetimes import lifetimes
 from analysis.milestones import AFTER, BEFORE, split
 from analysis.motives import gathered, priority_map
 from analysis.paths import ECSI, PathFit, PathModel, Scheme, fit_paths
-from analysis.regressions import correlations
+from analysis.regressions import correlations, weighed_for_chance
 from analysis.scales import FEWEST, LEVELS, Answers, correlation, moments
 from analysis.tables import TableError
 from analysis.words import MISSING, listing, plural, quantity, spoken, with_interval
@@ -36,7 +36,6 @@ OF_INDEX = tuple(dict.fromkeys(name for path in ECSI for name in path))
 SAME = 0.90  # a heterotrait-monotrait ratio that may reach it tells of one construct
 SHOWN = 8  # pairs in the figure
 FEWEST_GAUGES, FEWEST_ITEMS = 4, 3  # for asking whether they are one
-LARGEST = 20  # times as much as one customer that somebody may count, weighted for who answers
 SAID = ("satisfaction", "recommend", "feedback")
 ALL, ASKED_ALL = "all indicators", "without feedback"
 # Where the diagram shows each construct: columns from the left, rows from below.
@@ -109,9 +108,8 @@ def distinct(found: Answers, names: Sequence[str], *, draws: int, seed: int) -> 
 def dimensions(found: Answers, names: Sequence[str], *, draws: int, seed: int) -> Text:
     """One factor against one for each scale, and how many stand out from chance, in sentences."""
     several = [name for name in names if len(found.constructs[name]) > 1]
-    made = moments(
-        found.items[[item for name in several for item in found.constructs[name]]], weight=found.weight, draws=1
-    )
+    items = [item for name in several for item in found.constructs[name]]
+    made = moments(found.items[items], weight=found.weight, draws=1)
     if isinstance(made, NotTestable) or len(several) < 2:
         return say("Whether one factor is enough cannot be told. {}", getattr(made, "reason", "One scale is not two."))
     sizes, seen = [len(found.constructs[name]) for name in several], parallel(made, draws=draws, seed=seed)
@@ -130,15 +128,11 @@ def dimensions(found: Answers, names: Sequence[str], *, draws: int, seed: int) -
 def shared_method(found: Answers, names: Sequence[str], *, marker: str, draws: int, seed: int) -> Table | Text:
     """Correlations with satisfaction, as answered and less what a marker shares with it (Lindell & Whitney 2001)."""
     others = [name for name in names if name not in ("satisfaction", marker)]
-    made = found.lacks("satisfaction", marker) or gathered(
-        found, ["satisfaction", marker, *others], draws=draws, seed=seed
-    )
+    named = ["satisfaction", marker, *others]
+    made = found.lacks(*named) or gathered(found, named, draws=draws, seed=seed)
     if isinstance(made, NotTestable):
-        why = (
-            made.reason
-            if marker
-            else "The parameter marker takes a construct that has nothing to do with satisfaction, and none was named."
-        )
+        none = "The parameter marker takes a construct that has nothing to do with satisfaction, and none was named."
+        why = made.reason if marker else none
         return say("What the way of asking adds to all correlations is not known: read them as upper bounds. {}", why)
     r = correlation(np.concatenate([made.covariance[None], made.drawn]))[:, 0]
     base, rows = np.clip(r[:, 1:2], 0, None), {"scale": list(map(spoken, others))}
@@ -157,12 +151,13 @@ def shared_method(found: Answers, names: Sequence[str], *, marker: str, draws: i
 # --- The index ------------------------------------------------------------------------------------------------------
 
 
-def fitted(found: Answers, *, scheme: Scheme, draws: int, seed: int) -> PathFit | NotTestable:
+@gated
+def fitted(found: Answers, *, scheme: Scheme, draws: int, seed: int) -> Any:
     """The path model of the European index on the constructs that the survey has."""
     links = [path for path in ECSI if set(path) <= set(found.constructs)]
-    if not any("satisfaction" in path for path in links):
-        others = [name for name in OF_INDEX if name != "satisfaction"]
-        return NotTestable(spoken(f"An index takes satisfaction and one at least of {listing(others, 'or')}."))
+    others = spoken(listing([name for name in OF_INDEX if name != "satisfaction"], "or"))
+    linked = any("satisfaction" in path for path in links)
+    need(linked, f"An index takes satisfaction and one at least of {others}.")
     blocks = {name: found.constructs[name] for name in OF_INDEX if any(name in path for path in links)}
     try:
         model = PathModel(blocks, links, found.scale, scheme=scheme)
@@ -224,9 +219,8 @@ def priorities(fit: PathFit, target: str = "satisfaction") -> Figure | Text:
     """Where each construct stands by importance for the target and by its own index."""
     mapped = fit.priorities(target)
     if isinstance(mapped, NotTestable) or len(mapped[0]) < 2:
-        return say(
-            "There is no map of priorities. {}", getattr(mapped, "reason", "One construct has no other beside it.")
-        )
+        alone = "One construct has no other beside it."
+        return say("There is no map of priorities. {}", getattr(mapped, "reason", alone))
     names, *both = mapped
     return priority_map(
         quadrants(list(map(spoken, names)), *both, n=fit.n),
@@ -284,16 +278,17 @@ def warned(lab: Study, *, complaint: str, ways: str = "") -> dict[str, Answer]:
     }
 
 
-def _after_over_before(model: CoxModel | NotTestable) -> Answer:
-    if isinstance(model, NotTestable):
-        return model
+@gated
+def _after_over_before(fit: CoxModel | NotTestable) -> Any:
+    model = needed(fit)
     term = model.table.iloc[0]
     way = -1 if term["term"].startswith(BEFORE) else 1
     value, error = float(np.exp(way * term["coefficient"])), float(term["error"])
     return Estimate.log_normal(value, error, unit="hazard ratio", n=model.customers, events=model.leavers)
 
 
-def trustworthy(lab: Study, found: Answers, *, draws: int, seed: int, **orders: str) -> dict[str, Answer] | NotTestable:
+@gated
+def trustworthy(lab: Study, found: Answers, *, draws: int, seed: int, **orders: str) -> Any:
     """Parts of I06: how reliable satisfaction is, and how far weighing for who answers moves its mean.
 
     Args:
@@ -302,8 +297,7 @@ def trustworthy(lab: Study, found: Answers, *, draws: int, seed: int, **orders: 
         draws, seed: of the resamples of customers.
         orders: `returns` and `order` as of `customers.purchases`.
     """
-    if missing := found.lacks("satisfaction"):
-        return missing
+    needed(found.lacks("satisfaction") or found)
     sure: Answer = NotTestable(f"Satisfaction was asked with fewer than {FEWEST_ITEMS} items.")
     if len(found.constructs["satisfaction"]) >= FEWEST_ITEMS:
         sure = scales.reliability(found.latest(), "satisfaction", draws=draws, seed=seed)["omega"]
@@ -311,13 +305,12 @@ def trustworthy(lab: Study, found: Answers, *, draws: int, seed: int, **orders: 
     return {"reliability": sure, "response": _weighed_for_response(lab, found, draws, seed, orders)}
 
 
-def _weighed_for_response(lab: Study, found: Answers, draws: int, seed: int, orders: Mapping[str, str]) -> Answer:
+@gated
+def _weighed_for_response(lab: Study, found: Answers, draws: int, seed: int, orders: Mapping[str, str]) -> Any:
     """Mean satisfaction at the first wave, weighted by how rarely such customers answer, minus as it is."""
-    from statsmodels.api import GLM, add_constant, families
-
     who = found.who.reindex(columns=["customer_id", "answered_at", "wave"]).dropna()
-    if who.empty or not lab.has("orders"):
-        return NotTestable("Who stays silent is seen from orders before a wave of which customer and day are known.")
+    seen = len(who) and lab.has("orders")
+    need(seen, "Who stays silent is seen from orders before a wave of which customer and day are known.")
     first = who["wave"] == who.sort_values("answered_at")["wave"].iloc[0]
     once = found.only(first.reindex(found.who.index, fill_value=False)).latest()
     day, bought = once.who["answered_at"].min(), purchases(lab.table("orders"), **orders).rows
@@ -326,16 +319,10 @@ def _weighed_for_response(lab: Study, found: Answers, draws: int, seed: int, ord
     said = pd.DataFrame({"satisfaction": once.score(once.constructs["satisfaction"]), "weight": once.weight})
     past = past.merge(said.set_index(once.who["customer_id"]), how="left", left_on="customer_id", right_index=True)
     answered = past["satisfaction"].notna().to_numpy()
-    weight = past["weight"].fillna(1.0).to_numpy()
-    ways = [np.ones(len(past)), np.ones(len(past))]
-    if 0 < answered.sum() < len(past):
-        silent = (day - pd.to_datetime(past["last"])).dt.days
-        known = np.log1p(np.column_stack([past["times"], past["spent"].astype(float).clip(0), silent]))
-        chance = GLM(answered.astype(float), add_constant(known), family=families.Binomial()).fit().fittedvalues
-        ways[0] = 1 / np.maximum(chance, 1 / LARGEST)
-    to, plain = (moments(past[["satisfaction"]], weight=weight * way, draws=draws, seed=seed) for way in ways)
-    if isinstance(to, NotTestable) or isinstance(plain, NotTestable):
-        return to if isinstance(to, NotTestable) else NotTestable("The answers cannot be weighed.")
+    weight, silent = past["weight"].fillna(1.0).to_numpy(), (day - pd.to_datetime(past["last"])).dt.days
+    known = np.log1p(np.column_stack([past["times"], past["spent"].astype(float).clip(0), silent]))
+    ways = weighed_for_chance(known, answered), np.ones(len(past))
+    to, plain = (needed(moments(past[["satisfaction"]], weight=weight * way, draws=draws, seed=seed)) for way in ways)
     spread = float(np.sqrt(plain.covariance[0, 0]))
     gap, drawn = ((a - b)[..., 0] / spread for a, b in ((to.mean, plain.mean), (to.drawn_means, plain.drawn_means)))
     return bootstrapped(Estimate.from_draws, float(gap), drawn, unit="sd", n=plain.n)
@@ -358,7 +345,8 @@ def agreement(found: Answers, *, draws: int, seed: int) -> Text:
     )
 
 
-def comparable(found: Answers, names: Sequence[str], *, refits: int, seed: int) -> dict[str, Answer] | NotTestable:
+@gated
+def comparable(found: Answers, names: Sequence[str], *, refits: int, seed: int) -> Any:
     """Parts of I07: what the comparative fit loses when all groups share loadings, and then intercepts too.
 
     Args:
@@ -367,25 +355,20 @@ def comparable(found: Answers, names: Sequence[str], *, refits: int, seed: int) 
         refits: resamples within the groups; the model is fitted three times in each.
         seed: of the resamples.
     """
-    if missing := found.lacks(*names):
-        return missing
+    needed(found.lacks(*names) or found)
     items = [item for name in names for item in found.constructs[name]]
-    if len(items) < FEWEST_ITEMS:
-        few = f"{listing(list(names)).capitalize()} was asked with {plural(len(items), 'item')}"
-        return NotTestable(f"{few}; {FEWEST_ITEMS} are needed.")
-    if "unit" not in found.who:
-        return NotTestable("The survey has no column unit, which tells the firm or branch that each answer is about.")
+    few = f"{listing(list(names)).capitalize()} was asked with {plural(len(items), 'item')}"
+    need(len(items) >= FEWEST_ITEMS, f"{few}; {FEWEST_ITEMS} are needed.")
+    named = "unit" in found.who
+    need(named, "The survey has no column unit, which tells the firm or branch that each answer is about.")
     unit = found.who["unit"].where(found.items[items].notna().all(axis=1).to_numpy())
     sizes = unit.value_counts()
     each = [found.only(unit == group) for group in sorted(sizes.index[sizes >= FEWEST])]
-    if len(each) < 2:
-        return NotTestable(f"{plural(len(each), 'group')} of {FEWEST} complete answers or more; two are needed.")
-    made = [
-        moments(group.items[items], weight=group.weight, draws=refits, seed=seed + k) for k, group in enumerate(each)
+    need(len(each) > 1, f"{plural(len(each), 'group')} of {FEWEST} complete answers or more; two are needed.")
+    of = [
+        needed(moments(group.items[items], weight=group.weight, draws=refits, seed=seed + k))
+        for k, group in enumerate(each)
     ]
-    if refused := next((group for group in made if isinstance(group, NotTestable)), None):
-        return refused
-    of: list[Any] = made
     shapes, n = pattern_of([len(found.constructs[name]) for name in names]), [group.n for group in of]
     covariances = np.stack([np.concatenate([group.covariance[None], group.drawn]) for group in of], axis=1)
     means = np.stack([np.vstack([group.mean, group.drawn_means]) for group in of], axis=1)
@@ -395,8 +378,7 @@ def comparable(found: Answers, names: Sequence[str], *, refits: int, seed: int) 
         for one, mean in zip(covariances, means, strict=True)
     ]
     losses = -np.diff(fits, axis=1)
-    if np.isnan(losses[0]).any():
-        return NotTestable("No common measurement model was found that fits these groups.")
+    need(not np.isnan(losses[0]).any(), "No common measurement model was found that fits these groups.")
     return {
         part: bootstrapped(Estimate.from_spread, float(lost[0]), lost[1:], unit="fit index", n=sum(n))
         for part, lost in zip(("loadings", "intercepts"), losses.T, strict=True)
@@ -430,20 +412,18 @@ def one_thing(table: pd.DataFrame, *, refits: int, seed: int) -> dict[str, dict[
     return {name: _one_factor(of, refits, seed) for name, of in each.items()}
 
 
-def _one_factor(table: pd.DataFrame, refits: int, seed: int) -> dict[str, Answer] | NotTestable:
-    if table.shape[1] < FEWEST_GAUGES:
-        known = listing([*map(str, table.columns)]) or "nothing"
-        return NotTestable(f"Known of the same customers: {known}; {FEWEST_GAUGES} indicators are needed.")
-    made = moments(table, draws=refits, seed=seed)
-    if isinstance(made, NotTestable):
-        return made
+@gated
+def _one_factor(table: pd.DataFrame, refits: int, seed: int) -> Any:
+    known = listing([*map(str, table.columns)]) or "nothing"
+    enough = table.shape[1] >= FEWEST_GAUGES
+    need(enough, f"Known of the same customers: {known}; {FEWEST_GAUGES} indicators are needed.")
+    made = needed(moments(table, draws=refits, seed=seed))
     stack = np.concatenate([made.covariance[None], made.drawn])
     shape, by_chance = pattern_of([table.shape[1]]), parallel(made, seed=seed)["chance"]
     beyond = np.linalg.eigvalsh(correlation(stack))[:, ::-1] > by_chance
     many = np.argmin(np.column_stack([beyond, np.zeros(len(stack))]), axis=1).astype(float)
     fits = np.array([getattr(fit_factors(one, shape, n=[made.n]), "cfi", np.nan) for one in stack])
-    if np.isnan(fits[0]):
-        return NotTestable("No model with one factor was found for these indicators.")
+    need(fits[0] == fits[0], "No model with one factor was found for these indicators.")
     found = {
         "fit": (fits, "fit index"),
         "general": (scales.omega(correlation(stack)), "share"),

@@ -10,29 +10,28 @@ import pandas as pd
 from analysis import figures, indicators
 from analysis.afterwards import Afterwards
 from analysis.customers import YEAR
-from analysis.estimates import Answer, Estimate, NotTestable, columns, in_brief, told
+from analysis.estimates import Answer, Estimate, NotTestable, columns, gated, in_brief, need, needed, told
 from analysis.exhibits import Figure, Table, Text, say
-from analysis.regressions import correlations, gains
+from analysis.regressions import correlations, gains, weighed_for_chance
 from analysis.retention import MIN_EVENTS
 from analysis.scales import FEWEST, Answers, moments
 from analysis.words import count, listing, plural, quantity
 
 SATISFACTION, CLASSES, ANSWER, PAST = "mean satisfaction", "promoter classes", "answer from 0 to 10", "past behaviour"
-LARGEST = 20  # times as much as the mean that a respondent may count, weighted for who writes
 
 
-def classes(found: Answers) -> pd.Series | NotTestable:
+@gated
+def classes(found: Answers) -> Any:
     """Promoters, passives and detractors by the construct `recommend` (see `indicators.promoter_classes`)."""
-    if missing := found.lacks("recommend"):
-        return missing
+    needed(found.lacks("recommend") or found)
     asked = found.score(found.constructs["recommend"])
     return indicators.promoter_classes(asked, found.ends("recommend"))
 
 
-def score(found: Answers) -> Answer:
+@gated
+def score(found: Answers) -> Any:
     """The net promoter score of these questionnaires."""
-    each = classes(found)
-    return each if isinstance(each, NotTestable) else indicators.net_promoter_score(each, found.weight)
+    return indicators.net_promoter_score(needed(classes(found)), found.weight)
 
 
 def side_by_side(found: Answers, complaints: Afterwards | NotTestable) -> Table:
@@ -127,29 +126,22 @@ def better_than_satisfaction(later: Afterwards, *, draws: int, seed: int) -> dic
 
     Staying is having ordered within the days after the questionnaire.
     """
+    return {name: _beaten(later, name, draws=draws, seed=seed) for name in (CLASSES, ANSWER)}
+
+
+@gated
+def _beaten(later: Afterwards, name: str, *, draws: int, seed: int) -> Any:
     found, stayed = later.answers, (later.did["after"] > 0).to_numpy(float)
-    each = classes(found)
-    refused = found.lacks("recommend", "satisfaction") or (each if isinstance(each, NotTestable) else None)
-    if refused is None and len(found.constructs["satisfaction"]) < 2:
-        refused = NotTestable("Satisfaction was asked with one item, and several are needed to hold the score against.")
-    if refused is None and min(stayed.sum(), (1 - stayed).sum()) < MIN_EVENTS:
-        refused = NotTestable(f"Fewer than {MIN_EVENTS} customers stayed, or left, after they had answered.")
-    if refused is not None:
-        return dict.fromkeys((CLASSES, ANSWER), refused)
-    table = _compared(found, each)
+    needed(found.lacks("recommend", "satisfaction") or found)
+    table, several = _compared(found, needed(classes(found))), len(found.constructs["satisfaction"]) > 1
+    need(several, "Satisfaction was asked with one item, and several are needed to hold the score against.")
+    enough = min(stayed.sum(), (1 - stayed).sum()) >= MIN_EVENTS
+    need(enough, f"Fewer than {MIN_EVENTS} customers stayed, or left, after they had answered.")
     known = table.notna().all(axis=1).to_numpy()
-    readings: dict[str, dict[str, Answer] | NotTestable] = {}
-    for name in (CLASSES, ANSWER):
-        made = moments(table[[SATISFACTION, name]], weight=found.weight, draws=draws, seed=seed)
-        if isinstance(made, NotTestable):
-            return dict.fromkeys((CLASSES, ANSWER), made)
-        designs = {which: table.loc[known, [which]].to_numpy() for which in (SATISFACTION, name)}
-        gained = gains(stayed[known], designs, weight=found.weight[known], chance=True, draws=draws, seed=seed)
-        readings[name] = {
-            "validity": correlations(made, SATISFACTION, [name])[name],
-            "superiority": gained[name],
-        }
-    return readings
+    made = needed(moments(table[[SATISFACTION, name]], weight=found.weight, draws=draws, seed=seed))
+    designs = {which: table.loc[known, [which]].to_numpy() for which in (SATISFACTION, name)}
+    gained = gains(stayed[known], designs, weight=found.weight[known], chance=True, draws=draws, seed=seed)
+    return {"validity": correlations(made, SATISFACTION, [name])[name], "superiority": gained[name]}
 
 
 def _compared(found: Answers, each: Any) -> pd.DataFrame:
@@ -195,28 +187,21 @@ def mirrored(found: Answers, *, draws: int, seed: int) -> dict[str, Answer]:
         return {"weighted for who writes": missing, "as it comes": missing}
     table = pd.DataFrame({name: found.score(found.constructs[name]) for name in ("feedback", "satisfaction")})
     asked = table["satisfaction"].notna()
-    writes = table["feedback"].notna()[asked].to_numpy(float)
-    content = table["satisfaction"][asked].to_numpy()
+    content = table["satisfaction"][asked].to_numpy() - table["satisfaction"].mean()
     weight = found.weight.copy()
-    if 0 < writes.sum() < len(writes):
-        weight[asked.to_numpy()] /= np.maximum(_chance_to_write(content, writes), 1 / LARGEST)
+    # Bent, so that both ends may write more.
+    bent = np.column_stack([content, content**2])
+    weight[asked.to_numpy()] *= weighed_for_chance(bent, table["feedback"].notna()[asked].to_numpy())
     made = {
         "weighted for who writes": moments(table, weight=weight, draws=draws, seed=seed),
         "as it comes": moments(table, weight=found.weight, draws=draws, seed=seed),
     }
-    return {
-        name: each if isinstance(each, NotTestable) else correlations(each, "satisfaction", ["feedback"])["feedback"]
-        for name, each in made.items()
-    }
+    return {name: _tied(each, "satisfaction", "feedback") for name, each in made.items()}
 
 
-def _chance_to_write(content: np.ndarray, writes: np.ndarray) -> np.ndarray:
-    """Chance to write by how satisfied somebody is, bent so that both ends may write more."""
-    from statsmodels.api import GLM, add_constant, families
-
-    away = content - content.mean()
-    design = add_constant(np.column_stack([away, away**2]))
-    return GLM(writes, design, family=families.Binomial()).fit().fittedvalues
+@gated
+def _tied(made: Any, one: str, other: str) -> Any:
+    return correlations(needed(made), one, [other])[other]
 
 
 def signs_of_loyalty(
@@ -233,21 +218,13 @@ def signs_of_loyalty(
     return {part: _ranked(*source, draws=draws, seed=seed) for part, source in parts.items()}
 
 
-def _ranked(around: Afterwards | NotTestable, what: str, *, draws: int, seed: int) -> Answer:
-    if isinstance(around, NotTestable):
-        return around
-    if missing := around.answers.lacks("satisfaction"):
-        return missing
-    did = around.did
+@gated
+def _ranked(found: Afterwards | NotTestable, what: str, *, draws: int, seed: int) -> Any:
+    around: Afterwards = needed(found)
+    answers, did = needed(around.answers.lacks("satisfaction") or around.answers), around.did
     rate = (did["before"] + did["after"]) * YEAR / (2 * around.days)
-    table = pd.DataFrame(
-        {
-            "satisfaction": around.answers.score(around.answers.constructs["satisfaction"]),
-            what: did["age"] if what == "age" else rate,
-        }
-    )
+    table = pd.DataFrame({"satisfaction": answers.score(answers.constructs["satisfaction"])})
+    table[what] = did["age"] if what == "age" else rate
     # Ranks among the complete rows: the correlation of ranks is Spearman's.
-    made = moments(
-        table.dropna().rank(), weight=around.answers.weight[table.notna().all(axis=1)], draws=draws, seed=seed
-    )
-    return made if isinstance(made, NotTestable) else correlations(made, "satisfaction", [what])[what]
+    weight = answers.weight[table.notna().all(axis=1)]
+    return _tied(moments(table.dropna().rank(), weight=weight, draws=draws, seed=seed), "satisfaction", what)

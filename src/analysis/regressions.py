@@ -11,6 +11,7 @@ from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped
 from analysis.scales import Moments, correlation, resampled
 
 FOLDS, REPEATS = 10, 5  # of the cross-validation
+LARGEST = 20  # times as much as others that somebody may count, weighted for who answers
 COLLINEAR = 0.999  # share of a driver that the others explain, above which nobody can part them
 
 
@@ -148,6 +149,19 @@ def _foretold(x: np.ndarray, y: np.ndarray, weight: np.ndarray, new: np.ndarray,
         if np.abs(step).max() < 1e-8:
             break
     return 1 / (1 + np.exp(-np.clip(new @ slope, -30, 30)))
+
+
+def weighed_for_chance(known: np.ndarray, answered: np.ndarray) -> np.ndarray:
+    """Weights by how rarely such people answer: one over the chance, at most `LARGEST`; ones where all do, or nobody.
+
+    Args:
+        known: columns of what is known of everybody.
+        answered: who did.
+    """
+    if answered.all() or not answered.any():
+        return np.ones(len(answered))
+    x = np.column_stack([np.ones(len(known)), known])
+    return 1 / np.maximum(_foretold(x, answered.astype(float), np.ones(len(x)), x, chance=True), 1 / LARGEST)
 
 
 def _loss(y: np.ndarray, told: np.ndarray, chance: bool) -> np.ndarray:
