@@ -46,8 +46,8 @@ class Published:
         return [e for e in self.entries if (e["study"], e["run"]) == (study, slug)]
 
 
-def as_json(rows: list[dict[str, Any]]) -> str:
-    """A list of entries as the site's files hold it."""
+def as_json(rows: Any) -> str:
+    """A list of entries, or what is remembered of them, as the site's files hold it."""
     return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -132,7 +132,7 @@ class Making:
             what = f"{job.study} · {job.slug} read {', '.join(unknown)}, which no table of the study names"
             self.notes.append(f"{what}: it will run every time.")
         if outcome.verdict == OK and not unknown and self.recipes.watch.changed() is None:
-            text = as_text(_read(outcome.executed))
+            text = as_text(read(outcome.executed))
             keys.keep(self.state, asked.recipe, keys.Kept(text, now(), outcome.seconds, outcome.peak_mib))
         keys.remember(self.state, asked.recipe, outcome.verdict)
         line = {"study": job.study, "slug": job.slug, "verdict": outcome.verdict, "why": asked.why}
@@ -163,7 +163,8 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _read(executed: Path) -> Any:
+def read(executed: Path) -> Any:
+    """An executed notebook, cleaned."""
     import nbformat
 
     return runs.clean(nbformat.read(executed, as_version=4))
@@ -184,7 +185,7 @@ def complete(outcome: Outcome, study: Study, before: Published, kept: keys.Kept 
     if outcome.verdict != OK:
         return Made(outcome, recorded)
     assert kept or outcome.executed
-    notebook = nbformat.reads(kept.notebook, as_version=4) if kept else _read(outcome.executed or Path())
+    notebook = nbformat.reads(kept.notebook, as_version=4) if kept else read(outcome.executed or Path())
     _tell_anew(notebook, job)
     shared = {
         "notebook": job.notebook.name,
