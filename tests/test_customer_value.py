@@ -312,15 +312,41 @@ def held(study, **given):
 def test_contracts_are_valued_together_and_by_age():
     together, by_age = held(lab(), limit="No cohort.")
     left = sum(0.5**k / 1.1 ** (k - 1) for k in range(1, 6))
-    assert together.rows["value"][:3].tolist() == pytest.approx(
-        [8 * 24 * left, 24 * left, 24 * (1 + left / 1.1 - 0.5**5 / 1.1**5)]
+    # One month of the second year is over, and three of the ninth: 1 - 0.5 / 12 and 1 - 0.5 / 4 of those are here.
+    here = {11 / 12: 24 / 23, 9 / 12: 8 / 7}
+    now = [rest * (1 + 0.5 * still) / 2 + left * still / 1.1**rest for rest, still in here.items()]
+    rows = together.rows.set_index("who")["value"]
+    assert rows.iloc[:3].tolist() == pytest.approx(
+        [4 * 24 * sum(now), 12 * sum(now), 24 * (1 + left / 1.1 - 0.5**5 / 1.1**5)]
     )
-    assert (
-        together.title
-        == f"8 present customers are expected to bring in {8 * 24 * left:.0f} EUR of revenue within 5 years"
+    assert rows["all, from their next year on"] == pytest.approx(8 * 24 * left)
+    assert together.title == (
+        f"8 present customers are expected to bring in {96 * sum(now):.0f} EUR of revenue within 5 years and the rest "
+        "of the running one"
     )
     assert "too high" in together.caption
+    assert "One curve of retention for all." in together.caption
     assert by_age.rows[["who", "customers"]].to_numpy().tolist() == [["2", 4], ["5 or later", 4]]
+
+
+def test_contracts_are_valued_by_segment_where_it_has_a_curve():
+    study = lab()
+    rows = study.table("subscriptions").rows.to_pandas().assign(plan=["a", "b"] * 4)
+    rows = pd.concat([rows, rows.assign(left=True)] * 20)  # thirty leavers make a group
+    facts = {"unit": "year", "covariates": ("plan",)}
+    study = lab(subscriptions=CheckedTable("subscriptions", ibis.memtable(rows.assign(time=2.0)), (), (), facts))
+    rates = np.full(LONG, 0.9)
+    own = RetentionCurve(rates, np.arange(LONG) < 9, np.tile(rates, (20, 1)), 8, 4)
+    together, by_group = held(study, segments={"a": own, "b": NotTestable("Too few.")})
+    left = {rate: sum(rate**k / 1.1 ** (k - 1) for k in range(1, 6)) for rate in (0.5, 0.9)}
+    values = together.rows.set_index("who")["value"]
+    assert values["all of them"] == pytest.approx(80 * 2 * (left[0.5] + left[0.9]))
+    assert values["all, by one curve"] == pytest.approx(160 * 2 * left[0.5])
+    assert "a newcomer, a" in values
+    assert "a newcomer, b" not in values
+    assert "so by the curve of all: b." in together.caption
+    assert by_group.rows["value"].tolist() == pytest.approx([2 * left[0.9], 2 * left[0.5]])
+    assert "running year is left out" in together.caption
 
 
 def test_contracts_without_value_say_why():

@@ -20,13 +20,13 @@ from analysis.exhibits import Figure, Table, Text, say
 from analysis.holdout import by_repeats
 from analysis.order_values import LEDGER
 from analysis.prospects import FAMILIES, by_frequency_and_silence
+from analysis.renewal import RetentionCurve
 from analysis.scores import named, offer
 from analysis.spending import concentration
-from analysis.value import expected_from, from_newcomer, payers
-from analysis.words import count, plural, quantity
+from analysis.value import Payers, expected_from, from_newcomer, payers
+from analysis.words import count, listing, plural, quantity
 
 if TYPE_CHECKING:
-    from analysis.renewal import RetentionCurve
     from analysis.studies import Study
 
 HELD = 0.8
@@ -324,58 +324,87 @@ def contracts(
     lab: Study,
     curve: RetentionCurve | NotTestable,
     *,
+    segments: Mapping[str, RetentionCurve | NotTestable] | None = None,
+    by: str = "",
     horizon_years: int,
     annual_discount_rate: float,
     annual_revenue: float | None,
     margin: float | None,
     limit: str | None = None,
 ) -> list[Table | Text]:
-    """What those who have a contract are worth, together and by the year of their life; or why it cannot be said.
+    """What those who have a contract are worth, together, by segment and by year of life; or why it cannot be said.
 
     Args:
         lab: the study.
-        curve: yearly retention.
+        curve: yearly retention of all.
+        segments: that of each segment, as `value.curves_by` gives it; one without a curve takes that of all.
+        by: the covariate that tells segments apart; empty takes the first.
         horizon_years, annual_discount_rate: what counts.
         annual_revenue, margin: as in `value.payers`.
         limit: why the table cannot stand for customers followed from their start; None when it can.
     """
     if not lab.has("subscriptions"):
         return [say("Without contracts, what customers are worth is read from their orders, on a page of its own.")]
-    described = lab.table("customers") if lab.has("customers") else None
-    who = payers(lab.table("subscriptions"), described=described, stated=annual_revenue, margin=margin)
+    table, described = lab.table("subscriptions"), lab.table("customers") if lab.has("customers") else None
+    who = payers(table, described=described, stated=annual_revenue, margin=margin, by=by, min_cell=lab.min_cell)
     if isinstance(who, NotTestable):
         return [say("{}", who.reason)]
-    of = partial(expected_from, curve, discount_rate=annual_discount_rate)
-    new = partial(from_newcomer, curve, who, discount_rate=annual_discount_rate)
-    if isinstance(total := of(who, years=horizon_years), NotTestable):
+    here = sorted(who.table["group"].unique())
+    own = {name: of for name, of in (segments or {}).items() if isinstance(of, RetentionCurve) and name in here}
+    today = bool(who.table["ahead"].any())
+    asked: dict[str, Any] = {"discount_rate": annual_discount_rate, "years": horizon_years}
+    of: Callable[..., Answer] = partial(expected_from, curve, own=own, today=today, **asked)
+    new: Callable[..., Answer] = partial(from_newcomer, **asked)
+    if isinstance(total := of(who), NotTestable):
         return [say("{}", total.reason)]
-    lines = {
-        "all of them": total,
-        "one, on average": of(who, years=horizon_years, each=True),
-        "a newcomer": new(years=horizon_years),
-        "all, without end": of(who),
-        "a newcomer, without end": new(),
-    }
-    ages = {
-        f"{year} or later" if year == horizon_years else f"{year}": replace(who, table=rows)
-        for year, rows in who.table.groupby(who.table["year"].clip(upper=horizon_years))
-    }
-    by_age = _lines({name: of(group, years=horizon_years, each=True) for name, group in ages.items()})
+
+    def parts(key: Any) -> dict[Any, Payers]:
+        return {name: replace(who, table=rows) for name, rows in who.table.groupby(key)}
+
+    groups, ages = parts("group"), parts(who.table["year"].clip(upper=horizon_years))
+    lines = {"all of them": total, "one, on average": of(who, each=True), "a newcomer": new(curve, who)}
+    lines |= {f"a newcomer, {name}": new(own[name], groups[name]) for name in own}
+    lines |= {"all, from their next year on": of(who, today=False)} if today else {}
+    lines |= {"all, by one curve": of(who, own=None)} if own else {}
+    lines |= {"all, without end": of(who, years=None), "a newcomer, without end": new(curve, who, years=None)}
     what = "value" if who.unit == "money" else who.measure
-    told = f"Counted: {who.measure}, discounted by {quantity(annual_discount_rate, 'share')} a year."
-    make = partial(_table, told, lab.currency, unit="money" if who.unit == "money" else "ratio")
+    told = (
+        f"Counted: {who.measure}, discounted by {quantity(annual_discount_rate, 'share')} a year. {_whose(own, here)}"
+    )
+    make: Callable[..., Table] = partial(_table, told, lab.currency, unit="money" if who.unit == "money" else "ratio")
     amount = count(total.value) + (f" {lab.currency or ''} of" if who.unit == "money" else "")
+    span = f"within {plural(horizon_years, 'year')}"
+    left_out = "Of present customers the running year is left out, as paid; "
+    if today:
+        span += " and the rest of the running one"
+        left_out = "Of present customers what is left of the running year counts as it is paid; where it has been paid "
+        left_out += "already, read the line from their next year on. "
     together = make(
         value=what, name="contracts", rows=_lines(lines), headings={"who": ""},
         title=f"{count(who.table['customers'].sum())} present customers are expected to bring in {amount} "
-        f"{who.measure} within {plural(horizon_years, 'year')}",
-        caption="Of present customers the running year is left out, as paid; of a newcomer the first year counts, "
-        f"and is paid at once. {MISSED if limit else ''}",
+        f"{who.measure} {span}",
+        caption=f"{left_out}Of a newcomer the first year counts, and is paid at once. {MISSED if limit else ''}",
     )  # fmt: skip
-    rows = by_age.assign(customers=[group.table["customers"].sum() for group in ages.values()])
-    aged = make(
-        value=f"{what} of one", name="contracts-by-age", rows=rows, headings={"who": "in year"},
-        size_column="customers", min_cell=lab.min_cell,
-        title=f"What one is worth within {plural(horizon_years, 'year')}, by the year of their life",
-    )  # fmt: skip
-    return [together, aged] if len(ages) > 1 else [together]
+
+    def each(of_whom: Mapping[str, Payers], **telling: Any) -> list[Table]:
+        rows = _lines({label: of(group, each=True) for label, group in of_whom.items()})
+        rows["customers"] = [group.table["customers"].sum() for group in of_whom.values()]
+        telling |= {"size_column": "customers", "min_cell": lab.min_cell}
+        return [make(value=f"{what} of one", rows=rows, **telling)] if len(rows) > 1 else []
+
+    aged = {f"{year} or later" if year == horizon_years else f"{year}": group for year, group in ages.items()}
+    title = f"What one is worth {span}, by"
+    return [
+        together,
+        *each(groups, name="contracts-by-group", title=f"{title} group", headings={"who": "group"}),
+        *each(aged, name="contracts-by-age", title=f"{title} the year of their life", headings={"who": "in year"}),
+    ]
+
+
+def _whose(own: Mapping[str, RetentionCurve], groups: Iterable[str]) -> str:
+    """Whose retention is whose, in a sentence."""
+    rest = [name for name in groups if name not in own]
+    if not own:
+        return "One curve of retention for all."
+    told = f"Groups with a curve of retention of their own: {listing(sorted(own))}."
+    return told + (f" With too few leavers, so by the curve of all: {listing(rest)}." if rest else "")

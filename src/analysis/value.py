@@ -7,7 +7,7 @@ itself cancels from growth unless a cost in money stands beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped
-from analysis.lifetimes import grouped, lifetimes
+from analysis.lifetimes import ALL, grouped, grouping, in_words, lifetimes, worded
 from analysis.renewal import LONG, RetentionCurve, retention_curve
 from analysis.retention import MIN_EVENTS, PER_YEAR
 from analysis.tables import SettingsError
@@ -79,17 +79,17 @@ def curves_by(
     Args:
         subscriptions: checked.
         by: column that tells the segments apart; empty takes the first covariate, and none gives no segments.
-        draws, seed: as in `retention_curve`.
+        draws, seed: as in `retention_curve`; each segment has random numbers of its own, so that sums over them may
+            take their resamples together.
         min_cell: smallest number of customers a segment may hold.
     """
-    column = by or next(iter(subscriptions.facts.get("covariates", ())), "")
-    if not column:
+    if not (column := grouping(subscriptions, by)):
         return {}
     table = grouped(lifetimes(subscriptions, by=(column,), min_cell=min_cell), column, min_events=MIN_EVENTS)
     unit = subscriptions.facts["unit"]
     return {
-        str(segment): retention_curve(rows.drop(columns=column), unit=unit, draws=draws, seed=seed)
-        for segment, rows in table.groupby(column)
+        str(segment): retention_curve(rows.drop(columns=column), unit=unit, draws=draws, seed=seed + place)
+        for place, (segment, rows) in enumerate(table.groupby(column), start=1)
     }
 
 
@@ -393,8 +393,8 @@ def departures_avoided(curve: RetentionCurve | NotTestable, reading: str, *, cha
 
 def still_to_come(curve: RetentionCurve | NotTestable, *, year: int, discount_rate: float) -> Answer:
     """`residual_years` without end along a curve, as an estimate."""
-    one = Payers(pd.DataFrame({"year": [year], "customers": 1.0, "pays": 1.0}), "years", "margins")
-    return expected_from(curve, one, discount_rate=discount_rate)
+    one = pd.DataFrame({"year": [year], "group": ALL, "customers": 1.0, "pays": 1.0, "ahead": 0.0})
+    return expected_from(curve, Payers(one, "years", "margins"), discount_rate=discount_rate)
 
 
 @dataclass(frozen=True)
@@ -402,7 +402,9 @@ class Payers:
     """Customers who have not left, and what they bring in.
 
     Attributes:
-        table: one row a year of life: year (1 is the first), customers, pays (what one of them brings in a year).
+        table: one row a year of life (1 is the first) and word of a covariate: year, group (the segment, as
+            `curves_by` calls it), customers, pays (what one of them brings in a year), ahead (the mean share of the
+            running year that is still ahead of them; 0 where ages are whole years, so that nobody knows).
         unit: of pays: "money", or "years" where it is not known and everybody counts 1.
         measure: what is counted, in words.
     """
@@ -413,7 +415,13 @@ class Payers:
 
 
 def payers(
-    subscriptions: CheckedTable, *, described: CheckedTable | None, stated: float | None, margin: float | None
+    subscriptions: CheckedTable,
+    *,
+    described: CheckedTable | None,
+    stated: float | None,
+    margin: float | None,
+    by: str = "",
+    min_cell: int = 5,
 ) -> Payers | NotTestable:
     """Count the customers who are still there, with what they bring in.
 
@@ -422,10 +430,11 @@ def payers(
         described: the table of customers; a yearly margin there, which may be a loss, goes before the price.
         stated: yearly revenue of one customer, in place of both.
         margin: share of revenue kept; None counts revenue.
+        by, min_cell: as in `curves_by`.
     """
     import ibis
 
-    rows, unit = subscriptions.rows.filter(~subscriptions.rows.left), subscriptions.facts["unit"]
+    rows, unit = subscriptions.rows, subscriptions.facts["unit"]
     measure = "revenue" if margin is None else "margin"
     if stated is None and described is not None and described.has("margin"):
         rows, measure = rows.left_join(described.rows.select("customer_id", own="margin"), "customer_id"), "margin"
@@ -434,9 +443,16 @@ def payers(
         pays = rows.price * (PER_YEAR[unit] * (margin or 1))
     else:
         pays, measure = ibis.literal((stated or 1.0) * (margin or 1)), measure if stated else "yearly payments"
-    rows = rows.mutate(pays=pays, year=(rows.time / PER_YEAR[unit]).floor().cast("int64") + 1)
-    counted = rows.group_by("year").agg(customers=rows.count(), pays=rows.pays.mean()).order_by("year")
-    table = counted.to_pandas().astype({"customers": float, "pays": float})
+    age, column = rows.time / PER_YEAR[unit], grouping(subscriptions, by)
+    keys, words = ["year", "left", *([column] if column else [])], [column] if column else []
+    rows = rows.mutate(pays=pays, age=age, year=age.floor().cast("int64") + 1)
+    counted = rows.group_by(keys).agg(weight=rows.count(), pays=rows.pays.mean(), age=rows.age.mean())
+    # Leavers are counted too: they decide which words are a group of their own.
+    counted = worded(counted.order_by(keys).to_pandas(), words, min_cell=min_cell)
+    group = in_words(counted, column, min_events=MIN_EVENTS) if column else ALL
+    table = counted.assign(group=group, ahead=(counted["year"] - counted["age"]) * (unit != "year"))
+    table = table[~table["left"].astype(bool)].rename(columns={"weight": "customers"})
+    table = table[["year", "group", "customers", "pays", "ahead"]].astype({"customers": float, "pays": float})
     if table.empty or table["pays"].isna().all():
         return NotTestable("Nobody is left to be valued, or of none of them is it known what they pay.")
     known = table.dropna()
@@ -451,10 +467,12 @@ def expected_from(
     discount_rate: float,
     years: int | None = None,
     each: bool = False,
+    own: Mapping[str, RetentionCurve] | None = None,
+    today: bool = False,
 ) -> Answer:
     """What customers are expected to bring in after their present year: `residual_years` times what they pay.
 
-    The interval is that of the curve; who is there and what they pay is taken as it is.
+    The interval is that of the curves; who is there and what they pay is taken as it is.
 
     Args:
         curve: yearly retention.
@@ -462,14 +480,38 @@ def expected_from(
         discount_rate: a year.
         years: that count after the present one; None is without end.
         each: the mean, in place of the sum.
+        own: curves of segments, in place of `curve`.
+        today: count what is left of the present year too, as paid while it lasts, and discount later years from
+            today. Who leaves in the present year does so at any day of it alike.
     """
-    pays = who.table["pays"] * who.table["customers"] / (who.table["customers"].sum() if each else 1)
+    parts = []
+    for group, rows in who.table.groupby("group"):
+        of = (own or {}).get(str(group), curve)
+        if isinstance(of, NotTestable):
+            return of
+        if refused := _ending(of, discount_rate, years):
+            return refused
+        parts.append((of, rows))
+    people = who.table["customers"].sum() if each else 1
+    money = partial(_left, discount_rate=discount_rate, years=years, today=today)
+    value = sum(float(money(of.rates, rows)) for of, rows in parts) / people
+    draws = np.sum([money(of.draws, rows) for of, rows in parts], axis=0) / people
+    curves = {id(of): of for of, _ in parts}.values()
+    seen = {"n": sum(of.customers for of in curves), "events": sum(of.events for of in curves)}
+    return bootstrapped(Estimate.from_spread, value, draws, unit=who.unit, **seen)
 
-    def money(rates: np.ndarray) -> np.ndarray:
-        left = partial(residual_years, rates, discount_rate=discount_rate, years=years or LONG)
-        return sum(amount * left(year=year) for year, amount in zip(who.table["year"], pays, strict=True))
 
-    return _ending(curve, discount_rate, years) or _along(curve, money, who.unit, LONG)
+def _left(rates: np.ndarray, rows: pd.DataFrame, *, discount_rate: float, years: int | None, today: bool) -> np.ndarray:
+    """What the customers of these rows bring in along one curve, or each of many."""
+    total = np.zeros(rates.shape[:-1])
+    for year, customers, pays, ahead in rows[["year", "customers", "pays", "ahead"]].to_numpy(float):
+        worth = residual_years(rates, year=int(year), discount_rate=discount_rate, years=years or LONG)
+        if today:
+            rate = rates[..., int(year) - 1]
+            still = 1 / (1 - (1 - rate) * (1 - ahead))  # whoever has come so far is likelier to see the year end
+            worth = ahead * (1 + rate * still) / 2 + worth * still / (1 + discount_rate) ** ahead
+        total = total + pays * customers * worth
+    return total
 
 
 def from_newcomer(
