@@ -43,6 +43,12 @@ def test_who_came_later_is_counted():
     )
 
 
+def test_customers_with_several_contracts_are_told():
+    assert "No customer has more than one contract" in stays.several(TWO).text
+    rows = pd.concat([TWO.assign(customer=0), TWO.head(2).assign(customer=7, weight=1)])
+    assert stays.several(rows).text.startswith("Customers with several contracts: 1, who hold 2 of them.")
+
+
 def test_the_median_of_a_handful_is_not_shown():
     assert isinstance(stays.medians(spells((5, True, 4)), unit="week", by=None), Text)
     shown = stays.medians(TWO, unit="month", by="plan").rows.set_index("group")["median"]

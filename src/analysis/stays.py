@@ -33,6 +33,21 @@ def size(spells: pd.DataFrame, *, unit: str) -> str:
     )
 
 
+def several(spells: pd.DataFrame) -> Text:
+    """How many customers have several contracts, and what takes these together; nothing to mind where nobody has."""
+    if lifetimes.CUSTOMER not in spells:
+        return say("No customer has more than one contract in this table, so each stands for itself.")
+    theirs = spells[spells[lifetimes.CUSTOMER] > 0]
+    return say(
+        "Customers with several contracts: {}, who hold {} of them. A customer's contracts are kept together in the bands of the curves, the "
+        "mean stays, the hazard ratios and whatever is resampled. The tests, the shares by reason, the ratios of stays, "
+        "the billing periods, the never-leavers and the exponent of risk take each contract for itself: their "
+        "intervals may be too narrow.",
+        theirs[lifetimes.CUSTOMER].nunique(),
+        lifetimes.customers(theirs),
+    )
+
+
 def _age(value: float, unit: str) -> str:
     return f"{value:,.4g} {unit}{'' if value == 1 else 's'}"
 
