@@ -331,6 +331,78 @@ def test_surveys_need_items(mistakes):
     assert "surveys need constructs" in mistakes(SURVEY.split("[study.poll.constructs]")[0])
 
 
+# --- schedules, notices, owners
+
+SCHEDULE = (
+    SHOP
+    + """
+[study.shop.schedule]
+cron = "0 6 * * 1"
+notify = ["ops"]
+[notify.ops]
+reader = "owner"
+webhook = "https://chat.example.org/${KEY}"
+"""
+)
+
+
+def test_a_schedule_keeps_to_the_study_s_time_zone_unless_it_names_its_own(load):
+    zone = SCHEDULE.replace('title = "A shop"', 'title = "A shop"\ntimezone = "Asia/Tehran"')
+    assert load(zone)["shop"].schedule.timezone == "Asia/Tehran"
+    own = zone.replace('cron = "0 6 * * 1"', 'cron = "0 6 * * 1"\ntimezone = "Europe/Berlin"')
+    assert load(own)["shop"].schedule.timezone == "Europe/Berlin"
+    told = load(SCHEDULE)["shop"].schedule
+    assert (told.catch_up, told.retries, told.back_off) == ("latest", 2, "10m")
+    assert load(SHOP)["shop"].schedule is None
+
+
+def test_an_owner_of_the_file_may_be_another_for_a_study(load):
+    text = '[report]\nowner = "Ann"\ncontact = "ann@example.org"\n' + SHOP
+    shop = load(text)["shop"]
+    assert (shop.owner, shop.contact) == ("Ann", "ann@example.org")
+    assert load(text.replace('title = "A shop"', 'title = "A shop"\nowner = "Bob"'))["shop"].owner == "Bob"
+    assert load(SHOP)["shop"].owner is None
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "says"),
+    [
+        (
+            '"0 6 * * 1"',
+            '"0 6 * *"',
+            "study.shop.schedule.cron: should have five fields: minute, hour, day of the month",
+        ),
+        ('"0 6 * * 1"', '"0 25 * * 1"', "study.shop.schedule.cron: should be a cron expression (wrong hour)"),
+        ('"0 6 * * 1"', '"@daily"', "Mondays at six in the morning are 0 6 * * 1"),
+        ("cron =", "corn =", 'study.shop.schedule.corn: there is no such key. Did you mean "cron"?'),
+        ("notify = [", "catch_up = 3\nnotify = [", "study.shop.schedule.catch_up: should be 'latest', 'all' or 'none'"),
+        ("notify = [", "retries = -1\nnotify = [", "study.shop.schedule.retries: should be greater than or equal to 0"),
+        ("notify = [", 'back_off = "soon"\nnotify = [', "study.shop.schedule.back_off: should be a time such as 90s"),
+        ("notify = [", 'timezone = "Asia/Teheran"\nnotify = [', 'Did you mean "Asia/Tehran"?'),
+        ('["ops"]', '["opps"]', 'study.shop.schedule.notify: there is no [notify.NAME] "opps". Did you mean "ops"?'),
+        ("reader =", "raeder =", 'notify.ops.raeder: there is no such key. Did you mean "reader"?'),
+        ('"owner"', '"everybody"', "notify.ops.reader: should be 'owner' or 'audience'"),
+        ("webhook =", 'command = ["true"]\nwebhook =', "notify.ops: give one of webhook, smtp or command."),
+        ("webhook = ", 'smtp = "smtp://localhost"\n#', "notify.ops: smtp, sender and to belong together."),
+        ("https://chat", "ftp://chat", "notify.ops.webhook: the address should start with https:// or http://."),
+        (
+            "${KEY}",
+            "T02AB9XYZ/b7Qk29LmZx81PpWq55Rt",
+            "notify.ops.webhook: a secret stands in the address. Write ${NAME}",
+        ),
+        ("https://", "https://me:word@", "notify.ops.webhook: a secret stands in the address."),
+        ('webhook = "https:', 'command = ["tell", "--token=abc"]\n#"', "notify.ops.command: a secret stands in it."),
+    ],
+)
+def test_what_is_wrong_with_a_schedule_or_a_notice_is_told(mistakes, right, wrong, says):
+    assert says in mistakes(SCHEDULE.replace(right, wrong, 1))
+
+
+def test_no_secret_is_repeated_in_a_message(mistakes):
+    told = mistakes(SCHEDULE.replace("${KEY}", "b7Qk29LmZx81PpWq55Rt"))
+    assert "b7Qk29LmZx81PpWq55Rt" not in told
+
+
 KEYS = [
     *(("report", key) for key in ReportSettings.model_fields),
     *(("study.shop", key) for key in StudySettings.model_fields),
