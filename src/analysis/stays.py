@@ -39,10 +39,10 @@ def several(spells: pd.DataFrame) -> Text:
         return say("No customer has more than one contract in this table, so each stands for itself.")
     theirs = spells[spells[lifetimes.CUSTOMER] > 0]
     return say(
-        "Customers with several contracts: {}, who hold {} of them. A customer's contracts are kept together in the bands of the curves, the "
-        "mean stays, the hazard ratios and whatever is resampled. The tests, the shares by reason, the ratios of stays, "
-        "the billing periods, the never-leavers and the exponent of risk take each contract for itself: their "
-        "intervals may be too narrow.",
+        "Customers with several contracts: {}, who hold {} of them. The bands of curves, the mean stays, the hazard "
+        "ratios and whatever is resampled keep a customer's contracts together. The tests, the shares by reason, the "
+        "ratios of stays, the billing periods, the never-leavers and the exponent of risk take each contract for "
+        "itself, so their intervals may be too narrow.",
         theirs[lifetimes.CUSTOMER].nunique(),
         lifetimes.customers(theirs),
     )

@@ -174,12 +174,13 @@ def _drawn(rows: Iterable[dict[str, object]]) -> pd.DataFrame:
 
 
 def case_table(answers: Mapping[Case, Answer]) -> pd.DataFrame:
-    """One row a reading, outcome and timing (convention), one column a horizon: growth with its interval, in words."""
+    """One row a reading, outcome and timing (convention) with an answer, one column a horizon: growth, in words."""
     told = [in_brief(answer) if isinstance(answer, Estimate) else MISSING for answer in answers.values()]
     table = pd.DataFrame(list(answers)).rename(columns={"convention": "timing"}).assign(told=told)
     rows = ["reading", "outcome", "timing"]
     wide = table.pivot_table(index=rows, columns="horizon", values="told", aggfunc="first", sort=False)
-    return wide.rename_axis(columns=None).reset_index()
+    some = (wide != MISSING).any(axis=1)
+    return (wide[some] if some.any() else wide).rename_axis(columns=None).reset_index()
 
 
 def reasons(answers: Mapping[Case, Answer]) -> str:
@@ -188,12 +189,16 @@ def reasons(answers: Mapping[Case, Answer]) -> str:
 
 
 def range_table(answers: Mapping[Case, Answer], *, horizon_years: int) -> pd.DataFrame:
-    """Growth to the horizon in convention B: section (the reading), label (outcome), value, low, high (95%), note."""
-    return _drawn(
+    """Growth to the horizon in convention B: section (the reading), label (outcome), value, low, high (95%), note.
+
+    Outcomes without an answer are left out, unless there is none at all.
+    """
+    table = _drawn(
         {"section": case.reading, "label": case.outcome} | columns(answer)
         for case, answer in answers.items()
         if (case.convention, case.horizon) == ("B", f"{horizon_years} years")
     )
+    return table.dropna(subset="value") if table["value"].notna().any() else table
 
 
 def answer_table(answers: Mapping[str, Answer]) -> pd.DataFrame:
