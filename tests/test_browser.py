@@ -25,6 +25,7 @@ QUIET = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 SIZES = {"desktop": 1280, "phone": 390}
+KINDS = ["page", "public", "failure", "index", "how-to-read", "glossary"]
 
 # Elements with text of their own whose contrast with what lies behind them is below what small type needs (4.5).
 FAINT = """() => {
@@ -59,8 +60,16 @@ def site(tmp_path_factory):
     written = {
         "page": pages.render_page(story, context)[0],
         "failure": pages.render_failure(context, HOSTILE, cell=3),
-        "index": pages.render_index(entries, CLAIMS, [RUN, failed], studies=STUDIES),
+        "public": pages.render_page(story, replace(context, audience="public", executed_href=None))[0],
+        "index": pages.render_index(
+            entries, CLAIMS, [RUN, failed], studies=STUDIES, owner="O", contact="o@shop.example"
+        ),
     }
+    rows = pd.DataFrame({f"{name} column of some length": [1000.5] * 14 for name in "abcdef"})
+    tables = notebook(code("t", Table("s", "Short", rows.head(3)), Table("l", "Long", rows)))
+    written["tables"] = pages.render_page(tables, CONTEXT)[0]
+    guides = pages.render_guides(pages.top_level("en", owner="O", contact="o@shop.example"))
+    written |= {name.removesuffix(".html"): text for name, text in guides.items()}
     for name, text in written.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
     return folder
@@ -100,7 +109,7 @@ def visit(browser, site):
         context.close()
 
 
-@pytest.mark.parametrize("name", ["page", "failure", "index"])
+@pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("size", SIZES)
 def test_a_page_is_still_silent_and_fits(visit, name, size):
     page = visit(name, width=SIZES[size])
@@ -112,12 +121,39 @@ def test_a_page_is_still_silent_and_fits(visit, name, size):
     assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]
 
 
-@pytest.mark.parametrize("name", ["page", "failure", "index"])
+@pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("colours", ["light", "dark"])
 def test_all_type_stands_out_from_what_is_behind_it(visit, name, colours):
     page = visit(name, colours=colours)
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert page.evaluate(FAINT) == []
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_axe_finds_no_violation(visit, name, colours, size):
+    """All rules of axe-core, best practices included, with everything unfolded."""
+    axe = import_module("axe_playwright_python.sync_playwright").Axe()
+    page = visit(name, colours=colours, width=SIZES[size])
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    found = axe.run(page).response
+    assert [(v["id"], [node["target"] for node in v["nodes"]][:3]) for v in found["violations"]] == []
+    assert len(found["passes"]) > 15
+
+
+def test_on_a_phone_a_short_wide_table_is_a_list_of_cards_and_a_long_one_keeps_its_first_column(visit):
+    page = visit("tables", width=390)
+    short, long = page.query_selector_all(".scroll")
+    assert short.evaluate("e => e.scrollWidth - e.clientWidth") == 0
+    cell = "e => [getComputedStyle(e).display, getComputedStyle(e, '::before').content]"
+    assert short.eval_on_selector("td", cell) == ["grid", '"B column of some length"']
+    assert long.evaluate("e => e.scrollWidth > e.clientWidth")
+    long.evaluate("e => e.scrollTo(200, 0)")
+    assert long.eval_on_selector("tbody th", "e => e.getBoundingClientRect().left") == pytest.approx(20, abs=1)
+    said = "e => getComputedStyle(e, '::after').content"
+    assert "Slide sideways" in long.eval_on_selector("caption span", said)
+    assert visit("tables").query_selector(".scroll").eval_on_selector("td", cell)[0] == "table-cell"
 
 
 def test_dark_pages_are_dark(visit):

@@ -43,7 +43,7 @@ ATTRIBUTES = {
     "a": {"href", "title"},
     "ol": {"start"},
     "td": {"colspan", "rowspan", "data-heading"},
-    "th": {"colspan", "rowspan", "scope"},
+    "th": {"colspan", "rowspan", "scope", "data-heading"},
     "*": {"dir", "lang"},
 }
 
@@ -304,7 +304,7 @@ def clean(fragment: str) -> Markup:
     """HTML with everything taken out that is not on the allow-list: scripts, styles, forms, images, handlers."""
     import nh3
 
-    return Markup(
+    return _reached(
         nh3.clean(
             _visible_lines(fragment),
             tags=TAGS,
@@ -316,6 +316,11 @@ def clean(fragment: str) -> Markup:
     )
 
 
+def _reached(fragment: str) -> Markup:
+    """Blocks that scroll sideways, made reachable with the keyboard."""
+    return Markup(fragment.replace("<pre>", '<pre tabindex="0">'))
+
+
 def _markdown(source: str) -> Markup:
     from nbconvert.filters import markdown2html
 
@@ -325,7 +330,7 @@ def _markdown(source: str) -> Markup:
 def _highlighted(source: str) -> Markup:
     from nbconvert.filters import Highlight2HTML
 
-    return Markup(Highlight2HTML(pygments_lexer="python")(_visible_lines(source)))
+    return _reached(Highlight2HTML(pygments_lexer="python")(_visible_lines(source)))
 
 
 def _lines(text: str) -> Markup:
@@ -350,6 +355,7 @@ def render_index(
     language: str = languages.ENGLISH,
     owner: str | None = None,
     contact: str | None = None,
+    news: Mapping[str, Any] | None = None,
 ) -> str:
     """The page that opens a report: which claims held, claim by claim and study by study.
 
@@ -361,6 +367,7 @@ def render_index(
         studies: name -> title, simulated, caveats.
         language: of the page, one of `languages.LANGUAGES`.
         owner, contact: as of `PageContext`.
+        news: the latest report that changed something: at, items as `news.Item`; None before any did.
     """
     pages = {(run["study"], run["slug"]): run for run in runs}
     headlines = [_row(entry, pages, studies) for entry in entries if entry["headline"]]
@@ -386,6 +393,7 @@ def render_index(
         unwritten=[(family, list(rows)) for family, rows in groupby(unwritten, key=lambda claim: claim["id"][:1])],
         claims=len(claims),
         judged=len({row["study"] for row in headlines}),
+        changed=news and (news["at"][:10], [(studies.get(i["study"], {}).get("title", ""), i) for i in news["items"]]),
         simulated=sum(bool(row["simulated"]) for row in headlines),
     )
 
