@@ -128,6 +128,28 @@ def test_e09_tells_a_zone_of_tolerance_from_a_straight_line(slopes, word):
     assert "inside the zone of tolerance" in sentence.text
 
 
+def test_a_zone_of_single_answers_that_does_not_show_is_undecided_with_the_reason():
+    """Nobody knows how noisy one answer is, so a straight line may be a zone that noise has hidden."""
+    found = zoned(0.5, 0.5, 0.5)
+    one = {"d1": found.dimensions["d1"]}
+    parts, sentence, limit = gaps.tolerated(Answers(**vars(found) | {"dimensions": one}), draws=199, seed=5)
+    assert verdict("E09", parts) == "contradicted"
+    assert limit == (
+        "Noise in the answers would hide a true zone just so, and how large it is cannot be told. perception has one "
+        "item, so its reliability cannot be told."
+    )
+    assert "taken out" not in sentence.text
+
+
+def test_the_map_without_noise_stands_beside_the_map_as_answered():
+    found = met(0.5, -0.4, n=600)
+    text = gaps.both_ways(found, gaps.met(found), draws=99, seed=1).text
+    assert "by calibration, the way that verdicts use" in text
+    alone = {name: {side: items[:1] for side, items in each.items()} for name, each in found.dimensions.items()}
+    single = Answers(**vars(found) | {"dimensions": {"product": alone["product"]}})
+    assert "has one item" in gaps.both_ways(single, gaps.met(single), draws=99, seed=1).text
+
+
 def test_levels_that_are_three_things_fit_better_as_three():
     text = gaps.three_factors(zoned()).text
     assert "an index of 1.00" not in text.split("taken as one")[1]

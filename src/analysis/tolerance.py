@@ -64,7 +64,8 @@ def zones(
     if reliability and not isinstance(fit, NotTestable):
         noise = Noise(reliability, simulated=True)
         slopes, hidden = _without(noise, cells, scores, draws=draws, seed=seed)
-        fit, added["kinks"] = fit.freed(slopes, noise), _reaching(added["kinks"], hidden)
+        fit = fit.freed(slopes, noise)
+        added["kinks"] = fit if isinstance(fit, NotTestable) else _reaching(added["kinks"], hidden)
     there = {"below": p < a, "inside": (a <= p) & (p <= d) & (a < d), "above": p > d}
     for place, (name, side) in enumerate(there.items(), SHARED):
         few = f"{plural(n := int(cells['weight'] @ side), 'customer')} with perception {name} the zone"
@@ -96,13 +97,11 @@ def _without(
     sums = sums_of(simulated(_three, scores, cells["z"].to_numpy(float), errors, seed), cells, draws=draws, seed=seed)
     # Perception is the adequate level and the three pieces added up, so one line is three equal slopes.
     alike = np.zeros((7, 5))
-    alike[[0, 1, 2, 3, 4, 5, 6], [0, 1, 2, 3, 3, 3, 4]] = 1
-    slopes = [solve(each) for each in (sums, alike.T @ sums @ alike)]
-    explained = [
-        np.einsum("di,di->d", told, each[:, :-1, -1])
-        for told, each in zip(slopes, (sums, alike.T @ sums @ alike), strict=True)
-    ]
-    return slopes[0], (explained[0] - explained[1]) / sums[:, -1, -1]
+    alike[range(7), [0, 1, 2, 3, 3, 3, 4]] = 1
+    both = sums, alike.T @ sums @ alike
+    slopes = [solve(each) for each in both]
+    free, line = ((told * each[:, :-1, -1]).sum(axis=1) for told, each in zip(slopes, both, strict=True))
+    return slopes[0], (free - line) / sums[:, -1, -1]
 
 
 def _reaching(gain: Answer, hidden: np.ndarray) -> Answer:

@@ -17,7 +17,7 @@ from analysis.words import listing
 
 ADDED = np.array([0, 0.5, 1, 1.5, 2])  # noise added, in times of what is there
 BACK = np.array([1, -1, 1]) @ np.linalg.pinv(np.vander(ADDED, 3, increasing=True))  # a quadratic's way back to none
-DRAWN = 200_000  # noisy copies of answers, at each amount
+DRAWN, MOST = 200_000, 500  # noisy copies of all answers at each amount, and at most of one
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def simulated(
     if noise is None:
         return products(scores)
     (values, vectors), random = np.linalg.eigh(noise), np.random.default_rng(seed)
-    root, pairs = vectors * np.sqrt(values.clip(0)), max(1, DRAWN // (2 * len(scores)))
+    root, pairs = vectors * np.sqrt(values.clip(0)), max(1, min(DRAWN // len(scores), MOST) // 2)
     found = BACK[0] * products(scores)
     for _ in range(pairs):
         more = random.standard_normal(scores.shape) @ root.T
