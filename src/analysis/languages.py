@@ -23,9 +23,11 @@ ENGLISH, PERSIAN = "en", "fa"
 LANGUAGES = (ENGLISH, PERSIAN)
 FOLDER = Path(__file__).parent / "translations"
 
-HOLES = {"{}": "(.+?)", "{n}": r"([<+−-]?\d.*?|–)"}
-SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^a-z\s])")
-WEIGHTY = 8  # letters that a template must have of its own to be used although a part stays unknown
+# A quantity ends with its phrase and is short, so that a template that nearly fits is given up soon.
+HOLES = {"{}": "(.+?)", "{n}": r"([<+−-]?\d(?:[^;:.()]|\.(?=\d)){0,40}?|–)"}
+SENTENCE = re.compile(r"(?<=[.!?])\s+")
+# What a template must have of its own to be used although a part stays unknown: so many letters, or such a mark.
+WEIGHTY, FRAME = 8, frozenset(";:()·")
 # What is set apart in a right-to-left text: Latin words, whose digits are theirs; then dates, months and numbers.
 LATIN = r"[A-Za-z](?a:[\w.'’&/@+-]*\w)?(?: [A-Za-z&](?a:[\w.'’&/@+-]*\w)?)*"
 LOCAL = re.compile(
@@ -42,20 +44,21 @@ SAID = re.compile(r'\b(alt|aria-label|title)="([^"]*)"')
 
 
 class _Template(NamedTuple):
-    """A catalogue's English text with holes: its longest piece, a pattern, the letters it brings, and the answer."""
+    """A catalogue's English text with holes: its longest piece, a pattern, its letters, whether it tells enough."""
 
     piece: str
     pattern: re.Pattern[str]
     weight: int
     answer: str
+    enough: bool
 
     @classmethod
     def of(cls, english: str, answer: str) -> _Template:
         pieces = re.split(r"(\{n?\})", english)
         pattern = "".join(HOLES.get(piece) or re.escape(piece) for piece in pieces)
         own = [piece.lower() for piece in pieces if piece not in HOLES]
-        weight = sum(map(str.isalpha, "".join(own)))
-        return cls(max(own, key=len), re.compile(pattern, re.DOTALL | re.IGNORECASE), weight, answer)
+        weight, compiled = sum(map(str.isalpha, "".join(own))), re.compile(pattern, re.DOTALL | re.IGNORECASE)
+        return cls(max(own, key=len), compiled, weight, answer, weight >= WEIGHTY or not FRAME.isdisjoint("".join(own)))
 
 
 class Edition:
@@ -122,7 +125,7 @@ class Edition:
                 continue
             parts = [self.known(part) for part in found.groups()]
             left = sum(part[1] for part in parts)
-            if left < best[1] and (not left or template.weight >= WEIGHTY):
+            if left < best[1] and (not left or template.enough):
                 best = template.answer.format(*(part[0] for part in parts)), left
             if not left:
                 return best
