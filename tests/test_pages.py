@@ -353,8 +353,8 @@ def of(study, verdict, **given):
     return entry(study=study, notebook="24_do", run="24_do", verdict=verdict, **given)
 
 
-def index(*entries, runs=(RUN,), claims=CLAIMS, studies=STUDIES):
-    page = pages.render_index(list(entries), claims, list(runs), studies=studies)
+def index(*entries, runs=(RUN,), claims=CLAIMS, studies=STUDIES, news=None):
+    page = pages.render_index(list(entries), claims, list(runs), studies=studies, news=news)
     assert_inert(page)
     return page
 
@@ -426,3 +426,14 @@ def test_nothing_hostile_runs_on_the_index():
         studies={"grocer": {"title": HOSTILE, "simulated": True, "caveats": [HOSTILE]}},
     )
     assert CORPUS[0] in "".join(Elements(page).text)
+
+
+def test_what_changed_is_told_above_the_claims_with_a_link_and_nothing_hostile():
+    items = [
+        {"kind": "verdict", "study": "grocer", "hypothesis": "R05", "text": HOSTILE, "href": "grocer/24_do.html"},
+        {"kind": "data", "study": "grocer", "hypothesis": "", "text": "orders: 3 more rows.", "href": ""},
+    ]
+    page = index(of("grocer", "supported"), news={"at": "2026-03-01T06:00:00+00:00", "items": items})
+    assert page.index("What changed on 2026-03-01") < page.index("Claim by claim")
+    assert "grocer/24_do.html" in {a.get("href") for a in Elements(page).all("a")}
+    assert "orders: 3 more rows." in page

@@ -95,6 +95,13 @@ def site_files(folder):
     return {str(p.relative_to(site)): p.read_bytes() for p in site.rglob("*") if p.is_file()}
 
 
+def unmarked(page):
+    """A page without the note that it is out of date, which it must have."""
+    clean = re.sub(b"<!--stale-->.*This page is out of date.*<!--stale-->", b"", page, flags=re.DOTALL)
+    assert clean != page
+    return clean
+
+
 def test_a_report_holds_pages_findings_and_a_board(two, capsys):
     assert cli.main(["report"]) == 0
     out = capsys.readouterr().out
@@ -138,7 +145,8 @@ def test_a_failed_notebook_gets_a_page_and_never_replaces_a_good_one(place, caps
     change_book(place, "raise ValueError('Ann Example owes 5')")
     assert cli.main(["report", "tiny"]) == 3
     files = site_files(place)
-    assert files["tiny/20_finds.html"] == good
+    assert unmarked(files["tiny/20_finds.html"]) == good
+    assert b"since 20" in files["tiny/20_finds.html"]
     assert b"ValueError" in files["tiny/20_finds.failed.html"]
     assert b"Failed" in files["index.html"]
     assert "Ann Example owes 5" in capsys.readouterr().err
@@ -146,7 +154,9 @@ def test_a_failed_notebook_gets_a_page_and_never_replaces_a_good_one(place, caps
     assert len(found(place)) == 1, "the findings of the last good page stay"
     change_book(place, RECORD, parameters='study: str = "tiny"  # a study\nn: int = 5  # tenths')
     assert cli.main(["report", "tiny"]) == 0
-    assert "tiny/20_finds.failed.html" not in site_files(place)
+    files = site_files(place)
+    assert "tiny/20_finds.failed.html" not in files
+    assert files["tiny/20_finds.html"] == good, "nothing is left of the mark"
 
 
 def test_a_failure_on_the_first_run_is_a_page_of_its_own(place):
@@ -163,7 +173,7 @@ def test_wrong_data_stop_only_their_study(two, capsys):
     assert cli.main(["report"]) == 3
     assert "row 2" in capsys.readouterr().err
     files = site_files(two)
-    assert files["tiny/20_finds.html"] == good["tiny/20_finds.html"]
+    assert unmarked(files["tiny/20_finds.html"]) == good["tiny/20_finds.html"]
     assert b"Refused" in files["index.html"]
     assert len(found(two)) == 2
 
@@ -366,3 +376,20 @@ def test_the_register_is_printed_whole(capsys):
     assert len(rows) == 101
     assert all({"id", "claim", "needs", "rule", "causal", "rung", "article", "status"} <= set(r) for r in rows)
     assert {r["status"] for r in rows} == {"tested", "test not written"}
+
+
+def test_what_changed_stands_on_top_of_the_board_and_in_the_feed_and_noise_does_not(place):
+    assert cli.main(["report"]) == 0
+    assert b'id="changed"' not in site_files(place)["index.html"]
+    (place / "tiny.csv").write_text(ORDERS + "cee,2024-03-05,6\n")  # more data, the same finding
+    write_studies(place, "[study.tiny.parameters]\nn = 6\n")  # +50% becomes +60%, each to 2 points
+    assert cli.main(["report"]) == 0
+    files = site_files(place)
+    page = files["index.html"].decode()
+    assert "orders: 1 more row (3 now), seen until 2024-03-05 instead of 2024-02-01." in page
+    assert "; from " in page
+    assert page.index('id="changed"') < page.index("Claim by claim")
+    assert files["feed.xml"].count(b"<entry>") == 1
+    assert cli.main(["report", "--fresh"]) == 0  # nothing new: the last change stays, and no entry comes
+    again = site_files(place)
+    assert (again["feed.xml"], again["news.json"]) == (files["feed.xml"], files["news.json"])

@@ -5,7 +5,6 @@ Pages and findings of studies that are not run now, and the last good page of a 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -76,6 +75,7 @@ def make(
         made = making.all(jobs, folder=Path(folder), workers=workers, progress=progress)
         now = _render(made, before, refused=refused, studies=studies, site=site, rendering=making.recipes.rendering)
         now.write(site)
+        _remember(site, before, now, {s.name: news.tables_of(s) for s in chosen if s.name not in refused}, studies)
         _write_index(site, now, studies)
     result = _summed_up([m.outcome for m in made], refused)
     if gone:
@@ -152,10 +152,7 @@ def take_out(name: str, studies: Studies, *, out: Path) -> None:
         stay = [job for study in others for job in runs.plan(others[study]) if not job.notebook.runs_last]
         _leave_out(now, others, stay, site)
         now.write(site)
-        memory = news.without(news.read(site), name)
-        if memory["tables"] or memory["batches"] or (site / news.FILE).exists():
-            write(site / news.FILE, json.dumps(memory, indent=1, ensure_ascii=False) + "\n")
-            write(site / news.FEED, news.feed(memory, titles={study: others[study].title for study in others}))
+        _write_news(site, news.without(news.read(site), name), others)
         _write_index(site, now, others)
 
 
@@ -382,11 +379,24 @@ def _context(made: Made, studies: Studies, *, siblings: Sequence[Job], flat: boo
     )
 
 
+def _remember(site: Path, before: Published, after: Published, tables: news.Tables, studies: Studies) -> None:
+    """Adds what changed to what the site remembers."""
+    memory = news.read(site)
+    items = news.compare(before.entries, after.entries, tables=(memory["tables"], tables))
+    _write_news(site, news.remembered(memory, items, tables=tables, at=now()), studies)
+
+
+def _write_news(site: Path, memory: Mapping[str, Any], studies: Studies) -> None:
+    write(site / news.FILE, as_json(memory))
+    write(site / news.FEED, news.feed(memory, titles={name: studies[name].title for name in studies}))
+
+
 def _write_index(site: Path, now: Published, studies: Studies) -> None:
     """Writes the pages that belong to no study, and looks for secrets in all that will be published."""
     report = next((study.report for study in studies.studies.values()), ReportSettings())
     language, people = report.language, {"owner": report.owner, "contact": report.contact}
     told: dict[str, Any] = {"studies": _titles(studies, now), "language": language, **people}
+    told["news"] = next(iter(news.read(site)["batches"]), None)
     write(site / "index.html", pages.render_index(now.entries, _claims(), now.runs, **told))
     top = pages.top_level(language, owner=told["owner"], contact=told["contact"])
     for name, page in pages.render_guides(top).items():
