@@ -34,6 +34,8 @@ LOCAL = re.compile(
     rf"(?P<latin>{LATIN})|(?P<day>\b\d{{4}}-\d\d-\d\d\b)|(?P<month>\b[12]\d{{3}}-[01]\d\b)"
     r"|(?P<number>(?<![\d.,])[+−-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?%?(?![\d.,]*\d))"
 )
+# Words that stay as they are in every language: codes, names of columns and files, capitals.
+WORD, NAME = re.compile(r"[A-Za-z](?:[\w./'’-]*\w)?", re.ASCII), re.compile(r"[A-Z]+|.*[\d_./].*", re.ASCII)
 DIGITS = str.maketrans("0123456789.,%-", "۰۱۲۳۴۵۶۷۸۹٫٬٪−")
 MONTHS = ["ژانویهٔ", "فوریهٔ", "مارس", "آوریل", "مهٔ", "ژوئن", "ژوئیهٔ", "اوت", "سپتامبر", "اکتبر", "نوامبر", "دسامبر"]
 APART, END = "\u2066", "\u2069"  # left-to-right isolate
@@ -112,11 +114,11 @@ class Edition:
         return f'{found[1]}="{html.escape(self.text(html.unescape(found[2])))}"'
 
     def _known(self, text: str) -> tuple[str, int]:
-        """The words in this language, and how many letters of the text were not understood."""
+        """The words in this language, and how many letters of the text, less its names, were not understood."""
         exact = self._exact(text)
         if exact is not None:
             return exact, 0
-        best = text, sum(c.isascii() and c.isalpha() for c in text)
+        best = text, sum(len(word) for word in WORD.findall(text) if not NAME.fullmatch(word))
         if not best[1]:
             return best
         lowered = text.lower()
