@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis import figures
 from analysis.drivers import QUADRANTS, Importance, importance, kano, penalty_reward, quadrants
-from analysis.estimates import Answer, NotTestable, told
+from analysis.estimates import Answer, NotTestable, gated, need, needed, told
 from analysis.exhibits import Figure, Table, Text, say
 from analysis.necessity import Kind, necessity
 from analysis.readings import DYSFUNCTIONAL, FUNCTIONAL
@@ -108,17 +108,13 @@ class Weighed:
     importance: Importance
 
 
-def weighed(found: Answers, names: Sequence[str], *, outcome: str, draws: int, seed: int) -> Weighed | NotTestable:
+@gated
+def weighed(found: Answers, names: Sequence[str], *, outcome: str, draws: int, seed: int) -> Any:
     """Importance of drivers over the questionnaires that answer all of them."""
-    if missing := found.lacks(outcome):
-        return missing
-    if len(names) < 2:
-        return NotTestable(f"There is {plural(len(names), 'driver')} of {outcome} here, and two at least are compared.")
-    made = gathered(found, [outcome, *names], draws=draws, seed=seed)
-    if isinstance(made, NotTestable):
-        return made
-    counted = importance(made, outcome=outcome, drivers=names)
-    return counted if isinstance(counted, NotTestable) else Weighed(found, outcome, made, counted)
+    needed(found.lacks(outcome) or found)
+    need(len(names) > 1, f"There is {plural(len(names), 'driver')} of {outcome} here, and two at least are compared.")
+    made = needed(gathered(found, [outcome, *names], draws=draws, seed=seed))
+    return Weighed(found, outcome, made, needed(importance(made, outcome=outcome, drivers=names)))
 
 
 def gathered(found: Answers, names: Sequence[str], *, draws: int, seed: int) -> Moments | NotTestable:
@@ -255,18 +251,22 @@ def right_again(found: Answers, *, draws: int, seed: int) -> dict[str, dict[str,
     made = found.lacks("satisfaction", *KINDS) or gathered(found, ["satisfaction", *KINDS], draws=draws, seed=seed)
     if isinstance(made, NotTestable):
         return {AS_ANSWERED: made, FREED: made}
-    table, needed = found.table(["satisfaction", *KINDS]), dict[str, Answer]()
-    for kind in KINDS:
-        bound = necessity(table[kind], table["satisfaction"], draws=draws, seed=seed)
-        needed[f"{kind}_necessary"] = bound if isinstance(bound, NotTestable) else bound.excess
+    table = found.table(["satisfaction", *KINDS])
+    bounds = {kind: necessity(table[kind], table["satisfaction"], draws=draws, seed=seed) for kind in KINDS}
+    without: dict[str, Answer] = {f"{kind}_necessary": _excess(bound) for kind, bound in bounds.items()}
     omegas = {kind: reliability(found, kind, draws=2, seed=seed)["omega"] for kind in KINDS}
     sure = {kind: each.value for kind, each in omegas.items() if not isinstance(each, NotTestable)}
     ways: dict[str, dict[str, float]] = {AS_ANSWERED: {}, FREED: sure}
     each = {name: slopes(made, "satisfaction", KINDS, reliabilities=way) for name, way in ways.items()}
-    return {name: {f"{kind}_slope": of[kind] for kind in KINDS} | needed for name, of in each.items()}
+    return {name: {f"{kind}_slope": of[kind] for kind in KINDS} | without for name, of in each.items()}
 
 
-def keys_of_service(found: Answers, beside: Sequence[str], *, draws: int, seed: int) -> Answer:
+def _excess(bound: Any) -> Answer:
+    return bound if isinstance(bound, NotTestable) else bound.excess
+
+
+@gated
+def keys_of_service(found: Answers, beside: Sequence[str], *, draws: int, seed: int) -> Any:
     """S10: the joint share of the three keys in what rated parts of service explain, less an even share.
 
     Args:
@@ -275,12 +275,11 @@ def keys_of_service(found: Answers, beside: Sequence[str], *, draws: int, seed: 
         draws, seed: of the resamples of customers.
     """
     attributes = [*KEYS, *(name for name in beside if name not in KEYS)]
-    if missing := found.lacks("satisfaction", *attributes):
-        return missing
-    if len(attributes) < len(KEYS) + 2:
-        return NotTestable("Fewer than two other parts of service were named to compare the three with.")
-    of = weighed(found, attributes, outcome="satisfaction", draws=draws, seed=seed)
-    return of if isinstance(of, NotTestable) else of.importance.beyond_even(*KEYS)
+    needed(found.lacks("satisfaction", *attributes) or found)
+    others = len(attributes) >= len(KEYS) + 2
+    need(others, "Fewer than two other parts of service were named to compare the three with.")
+    of: Weighed = needed(weighed(found, attributes, outcome="satisfaction", draws=draws, seed=seed))
+    return of.importance.beyond_even(*KEYS)
 
 
 def indispensable(study: Study, *, draws: int, seed: int) -> dict[str, Answer]:
@@ -291,8 +290,7 @@ def indispensable(study: Study, *, draws: int, seed: int) -> dict[str, Answer]:
     if lacking := [name for name in both if name not in rows]:
         return dict.fromkeys(ways, NotTestable(f"The study has no table units with {listing(lacking)}."))
     latest = rows.dropna(subset=both).sort_values("period").groupby("unit")[both].last()
-    each = {
-        name: necessity(latest["satisfaction"], latest["retention"], kind=kind, draws=draws, seed=seed)
+    return {
+        name: _excess(necessity(latest["satisfaction"], latest["retention"], kind=kind, draws=draws, seed=seed))
         for name, kind in ways.items()
     }
-    return {name: bound if isinstance(bound, NotTestable) else bound.excess for name, bound in each.items()}

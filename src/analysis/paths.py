@@ -160,7 +160,8 @@ class PathFit:
             return NotTestable(f"The index of {construct} needs the ends of the scale of each of its items.")
         weight = self.weights[:, mine, at] * (high - low) / self.spreads[:, mine]  # of items that run from 0 to 1
         if against := [item for item, w in zip(self.model.blocks[construct], weight[0], strict=True) if w < 0]:
-            return NotTestable(f"{listing(against)} counts against {construct}, so its index has no 0 to 100.")
+            count = "counts" if len(against) == 1 else "count"
+            return NotTestable(f"{listing(against)} {count} against {construct}, so its index has no 0 to 100.")
         index = satisfaction_index(self.means[:, mine], weight / (high - low), low, high)
         return index, 100 / weight.sum(axis=1)
 
