@@ -23,8 +23,11 @@ ENGLISH, PERSIAN = "en", "fa"
 LANGUAGES = (ENGLISH, PERSIAN)
 FOLDER = Path(__file__).parent / "translations"
 
-# A quantity ends with its phrase and is short, so that a template that nearly fits is given up soon.
-HOLES = {"{}": "(.+?)", "{n}": r"([<+−-]?\d(?:[^;:.()]|\.(?=\d)){0,40}?|–)"}
+# A number, a day, or a quantity with its unit.
+QUANTITY = (
+    r"[<+−-]?\d(?:[\d,]*\d)?(?:\.\d+)?%?(?:-\d\d-\d\d)?(?: (?:points|pts|(?:day|week|month|year)s?|(?-i:[A-Z]{3})))?|–"
+)
+HOLES = {"{}": "(.+?)", "{n}": f"({QUANTITY})"}
 SENTENCE = re.compile(r"(?<=[.!?])\s+")
 # What a template must have of its own to be used although a part stays unknown: so many letters, or such a mark.
 WEIGHTY, FRAME = 8, frozenset(";:()·")
@@ -32,12 +35,14 @@ WEIGHTY, FRAME = 8, frozenset(";:()·")
 LATIN = r"[A-Za-z](?a:[\w.'’&/@+-]*\w)?(?: [A-Za-z&](?a:[\w.'’&/@+-]*\w)?)*"
 LOCAL = re.compile(
     rf"(?P<latin>{LATIN})|(?P<day>\b\d{{4}}-\d\d-\d\d\b)|(?P<month>\b[12]\d{{3}}-[01]\d\b)"
-    r"|(?P<number>(?<![\d.,])[+−-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?%?(?![\d.,]*\d))"
+    r"|(?P<number>(?<![\d.,])[+−-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?%?(?![\d.,]*\d))|(?P<point>[,;?])"
 )
 # Words that stay as they are in every language: codes, names of columns and files, capitals.
 WORD, NAME = re.compile(r"[A-Za-z](?:[\w./'’-]*\w)?", re.ASCII), re.compile(r"[A-Z]+|.*[\d_./].*", re.ASCII)
+POINTS = str.maketrans(",;?", "،؛؟")
 DIGITS = str.maketrans("0123456789.,%-", "۰۱۲۳۴۵۶۷۸۹٫٬٪−")
 MONTHS = ["ژانویهٔ", "فوریهٔ", "مارس", "آوریل", "مهٔ", "ژوئن", "ژوئیهٔ", "اوت", "سپتامبر", "اکتبر", "نوامبر", "دسامبر"]
+PERSIAN_LETTER = "[\u0621-\u06d3]"
 APART, END = "\u2066", "\u2069"  # left-to-right isolate
 MARKS = dict.fromkeys(map(ord, "\u2066\u2067\u2068\u2069"))
 # Markup, and elements whose content is not ours to translate.
@@ -92,9 +97,9 @@ class Edition:
     def text(self, text: str) -> str:
         """The text in this language, with its digits, dates and directions."""
         said = self.words(text)
-        if re.search("[A-Za-z]", said) and not re.search("[\u0600-\u06ff]", said):
-            return said  # a name, or nothing that is known
-        return LOCAL.sub(_localised, said.translate(MARKS))
+        local = LOCAL.sub(self._localised, said.translate(MARKS))
+        known = re.search(PERSIAN_LETTER, local) or not re.search("[A-Za-z]", said)
+        return local if known else said  # a name, or nothing that is known
 
     def page(self, page: str) -> str:
         """A page of HTML in this language: its text, what it says to those who cannot see, its direction."""
@@ -104,6 +109,20 @@ class Edition:
             end = found.end()
         turned = "".join([*pieces, self._between(page[end:])])
         return turned.replace('<html lang="en">', f'<html lang="{self.language}" dir="rtl">', 1)
+
+    def _localised(self, found: re.Match[str]) -> str:
+        """One Latin word, date, number or mark as a right-to-left text needs it."""
+        kind, text = found.lastgroup, found[0]
+        if kind == "latin":
+            return self.exact.get(text) or f"{APART}{text}{END}"
+        if kind == "point":
+            return text.translate(POINTS)
+        if kind == "day":
+            return _persian_day(text)
+        if kind == "month" and 1 <= int(text[5:]) <= 12:
+            return f"{MONTHS[int(text[5:]) - 1]} {text[:4].translate(DIGITS)}"
+        local = text.translate(DIGITS)
+        return f"{APART}{local}{END}" if re.search(r"[+−٪]", local) else local
 
     def _between(self, text: str) -> str:
         if not (said := text.strip()):
@@ -153,19 +172,6 @@ def edition(language: str) -> Edition:
     if not (FOLDER / language).is_dir():
         raise KeyError(f"no catalogue for language {language!r}")
     return Edition(language)
-
-
-def _localised(found: re.Match[str]) -> str:
-    """One Latin word, date or number as a right-to-left text needs it."""
-    kind, text = found.lastgroup, found[0]
-    if kind == "latin":
-        return f"{APART}{text}{END}"
-    if kind == "day":
-        return _persian_day(text)
-    if kind == "month" and 1 <= int(text[5:]) <= 12:
-        return f"{MONTHS[int(text[5:]) - 1]} {text[:4].translate(DIGITS)}"
-    local = text.translate(DIGITS)
-    return f"{APART}{local}{END}" if re.search(r"[+−٪]", local) else local
 
 
 def _persian_day(iso: str) -> str:
