@@ -24,7 +24,7 @@ FLOW = [
     "promoters", "payoff", "gaps", "motives", "antecedents", "gauges", "bargains", "buyers", "equity", "whatif",
     "profiles", "stays", "sorting", "boards", "news", "proposals", "state", "ledger", "notices", "notebooks",
     "keys", "kernels", "worker", "runs", "welcome", "progress", "publishing", "pages", "provenance", "making",
-    "report", "schedule", "exports", "housekeeping", "operating", "cli",
+    "report", "onefile", "schedule", "exports", "housekeeping", "operating", "cli",
 ]  # fmt: skip
 
 

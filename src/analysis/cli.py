@@ -96,6 +96,13 @@ def _parser() -> argparse.ArgumentParser:
     with_notebook(scores)
     scores.add_argument("--to", type=Path, required=True, metavar="FILE.parquet", help="outside of any report folder")
 
+    export = command("export", _export, "write all published pages of a study into one file for e-mail")
+    export.add_argument("name", metavar="STUDY")
+    with_studies(export)
+    export.add_argument("--to", type=Path, required=True, metavar="FILE.html")
+    export.add_argument("--out", type=Path, default=OUT, metavar="DIR", help=f"the site (default {OUT})")
+    export.add_argument("--audience", choices=["public", "full"], default="public", help="full: with the code, folded")
+
     check = command("check", _check, "read every table of a study and print what was kept, dropped and is wrong")
     check.add_argument("name", metavar="STUDY")
     with_studies(check)
@@ -242,6 +249,15 @@ def _ended(problems: Sequence[str], said: str) -> int:
     if said:
         print(said)
     return SOME_FAILED if problems else DONE
+
+
+def _export(options: argparse.Namespace) -> int:
+    from analysis import onefile
+
+    study = _study(_settings(options.studies), options.name)
+    size = onefile.export(study, site=options.out, to=options.to, audience=options.audience)
+    print(f"{options.to}: {size / 1e6:.1f} MB, opens without a network")
+    return DONE
 
 
 def _check(options: argparse.Namespace) -> int:

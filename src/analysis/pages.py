@@ -115,7 +115,7 @@ def render_page(notebook: Any, context: PageContext) -> tuple[str, dict[str, str
     files: dict[str, str] = {}
     lead, *sections = _sections(_linked(_blocks(notebook, context, files), context))
     filled = {"lead": lead, "sections": sections, "headlines": _headlines(notebook), "hidden": _hidden(notebook)}
-    return _render("page.html.j2", context.language, page=context, **filled), files
+    return fill("page.html.j2", context.language, page=context, **filled), files
 
 
 def top_level(language: str, *, owner: str | None, contact: str | None) -> PageContext:
@@ -129,10 +129,10 @@ def render_guides(context: PageContext) -> dict[str, str]:
     Args:
         context: what stands around them; they lie beside the index.
     """
-    reading = _render("reading.html.j2", context.language, page=context, examples=list(guides.examples()))
+    reading = fill("reading.html.j2", context.language, page=context, examples=list(guides.examples()))
     return {
         guides.READING: reading,
-        guides.GLOSSARY: _render("glossary.html.j2", context.language, page=context, terms=guides.terms()),
+        guides.GLOSSARY: fill("glossary.html.j2", context.language, page=context, terms=guides.terms()),
     }
 
 
@@ -144,7 +144,7 @@ def render_failure(context: PageContext, message: str, *, cell: int | None = Non
         message: what went wrong and what to do about it; may have several lines.
         cell: the number of the cell that failed, where one did.
     """
-    return _render("failure.html.j2", context.language, page=context, message=message.splitlines(), cell=cell)
+    return fill("failure.html.j2", context.language, page=context, message=message.splitlines(), cell=cell)
 
 
 def mark_stale(page: str, *, good: str, since: str, language: str) -> str:
@@ -165,7 +165,8 @@ def mark_stale(page: str, *, good: str, since: str, language: str) -> str:
     return clean.replace("</header>", f"</header>{STALE}{note}{STALE}", 1)
 
 
-def _render(template: str, language: str, **filled: object) -> str:
+def fill(template: str, language: str, **filled: object) -> str:
+    """A page made from a template of this package, in a language of `languages.LANGUAGES`."""
     style = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("findings.css", "page.css"))
     page = str(templates().get_template(template).render(style=style, **filled))
     return page if language == languages.ENGLISH else languages.edition(language).page(page)
@@ -381,7 +382,7 @@ def render_index(
             board[_outcome(rows)].append({"id": name, "claim": known.get(name, rows[0]["claim"]), "rows": rows})
     still_open = [claim for claim in claims if claim["id"] not in rows_of]
     unwritten = [claim for claim in still_open if claim["status"] != "tested"]
-    return _render(
+    return fill(
         "index.html.j2",
         language,
         page=top_level(language, owner=owner, contact=contact),
