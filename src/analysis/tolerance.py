@@ -9,13 +9,13 @@ from typing import Any, Unpack
 import numpy as np
 import pandas as pd
 
-from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped
+from analysis.estimates import Answer, Estimate, NotTestable
 from analysis.surfaces import Settings, distinct, fit_of, gains_of, share_of, solve, spread_of, sums_of
 from analysis.unreliability import Noise, simulated
 from analysis.words import plural
 
 OUTSIDE = 30  # answers in a part of the zone
-PLACES, SHARED = ("below", "inside", "above"), 3  # columns before them: constant, adequate and desired level
+SHARED = 3  # columns before the slopes: constant, adequate and desired level
 
 
 def zones(
@@ -60,7 +60,9 @@ def zones(
     (p, a, d), three = scores.T, _three(*scores.T)
     cells["z"] = (cells["z"] - mean) / deviation
     fit, found = fit_of(three, cells), dict[str, Answer]()
-    added = gains_of(cells, _lines(three, p), "mean", seed)
+    lines = {"straight": [p], "kinks": [three[:, SHARED:]], "cubic": [p, p**2, p**3]}
+    designs = {name: np.column_stack([three[:, :SHARED], *line]) for name, line in lines.items()}
+    added = gains_of(cells, designs, "mean", seed)
     if reliability and not isinstance(fit, NotTestable):
         noise = Noise(reliability, simulated=True)
         slopes, hidden = _without(noise, cells, scores, draws=draws, seed=seed)
@@ -79,14 +81,8 @@ def zones(
 def _three(p: Any, a: Any, d: Any) -> np.ndarray:
     """A constant, both levels, and perception in three pieces; where noise turns the levels round, they meet."""
     d = np.maximum(a, d)
-    return np.column_stack(
-        [np.ones_like(p), a, d, np.minimum(p - a, 0), np.clip(p - a, 0, d - a), np.maximum(p - d, 0)]
-    )
-
-
-def _lines(three: np.ndarray, p: np.ndarray) -> dict[str, np.ndarray]:
-    lines = {"straight": [p], "kinks": [three[:, SHARED:]], "cubic": [p, p**2, p**3]}
-    return {name: np.column_stack([three[:, :SHARED], *line]) for name, line in lines.items()}
+    pieces = np.minimum(p - a, 0), np.clip(p - a, 0, d - a), np.maximum(p - d, 0)
+    return np.column_stack([np.ones_like(p), a, d, *pieces])
 
 
 def _without(
@@ -110,11 +106,8 @@ def _reaching(gain: Answer, hidden: np.ndarray) -> Answer:
         return gain
     # Pieces explain something by chance alone: once in the answers, and once more in their resamples.
     drawn = hidden[1:] - 2 * (np.nanmean(hidden[1:]) - hidden[0])
-    most: Any = bootstrapped(Estimate.from_draws, float(hidden[0]), drawn, unit=gain.unit, n=gain.n)
-    if isinstance(most, NotTestable):
-        return most
-    told = gain.quantile
-    return replace(gain, quantile=lambda p: told(p) if p < 0.5 else max(told(p), most.quantile(p)))
+    told, most = gain.quantile, Estimate.from_draws(float(hidden[0]), drawn, unit=gain.unit, n=gain.n).quantile
+    return replace(gain, quantile=lambda p: told(p) if p < 0.5 else max(told(p), most(p)))
 
 
 def _steeper(slopes: Sequence[Estimate]) -> Estimate:
