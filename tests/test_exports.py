@@ -14,7 +14,7 @@ import pytest
 import yaml
 from test_schedule import written
 
-from analysis import exports, studies
+from analysis import exports, operating, studies
 from analysis.tables import LoyaltyError, SettingsError
 
 TODAY = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -177,13 +177,13 @@ def test_dagster_gets_a_job_and_a_schedule_a_study(export, monkeypatch):
     assert more["check"]
 
 
-@pytest.mark.parametrize("kind", exports.KINDS)
+@pytest.mark.parametrize("kind", operating.EXPORTS)
 def test_without_a_schedule_there_is_nothing_to_write(export, kind):
     with pytest.raises(LoyaltyError, match="has a schedule"):
         export(kind, written().split("[study.shop.schedule]")[0])
 
 
-@pytest.mark.parametrize("kind", exports.KINDS)
+@pytest.mark.parametrize("kind", operating.EXPORTS)
 def test_no_secret_reaches_a_file(export, monkeypatch, kind):
     monkeypatch.setenv("HOOK", "https://chat.example/verysecret")
     told = export(kind, TWO + '[notify.ops]\nreader = "owner"\nwebhook = "${HOOK}"\n')

@@ -21,7 +21,7 @@ APART = multiprocessing.get_context("spawn")  # a process of its own, as another
 def book(tmp_path):
     """A ledger that began to watch one study at START."""
     book = Ledger(tmp_path / "ledger.sqlite")
-    book.look("shop", DAILY, now=START)
+    book.look({"shop": DAILY}, now=START)
     return book
 
 
@@ -36,16 +36,16 @@ def test_the_first_look_only_begins_the_watch(book):
 
 def test_a_slot_is_written_down_once_however_often_one_looks(book):
     for _ in range(3):
-        book.look("shop", DAILY, now=START + DAY)
+        book.look({"shop": DAILY}, now=START + DAY)
     (row,) = book.rows()
     assert row["slot"] == datetime(2026, 11, 23, 6, tzinfo=UTC)
     assert row["state"] == DUE
 
 
 def test_a_clock_that_is_put_back_brings_no_slot_again(book):
-    book.look("shop", DAILY, now=START + DAY)
-    book.look("shop", DAILY, now=START)
-    book.look("shop", DAILY, now=START + DAY)
+    book.look({"shop": DAILY}, now=START + DAY)
+    book.look({"shop": DAILY}, now=START)
+    book.look({"shop": DAILY}, now=START + DAY)
     assert len(book.rows()) == 1
 
 
@@ -53,27 +53,27 @@ def test_a_clock_that_is_put_back_brings_no_slot_again(book):
     ("catch_up", "expected"), [("latest", [SKIPPED, SKIPPED, DUE]), ("all", [DUE] * 3), ("none", [SKIPPED] * 3)]
 )
 def test_after_three_days_away(book, catch_up, expected):
-    book.look("shop", DAILY.model_copy(update={"catch_up": catch_up}), now=START + 3 * DAY)
+    book.look({"shop": DAILY.model_copy(update={"catch_up": catch_up})}, now=START + 3 * DAY)
     assert states(book) == expected
 
 
 def test_what_still_waits_gives_way_to_the_latest(book):
-    book.look("shop", DAILY, now=START + DAY)
-    book.look("shop", DAILY, now=START + 2 * DAY)
+    book.look({"shop": DAILY}, now=START + DAY)
+    book.look({"shop": DAILY}, now=START + 2 * DAY)
     assert states(book) == [SKIPPED, DUE]
     assert book.rows()[0]["message"] == "a later one stands for it"
 
 
 def test_a_changed_schedule_holds_from_now_on(book):
     hourly = ScheduleSettings(cron="0 * * * *", catch_up="all")
-    book.look("shop", hourly, now=START + DAY)
+    book.look({"shop": hourly}, now=START + DAY)
     assert [row["slot"].hour for row in book.rows()] == [6]  # by the old schedule, until now
-    book.look("shop", hourly, now=START + DAY + timedelta(hours=2))
+    book.look({"shop": hourly}, now=START + DAY + timedelta(hours=2))
     assert [row["slot"].hour for row in book.rows()] == [6, 13, 14]
 
 
 def test_a_claimed_slot_is_nobody_elses_and_is_settled_once(book):
-    book.look("shop", DAILY, now=START + DAY)
+    book.look({"shop": DAILY}, now=START + DAY)
     claim = book.claim({"shop": DAILY}, now=START + DAY)
     assert claim.attempt == 1
     assert book.claim({"shop": DAILY}, now=START + DAY) is None
@@ -87,10 +87,10 @@ def test_a_claimed_slot_is_nobody_elses_and_is_settled_once(book):
 
 
 def test_one_report_at_a_time_the_oldest_first(book):
-    book.look("abc", ScheduleSettings(cron="0 5 * * *"), now=START)
+    book.look({"abc": ScheduleSettings(cron="0 5 * * *")}, now=START)
     both = {"shop": DAILY, "abc": DAILY}
     for name, cron in (("shop", "0 6 * * *"), ("abc", "0 5 * * *")):
-        book.look(name, ScheduleSettings(cron=cron), now=START + DAY)
+        book.look({name: ScheduleSettings(cron=cron)}, now=START + DAY)
     first = book.claim(both, now=START + DAY)
     assert first.study == "abc"
     assert book.claim(both, now=START + DAY) is None
@@ -99,12 +99,12 @@ def test_one_report_at_a_time_the_oldest_first(book):
 
 
 def test_a_study_that_left_the_file_is_not_claimed(book):
-    book.look("shop", DAILY, now=START + DAY)
+    book.look({"shop": DAILY}, now=START + DAY)
     assert book.claim({"other": DAILY}, now=START + DAY) is None
 
 
 def test_a_retry_waits_for_its_time(book):
-    book.look("shop", DAILY, now=START + DAY)
+    book.look({"shop": DAILY}, now=START + DAY)
     claim = book.claim({"shop": DAILY}, now=START + DAY)
     later = START + DAY + 10 * MINUTE
     book.settle(claim, RETRY, message="no", now=START + DAY, until=later)
@@ -114,7 +114,7 @@ def test_a_retry_waits_for_its_time(book):
 
 def test_a_lease_that_runs_out_gives_the_slot_to_the_next_and_the_late_one_cannot_settle(book):
     now = START + DAY
-    book.look("shop", DAILY, now=now)
+    book.look({"shop": DAILY}, now=now)
     dead = book.claim({"shop": DAILY}, now=now)
     assert book.claim({"shop": DAILY}, now=now + LEASE - MINUTE) is None
     heir = book.claim({"shop": DAILY}, now=now + LEASE)
@@ -125,7 +125,7 @@ def test_a_lease_that_runs_out_gives_the_slot_to_the_next_and_the_late_one_canno
 
 def test_a_renewed_lease_lasts(book):
     now = START + DAY
-    book.look("shop", DAILY, now=now)
+    book.look({"shop": DAILY}, now=now)
     claim = book.claim({"shop": DAILY}, now=now)
     book.renew(claim, now=now + MINUTE)
     assert book.claim({"shop": DAILY}, now=now + LEASE) is None
@@ -133,16 +133,16 @@ def test_a_renewed_lease_lasts(book):
 
 
 def test_a_slot_given_back_counts_as_not_begun(book):
-    book.look("shop", DAILY, now=START + DAY)
+    book.look({"shop": DAILY}, now=START + DAY)
     book.release(book.claim({"shop": DAILY}, now=START + DAY))
     assert book.claim({"shop": DAILY}, now=START + DAY).attempt == 1
 
 
 def test_forgetting_and_pruning(book):
-    book.look("other", DAILY, now=START)
+    book.look({"other": DAILY}, now=START)
     for day in (1, 2):
         for name in ("shop", "other"):
-            book.look(name, DAILY, now=START + day * DAY)
+            book.look({name: DAILY}, now=START + day * DAY)
     assert book.forget("other") == 2
     assert set(states(book)) == {SKIPPED, DUE}
     assert book.prune(before=START + 9 * DAY) == 1  # what still waits is kept
@@ -168,7 +168,7 @@ def claim_all(file, told, start):
 
 
 def test_two_processes_at_once_share_the_slots_and_none_is_run_twice(book):
-    book.look("shop", DAILY.model_copy(update={"catch_up": "all"}), now=START + 40 * DAY)
+    book.look({"shop": DAILY.model_copy(update={"catch_up": "all"})}, now=START + 40 * DAY)
     told, start = APART.Queue(), APART.Barrier(2)
     runners = [APART.Process(target=claim_all, args=(book.file, told, start)) for _ in range(2)]
     for runner in runners:
@@ -196,7 +196,7 @@ def begin_and_hang(file, told):
 
 @pytest.mark.parametrize(("stop_at", "left"), [(claim_and_hang, RUNNING), (begin_and_hang, DUE)])
 def test_a_runner_killed_at_once_loses_nothing(book, stop_at, left):
-    book.look("shop", DAILY, now=START + DAY)
+    book.look({"shop": DAILY}, now=START + DAY)
     told = APART.Queue()
     runner = APART.Process(target=stop_at, args=(book.file, told))
     runner.start()

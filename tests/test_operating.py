@@ -60,8 +60,8 @@ def place(tmp_path, monkeypatch):
     books = tmp_path / "books"
     books.mkdir()
     write_book(books, "20_finds", FINDS, parameters=PARAMETERS, needs=["orders"])
-    (tmp_path / "tiny.csv").write_text(ORDERS)
-    (tmp_path / "studies.toml").write_text(STUDIES.format(name="tiny"))
+    (tmp_path / "kiosk.csv").write_text(ORDERS)
+    (tmp_path / "studies.toml").write_text(STUDIES.format(name="kiosk"))
     monkeypatch.setattr(notebooks, "FOLDER", books)
     notebooks._read_all.cache_clear()
     monkeypatch.chdir(tmp_path)
@@ -100,24 +100,24 @@ def test_a_day_in_the_life_of_a_scheduled_report(place, at, capsys):
     assert (code, row["overdue"]) == (3, True)
     code, text = told(capsys, "schedule", "--once")
     assert code == 0
-    assert text.endswith("tiny, due Mon 2026-11-23 06:00 UTC: good\n")
-    assert "The tiny" in (place / "reports/site/index.html").read_text()
+    assert text.endswith("kiosk, due Mon 2026-11-23 06:00 UTC: good\n")
+    assert "The kiosk" in (place / "reports/site/index.html").read_text()
     assert told(capsys, "schedule", "--once") == (0, "")
     code, row = rows(capsys)
     assert code == 0
-    assert (row["well"], row["stale"], row["overdue"], row["verdict"]) == (True, False, False, GOOD)
+    assert (row["state"], row["stale"], row["overdue"], row["verdict"]) == ("well", False, False, GOOD)
     assert row["next_due"] == "2026-11-24T06:00:00+00:00"
     at(START + 2 * DAY)
     assert rows(capsys)[1]["overdue"]
-    (place / "tiny.csv").unlink()
+    (place / "kiosk.csv").unlink()
     code, text = told(capsys, "schedule", "--once")
     assert code == 3
     assert "retry, again at Tue 2026-11-24 12:05 UTC" in text
     code, row = rows(capsys)
     assert (code, row["verdict"]) == (3, "retry")
-    assert "tiny.csv" in row["why"]
-    assert "no longer" not in (place / "reports/site/tiny/20_finds.html").read_text()  # the last good one stays
-    (place / "tiny.csv").write_text(ORDERS)
+    assert "kiosk.csv" in row["why"]
+    assert "no longer" not in (place / "reports/site/kiosk/20_finds.html").read_text()  # the last good one stays
+    (place / "kiosk.csv").write_text(ORDERS)
     at(START + 2 * DAY + timedelta(minutes=6))
     assert told(capsys, "schedule", "--once")[0] == 0
     assert rows(capsys)[0] == 0
@@ -138,9 +138,9 @@ def test_an_export_names_the_folders_that_were_given(place, capsys):
 
 
 def test_a_study_without_a_schedule_is_never_overdue(place, capsys):
-    (place / "studies.toml").write_text(STUDIES.format(name="tiny").split("[study.tiny.schedule]")[0])
+    (place / "studies.toml").write_text(STUDIES.format(name="kiosk").split("[study.kiosk.schedule]")[0])
     code, row = rows(capsys)
-    assert (code, row["well"], row["next_due"]) == (0, True, None)
+    assert (code, row["state"], row["next_due"]) == (0, "well", None)
     code, text = told(capsys, "status")
     assert "not scheduled" in text
 
@@ -163,17 +163,17 @@ def aged(path, days, text="{}"):
 
 
 def test_pruning_takes_what_is_old_and_not_the_newest_result(place, capsys):
-    cache = state.at().cache / "tiny/20_finds"
+    cache = state.at().cache / "kiosk/20_finds"
     old, older, last = aged(cache / "a.json", 40), aged(cache / "b.json", 50), aged(cache / "last.json", 50)
-    only = aged(state.at().cache / "tiny/21_other/c.json", 400)
+    only = aged(state.at().cache / "kiosk/21_other/c.json", 400)
     now = datetime.now(UTC)
     for days in (400, 1):
-        line = {"at": (now - timedelta(days=days)).isoformat(), "study": "tiny"}
+        line = {"at": (now - timedelta(days=days)).isoformat(), "study": "kiosk"}
         with state.at().log.open("a") as log:
             log.write(json.dumps(line) + "\n")
     daily = ScheduleSettings(cron="0 6 * * *", catch_up="none")
-    book().look("tiny", daily, now=now - timedelta(days=368))
-    book().look("tiny", daily, now=now - timedelta(days=366))
+    book().look({"kiosk": daily}, now=now - timedelta(days=368))
+    book().look({"kiosk": daily}, now=now - timedelta(days=366))
     code, text = told(capsys, "prune")
     assert code == 0
     assert text.splitlines() == [
@@ -187,7 +187,7 @@ def test_pruning_takes_what_is_old_and_not_the_newest_result(place, capsys):
 
 def everything(folder):
     """All that is written anywhere below a folder, but for the settings and the data of its owner."""
-    own = {"studies.toml", "tiny.csv", "other.csv", ".lock"}
+    own = {"studies.toml", "kiosk.csv", "other.csv", ".lock"}
     files = [
         path for path in folder.rglob("*") if path.is_file() and path.name not in own and "books" not in path.parts
     ]
@@ -197,25 +197,25 @@ def everything(folder):
 def test_a_forgotten_study_leaves_no_trace_and_the_others_stay(place, capsys):
     write_book(place / "books", "90_quotes", QUOTES, parameters=PARAMETERS, needs=["findings"])
     notebooks._read_all.cache_clear()
-    shutil.copy(place / "tiny.csv", place / "other.csv")
+    shutil.copy(place / "kiosk.csv", place / "other.csv")
     with (place / "studies.toml").open("a") as file:
         file.write(STUDIES.format(name="other").split("min_cell = 1")[1])
     assert told(capsys, "report")[0] == 0
-    for name in ("tiny", "other"):
+    for name in ("kiosk", "other"):
         for now in (START, START + DAY):
-            book().look(name, ScheduleSettings(cron="0 6 * * *"), now=now)
-    single = place / "reports/runs/tiny"
+            book().look({name: ScheduleSettings(cron="0 6 * * *")}, now=now)
+    single = place / "reports/runs/kiosk"
     single.mkdir(parents=True)
-    (single / "20_finds.html").write_text("the tiny shop")
+    (single / "20_finds.html").write_text("the kiosk shop")
     before = everything(place)
-    assert any(b"tiny" in content for content in before.values())
+    assert any(b"kiosk" in content for content in before.values())
 
-    assert told(capsys, "forget", "tiny")[0] == 1  # nobody said yes
+    assert told(capsys, "forget", "kiosk")[0] == 1  # nobody said yes
     assert {name for name in before if not name.endswith("sqlite")} <= set(everything(place))
-    code, text = told(capsys, "forget", "tiny", "--yes")
+    code, text = told(capsys, "forget", "kiosk", "--yes")
     assert code == 0
-    assert "still names tiny: the next report makes it again." in text
-    left = {name for name, content in everything(place).items() if b"tiny" in content or "tiny" in name}
+    assert "still names kiosk: the next report makes it again." in text
+    left = {name for name, content in everything(place).items() if b"kiosk" in content or "kiosk" in name}
     assert left == set()
     assert (place / "reports/site/other/20_finds.html").exists()
     assert not (place / "reports/site/other/90_quotes.html").exists()  # it quoted the other's verdicts
@@ -223,8 +223,8 @@ def test_a_forgotten_study_leaves_no_trace_and_the_others_stay(place, capsys):
 
 
 def test_a_name_of_which_nothing_is_kept_is_told_the_nearest(place, capsys):
-    assert cli.main(["forget", "tinny", "--yes"]) == 1
-    assert 'Nothing is kept of "tinny". The nearest name is "tiny".' in capsys.readouterr().err
+    assert cli.main(["forget", "kiosc", "--yes"]) == 1
+    assert 'Nothing is kept of "kiosc". The nearest name is "kiosk".' in capsys.readouterr().err
 
 
 def test_what_is_kept_for_how_long_stands_in_the_choices():
@@ -258,13 +258,13 @@ def overdue(place):
     now = datetime.now(UTC)
     cron = f"{now.minute} {now.hour} * * *"
     (place / "studies.toml").write_text((place / "studies.toml").read_text().replace("0 6 * * *", cron))
-    book().look("tiny", ScheduleSettings(cron=cron), now=now - timedelta(seconds=61))
+    book().look({"kiosk": ScheduleSettings(cron=cron)}, now=now - timedelta(seconds=61))
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_the_loop_ends_cleanly(place, number, code):
     loop = started(place, "schedule")
-    assert "next: tiny at" in loop.stdout.readline()
+    assert "next: kiosk at" in loop.stdout.readline()
     loop.send_signal(number)
     out, err = loop.communicate(timeout=30)
     assert loop.returncode == code
@@ -294,7 +294,7 @@ def test_a_scheduler_that_is_killed_is_followed_by_the_next_without_loss_or_doub
     at(datetime.now(UTC) + ledger.LEASE)
     assert told(capsys, "schedule", "--once")[0] == 0
     assert [(row["state"], row["attempts"]) for row in book().rows()] == [(GOOD, 2)]
-    assert (place / "reports/site/tiny/20_finds.html").exists()
+    assert (place / "reports/site/kiosk/20_finds.html").exists()
 
 
 # --- the page that tells how --------------------------------------------------------------------------------------
@@ -317,7 +317,7 @@ def test_a_command_of_the_guide_works_as_written(place, at, capsys, command):
 
 
 def test_the_settings_of_the_guide_are_right(place, capsys, monkeypatch):
-    text = STUDIES.format(name="cdnow").split("[study.cdnow.schedule]")[0].replace("cdnow.csv", "tiny.csv")
+    text = STUDIES.format(name="cdnow").split("[study.cdnow.schedule]")[0].replace("cdnow.csv", "kiosk.csv")
     (place / "studies.toml").write_text(text + BLOCKS["toml"])
     code, text = told(capsys, "schedule", "--list")
     assert code == 0

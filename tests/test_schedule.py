@@ -1,5 +1,6 @@
 """Reports made when they are due: with retries, through crashes, once each, and told to those who want to know."""
 
+import contextlib
 import json
 import sqlite3
 import threading
@@ -194,7 +195,7 @@ def test_a_stop_from_outside_gives_the_slot_back(world):
 def test_a_runner_that_is_killed_again_and_again_is_given_up_at_last(world):
     shop = world(written(more="retries = 1"))
     shop.time += DAY
-    shop.ledger.look("shop", shop.studies["shop"].schedule, now=shop.time)
+    shop.ledger.look({"shop": shop.studies["shop"].schedule}, now=shop.time)
     for _ in range(1 + 1 + schedule.CRASHES):
         assert shop.ledger.claim({"shop": None}, now=shop.time)  # and never heard of again
         shop.time += ledger.LEASE
@@ -319,10 +320,8 @@ class Machine:
             down = next((end for start, end in off if start <= self.world.time < end), None)
             if down:
                 self.world.time = down
-            try:
+            with contextlib.suppress(Killed):
                 self.world.look()
-            except Killed:
-                pass
             self.world.time += self.TICK
 
 

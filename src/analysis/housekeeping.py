@@ -10,17 +10,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from analysis import ledger, report, timetable
-from analysis.ledger import FAILED, RETRY, Ledger
+from analysis import report, timetable
+from analysis.ledger import FAILED, GOOD, RETRY, Ledger
 from analysis.making import Published
 from analysis.notebooks import catalogue
 from analysis.runs import OK
-from analysis.schedule import upcoming
 from analysis.settings import ScheduleSettings
 from analysis.state import State
-from analysis.studies import Studies
+from analysis.studies import Studies, Study
 from analysis.words import count, plural
 
+WELL = "well"
 # How long what is not needed any more is kept. The newest result of a run stays, and so does what waits to be run.
 RESULTS, LINES, SLOTS = timedelta(days=30), timedelta(days=365), timedelta(days=365)
 
@@ -28,46 +28,40 @@ RESULTS, LINES, SLOTS = timedelta(days=30), timedelta(days=365), timedelta(days=
 def status(studies: Studies, book: Ledger, *, out: Path, now: datetime) -> list[dict[str, Any]]:
     """How the report of each study is, a row a study; moments in UTC, in ISO form.
 
-    Attributes of a row: study; last_good (None: never); stale (a page shows an earlier report than it should); last
-    attempt, its verdict and why; next_due; overdue (an hour after a slot there is no good report of since).
+    In a row: study; state (well, overdue, retry, failed, stale: the worst of it); last_good (None: never); stale (a
+    page shows an earlier report than it should); last attempt, its verdict and why; next_due; overdue (an hour after a
+    slot there is no good report of since).
     """
-    published = Published.read(out)
-    times = upcoming(studies, after=now) if any(studies[name].schedule for name in studies) else {}
-    return [_status(studies, name, book.rows(name), published, times.get(name), now) for name in studies]
+    pages = Published.read(out).runs
+    return [
+        _status(studies[name], book.rows(name), [row for row in pages if row["study"] == name], now) for name in studies
+    ]
 
 
-def _status(
-    studies: Studies,
-    name: str,
-    slots: list[dict[str, Any]],
-    published: Published,
-    times: list[datetime] | None,
-    now: datetime,
-) -> dict[str, Any]:
-    pages = [row for row in published.runs if row["study"] == name]
+def _status(study: Study, slots: list[dict[str, Any]], pages: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
     since = [datetime.fromisoformat(row["good_since"]) for row in pages if row["good_since"]]
     whole = [min(since)] if pages and len(since) == len(pages) else []  # as old as the oldest of its pages
-    good = max([*whole, *(row["ended"] for row in slots if row["state"] == ledger.GOOD)], default=None)
-    tried = [row for row in slots if row["started"]]
-    last = max(tried, key=lambda row: row["started"], default=None)
-    overdue = (told := studies[name].schedule) is not None and (good is None or _missed(told, good, now))
+    good = max([*whole, *(row["ended"] for row in slots if row["state"] == GOOD)], default=None)
+    last = max((row for row in slots if row["started"]), key=lambda row: row["started"], default=None)
+    overdue = (told := study.schedule) is not None and (good is None or _next(told, good) <= now - timetable.ON_TIME)
     failed = last is not None and last["state"] in (FAILED, RETRY) and (good is None or last["started"] > good)
     stale = any(row["state"] != OK for row in pages)
+    state = "overdue" if overdue else last["state"] if failed and last else "stale" if stale else WELL
     return {
-        "study": name,
+        "study": study.name,
+        "state": state,
         "last_good": good and good.isoformat(),
         "stale": stale,
         "last_attempt": last and last["started"].isoformat(),
         "verdict": last["state"] if last else "",
         "why": last["message"] if last else "",
-        "next_due": times[0].isoformat() if times else None,
+        "next_due": told and _next(told, now).isoformat(),
         "overdue": overdue,
-        "well": not (overdue or failed or stale),
     }
 
 
-def _missed(told: ScheduleSettings, good: datetime, now: datetime) -> bool:
-    return next(timetable.slots(told.cron, told.timezone or "UTC", after=good)) <= now - timetable.ON_TIME
+def _next(told: ScheduleSettings, after: datetime) -> datetime:
+    return next(timetable.slots(told.cron, told.timezone or "UTC", after=after))
 
 
 def prune(state: State, book: Ledger, *, now: datetime) -> list[str]:

@@ -59,31 +59,34 @@ class Ledger:
         finally:
             book.close()  # what was not committed never happened
 
-    def look(self, study: str, told: ScheduleSettings, *, now: datetime) -> None:
-        """Writes down what has become due since the last look; the first look only begins the watch.
+    def look(self, studies: Mapping[str, ScheduleSettings], *, now: datetime) -> None:
+        """Writes down what has become due since the last look; the first look at a study only begins the watch.
 
         A schedule that was changed holds from now on: until now, the old one did.
         """
-        watch = [study, told.cron, told.timezone or "UTC"]
         with self._book() as book:
-            seen = book.execute("SELECT * FROM watched WHERE study = ?", [study]).fetchone()
-            if seen:
-                old, after = (seen["cron"], seen["timezone"]), _moment(seen["looked"])
-                found = timetable.due(*old, catch_up=told.catch_up, after=after, now=now)
-                if not found and watch == list(seen)[:3]:
-                    return  # and nothing is written: most looks are such
-                for slot, wanted in found.items():
-                    fresh = [study, _seconds(slot), DUE if wanted else SKIPPED]
-                    book.execute("INSERT OR IGNORE INTO slots (study, slot, state) VALUES (?, ?, ?)", fresh)
-                now = max(after, now)
-            if told.catch_up != "all":
-                book.execute(
-                    "UPDATE slots SET state = ?, message = 'a later one stands for it' WHERE study = ? AND slot <"
-                    " (SELECT max(slot) FROM slots WHERE study = ? AND state = ?)"
-                    " AND (state IN (?, ?) OR state = ? AND until <= ?)",
-                    [SKIPPED, study, study, DUE, DUE, RETRY, RUNNING, _seconds(now)],
-                )
-            book.execute("INSERT OR REPLACE INTO watched VALUES (?, ?, ?, ?)", [*watch, _seconds(now)])
+            for study, told in studies.items():
+                self._look(book, study, told, now)
+
+    def _look(self, book: sqlite3.Connection, study: str, told: ScheduleSettings, now: datetime) -> None:
+        watch = [study, told.cron, told.timezone or "UTC"]
+        if seen := book.execute("SELECT * FROM watched WHERE study = ?", [study]).fetchone():
+            old, after = (seen["cron"], seen["timezone"]), _moment(seen["looked"])
+            found = timetable.due(*old, catch_up=told.catch_up, after=after, now=now)
+            if not found and watch == list(seen)[:3]:
+                return  # and nothing is written: most looks are such
+            for slot, wanted in found.items():
+                fresh = [study, _seconds(slot), DUE if wanted else SKIPPED]
+                book.execute("INSERT OR IGNORE INTO slots (study, slot, state) VALUES (?, ?, ?)", fresh)
+            now = max(after, now)
+        if told.catch_up != "all":
+            book.execute(
+                "UPDATE slots SET state = ?, message = 'a later one stands for it' WHERE study = ? AND slot <"
+                " (SELECT max(slot) FROM slots WHERE study = ? AND state = ?)"
+                " AND (state IN (?, ?) OR state = ? AND until <= ?)",
+                [SKIPPED, study, study, DUE, DUE, RETRY, RUNNING, _seconds(now)],
+            )
+        book.execute("INSERT OR REPLACE INTO watched VALUES (?, ?, ?, ?)", [*watch, _seconds(now)])
 
     def claim(self, studies: Mapping[str, Any], *, now: datetime) -> Claim | None:
         """The oldest slot that waits to be run of the study that waited longest, if nobody is at another."""

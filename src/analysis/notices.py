@@ -17,6 +17,7 @@ from analysis.sources import expand
 from analysis.tables import SettingsError
 
 FAILURE, RECOVERY, CHANGE = "failure", "recovery", "change"
+SUBJECTS = {FAILURE: "the report failed", RECOVERY: "the report is back", CHANGE: "what changed"}
 READS = {"owner": (FAILURE, RECOVERY), "audience": (CHANGE,)}
 PATIENCE = 20  # seconds that an address or a command may take
 HERE = ("localhost", "127.0.0.1", "::1")

@@ -70,7 +70,7 @@ def _schedule(options: argparse.Namespace) -> int:
     if options.export:
         given = [["--out", options.out], ["--state", options.state]]
         more = [part for flag, value in given if value for part in (str(flag), str(Path(value).absolute()))]
-        print(exports.text(options.export, options.load(options.studies), options=more, today=_now()), end="")
+        print(exports.text(options.export, options.load(options.studies), options=more, today=_now()))
         return DONE
     settings, state, book = _kept(options)
     if options.list:
@@ -116,14 +116,11 @@ def _status(options: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
         for row in rows:
-            state = (
-                "well" if row["well"] else "overdue" if row["overdue"] else "stale" if row["stale"] else row["verdict"]
-            )
             print(
-                f"{row['study']:12}  {state:8}  last good {row['last_good'] or 'never':25}  "
+                f"{row['study']:12}  {row['state']:8}  last good {row['last_good'] or 'never':25}  "
                 f"next {row['next_due'] or 'not scheduled'}" + (f"\n  {row['why']}" if row["why"] else "")
             )
-    return DONE if all(row["well"] for row in rows) else SOME_FAILED
+    return DONE if all(row["state"] == housekeeping.WELL for row in rows) else SOME_FAILED
 
 
 def _prune(options: argparse.Namespace) -> int:

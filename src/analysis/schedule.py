@@ -9,7 +9,7 @@ import sqlite3
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -58,12 +58,11 @@ class Scheduler:
         Raises:
             LoyaltyError: no study has a schedule.
         """
-        told = scheduled(studies)
-        well = True
-        self._look(told)
+        told, well = scheduled(studies), True
+        self.ledger.look(told, now=self.now())
         while claim := self.ledger.claim(told, now=self.now()):
             well &= self._run(claim, studies, told[claim.study])
-            self._look(told)
+            self.ledger.look(told, now=self.now())
         return well
 
     def keep(self, load: Callable[[], Studies], wait: Callable[[float], object]) -> None:
@@ -88,10 +87,6 @@ class Scheduler:
                 self.say(last := said)
             wait(pause)
 
-    def _look(self, told: Mapping[str, ScheduleSettings]) -> None:
-        for name, schedule in told.items():
-            self.ledger.look(name, schedule, now=self.now())
-
     def _run(self, claim: Claim, studies: Studies, told: ScheduleSettings) -> bool:
         """Makes the report that a slot is for, writes down what became of it, and tells."""
         label = f"{claim.study}, due {shown(claim.slot, told)}"
@@ -107,16 +102,12 @@ class Scheduler:
             return True
         again = f", again at {shown(now + pause, told)}" if state == RETRY else ""
         self.say(f"{label}: {state}{again}" + "".join(f"\n  {problem}" for problem in problems))
-        title = studies[claim.study].title
         if state == FAILED:
-            lines = (*problems, "Readers still see the last good report.")
-            self._tell(Notice(claim.study, notices.FAILURE, f"{title}: the report failed", lines), studies, told)
-        elif state == GOOD and earlier == FAILED:
-            lines = ("The report is made again.",)
-            self._tell(Notice(claim.study, notices.RECOVERY, f"{title}: the report is back", lines), studies, told)
+            self._tell(notices.FAILURE, [*problems, "Readers still see the last good report."], claim, studies)
+        if state == GOOD and earlier == FAILED:
+            self._tell(notices.RECOVERY, ["The report is made again."], claim, studies)
         if state == GOOD and (items := news.compare(before, self._found(claim.study))):
-            lines = tuple(item.text for item in items)
-            self._tell(Notice(claim.study, notices.CHANGE, f"{title}: what changed", lines), studies, told)
+            self._tell(notices.CHANGE, [item.text for item in items], claim, studies)
         return not problems
 
     def _made(self, claim: Claim, studies: Studies, told: ScheduleSettings) -> list[str]:
@@ -146,7 +137,7 @@ class Scheduler:
             while not over.wait(LEASE.total_seconds() / 4):
                 with suppress(sqlite3.Error):
                     self.ledger.renew(claim, now=self.now())
-                    self._look(scheduled(studies))
+                    self.ledger.look(scheduled(studies), now=self.now())
 
         thread = threading.Thread(target=beat, daemon=True)
         thread.start()
@@ -160,18 +151,20 @@ class Scheduler:
         """The findings of a study as readers see them now."""
         return [entry for entry in findings.read(self.out / "findings.json") if entry["study"] == study]
 
-    def _tell(self, notice: Notice, studies: Studies, told: ScheduleSettings) -> None:
+    def _tell(self, event: str, lines: Sequence[str], claim: Claim, studies: Studies) -> None:
         """Sends a notice to those whom it is for; one that cannot be sent is logged and no more."""
-        for name in told.notify:
-            if notice.event not in notices.READS[studies.notify[name].reader]:
+        study = studies[claim.study]
+        notice = Notice(study.name, event, f"{study.title}: {notices.SUBJECTS[event]}", tuple(lines))
+        for name in study.schedule.notify if study.schedule else ():
+            if event not in notices.READS[studies.notify[name].reader]:
                 continue
             outcome = "sent"
             try:
                 notices.send(notice, studies.notify[name])
             except Exception as error:
                 outcome = f"not sent ({type(error).__name__})"  # its message may hold the address, and so a secret
-            self.say(f"{notice.study}: notice of {notice.event} to {name} {outcome}")
-            self.state.write_log(study=notice.study, notice=notice.event, to=name, outcome=outcome)
+            self.say(f"{study.name}: notice of {event} to {name} {outcome}")
+            self.state.write_log(study=study.name, notice=event, to=name, outcome=outcome)
 
 
 def scheduled(studies: Studies) -> dict[str, ScheduleSettings]:
