@@ -151,6 +151,16 @@ def test_a_failure_that_passes_ends_well(world):
     assert shop.rows("state", "attempts", "message") == [(GOOD, 2, "")]
 
 
+def test_retries_are_used_up_although_the_next_slot_comes_before(world):
+    shop = world(written(cron="*/15 * * * *", more='retries = 2\nback_off = "10m"'))
+    shop.fate = failing
+    for _ in range(9):  # at 12:15, again at 12:25, and at 12:30 for the next slot
+        shop.time += 5 * MINUTE
+        shop.look()
+    assert [row[0] for row in shop.rows("state")][:2] == [SKIPPED, FAILED]
+    assert [made.minute for _, made in shop.made] == [15, 25, 30, 45]
+
+
 def test_a_failed_notebook_and_a_defect_of_ours_are_failures_whose_details_stay_here(world, capsys):
     shop = world(written(more="retries = 0"))
     job = SimpleNamespace(slug="20_stay", study="shop")

@@ -80,12 +80,13 @@ class Ledger:
                 book.execute("INSERT OR IGNORE INTO slots (study, slot, state) VALUES (?, ?, ?)", fresh)
             now = max(after, now)
         if told.catch_up != "all":
-            book.execute(
-                "UPDATE slots SET state = ?, message = 'a later one stands for it' WHERE study = ? AND slot <"
-                " (SELECT max(slot) FROM slots WHERE study = ? AND state = ?)"
-                " AND (state IN (?, ?) OR state = ? AND until <= ?)",
-                [SKIPPED, study, study, DUE, DUE, RETRY, RUNNING, _seconds(now)],
-            )
+            which = "study = ? AND (state IN (?, ?) OR state = ? AND until <= ?)"
+            waiting = [study, DUE, RETRY, RUNNING, _seconds(now)]
+            last, tried = book.execute(f"SELECT max(slot), max(attempts) FROM slots WHERE {which}", waiting).fetchone()
+            replaced = "UPDATE slots SET state = ?, message = 'a later one stands for it' WHERE slot < ? AND "
+            book.execute(replaced + which, [SKIPPED, last, *waiting])
+            # It goes on counting: else slots that follow each other closely would never use up their retries.
+            book.execute("UPDATE slots SET attempts = ? WHERE study = ? AND slot = ?", [tried, study, last])
         book.execute("INSERT OR REPLACE INTO watched VALUES (?, ?, ?, ?)", [*watch, _seconds(now)])
 
     def claim(self, studies: Mapping[str, Any], *, now: datetime) -> Claim | None:
