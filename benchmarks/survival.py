@@ -2,8 +2,8 @@
 
     OPENBLAS_NUM_THREADS=1 .venv/bin/python benchmarks/survival.py
 
-Curves: durations in whole days lie in a Parquet file. We count the distinct rows in the engine and give lifelines
-those with their weights; the peer is lifelines on the rows themselves, once with reading the file and once on arrays
+Curves: durations in whole days lie in a Parquet file. We count the distinct rows in the engine and draw the curve
+from those; the peer is lifelines on the rows themselves, once with reading the file and once on arrays
 that are already there. Models: the same rows and terms go into ours and into lifelines' own; we begin with distinct
 rows, lifelines with terms already made. Every turn is a fresh process, the ways taking turns; imports and one small
 run come first and are left out. The answers are compared.
