@@ -21,6 +21,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from datetime import date
 from functools import cache
 from importlib.metadata import version
@@ -905,6 +906,17 @@ def noisy_zones(random: np.random.Generator) -> World:
     yield from zone_truths(
         zone_answers(random, 1000, DRAWS, reliability=(0.8, 0.8, 0.8)), " without noise, by simulation"
     )
+
+
+@kind(f"300 questionnaires with a desired and an adequate level, {DRAWS} resamples")
+def two_levels(random: np.random.Generator) -> World:
+    mean, shape = np.array([5.0, 3.8, 4.5]), np.array([[0.64, 0.36, 0], [0.36, 0.81, 0], [0, 0, 1]])
+    levels = {"desired": [0], "adequate": [1], "perception": [2]}
+    found = questionnaire(random.multivariate_normal(mean, shape, 300), **levels)
+    found = replace(found, dimensions={"all": dict(found.constructs)}, scale=dict.fromkeys(found.items, (-9, 19)))
+    answers: Any = gaps.two_levels(found, draws=DRAWS, seed=int(random.integers(2**31)))
+    yield "width of the zone of tolerance (E07)", answers["width"], 1.2 / math.sqrt(0.725)
+    yield "desired level at least the adequate one (E07)", answers["ordered"], norm.cdf(1.2 / math.sqrt(0.73))
 
 
 # --- Running ----------------------------------------------------------------------------------------------------
