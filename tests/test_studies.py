@@ -398,6 +398,11 @@ def test_what_is_wrong_with_a_schedule_or_a_notice_is_told(mistakes, right, wron
     assert says in mistakes(SCHEDULE.replace(right, wrong, 1))
 
 
+def test_a_long_name_of_a_host_or_of_a_variable_is_no_secret(load):
+    for address in ("https://notification-service-2026.example.org/reports", "https://a.org/${A_LONG_NAME_OF_2026}"):
+        assert load(SCHEDULE.replace("https://chat.example.org/${KEY}", address)).notify["ops"].webhook == address
+
+
 def test_no_secret_is_repeated_in_a_message(mistakes):
     told = mistakes(SCHEDULE.replace("${KEY}", "b7Qk29LmZx81PpWq55Rt"))
     assert "b7Qk29LmZx81PpWq55Rt" not in told

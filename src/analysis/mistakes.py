@@ -16,7 +16,8 @@ from analysis.settings import NotifySettings, RunSettings, StudiesFile, StudySet
 from analysis.sources import SECRET, holds_secret
 from analysis.tables import TABLES, nearest
 
-_KEY = re.compile(r"(?<![\w${-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}")  # as in the addresses that chats give out
+# As in the addresses that chats give out: a long mixture of letters and digits, behind the name of the host.
+_KEY = re.compile(r"(?:(?<=[^/]/)|(?<=.=))(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{20,}")
 
 Notebooks = Mapping[str, Any]  # notebook name to its parameter names (or to their defaults by name)
 
