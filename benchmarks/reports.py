@@ -33,7 +33,7 @@ TEN = {
     "telco": ["10_what_the_data_hold", "20_how_long_customers_stay"],
     "renewals": ["10_what_the_data_hold", "20_how_long_customers_stay", "23_what_five_percent_is_worth"],
     "mobile": ["10_what_the_data_hold", "33_one_index_or_many"],
-    "reputation": ["10_what_the_data_hold", "30_does_satisfaction_pay"],
+    "reputation": ["10_what_the_data_hold", "33_one_index_or_many"],
 }
 WORKERS = 2
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
-import importlib
+import importlib.util
 import json
 import os
 import select
@@ -213,7 +213,7 @@ def _wait_as_kernel(orders: int) -> None:
     os.environ.clear()
     os.environ.update(told["environment"])
     os.chdir(told["folder"])
-    sys.argv = told["command"][2:]
+    sys.argv = [str(importlib.util.find_spec("ipykernel_launcher").origin), *told["command"][3:]]  # type: ignore[union-attr]
     _forget_ourselves()
     np.random.seed()  # all forks would draw the same otherwise
     pd.set_option("display.max_columns", 20)  # pandas took this process for a terminal

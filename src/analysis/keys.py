@@ -19,7 +19,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis import notebooks
 from analysis.state import State
 
 if TYPE_CHECKING:
@@ -302,8 +301,8 @@ def _difference(kind: str, before: Mapping[str, str], now: Mapping[str, str]) ->
 
 
 def asked(studies: Path, names: Sequence[str], out: Path) -> list[object]:
-    """What a report is asked for: the studies file, the studies (none: all), the folders of site and notebooks."""
-    return [studies.resolve(), *names, out.absolute(), notebooks.FOLDER]
+    """What a report is asked for: the studies file, the studies (none: all), the folder of the site."""
+    return [studies.resolve(), *names, out.absolute()]
 
 
 def _manifest(state: State, what: Sequence[object]) -> Path:

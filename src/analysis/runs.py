@@ -133,7 +133,8 @@ class Runner:
     def __init__(self, *, workers: int, folder: Path, environment: Mapping[str, str], told: Told) -> None:
         self.workers, self.folder, self.told = workers, folder, told
         clean = {k: v for k, v in os.environ.items() if k not in UNHEARD}
-        self.environment = clean | KERNEL | dict(environment)
+        # IPython runs what lies in the user's profile; the same inputs must give the same bytes for everybody.
+        self.environment = clean | KERNEL | {"IPYTHONDIR": str(folder / "ipython")} | dict(environment)
         self.running: set[subprocess.Popen[str]] = set()
         self.cancelled = threading.Event()
         self.ended: Callable[[Outcome], None] = lambda outcome: None
@@ -194,7 +195,7 @@ class Runner:
         }
         log.write_text("")
         answer: dict[str, Any] = self._warm(job, order) if self.nurseries.warm else {"cold": ""}
-        if "cold" in answer:
+        if "cold" in answer and not self.cancelled.is_set():
             answer = self._fresh(job, order)
         if answer.get("error") == "WorkerDied":
             answer["message"] += "\n" + log.read_text()[-2000:]
@@ -204,6 +205,8 @@ class Runner:
         """Has the order served by a fork of a process that has imported the libraries already."""
         process = self.nurseries.take()
         answer = self._supervised(job, process, order)
+        if answer.get("error") == "WorkerDied" and not {"cells", "ended"} & answer.keys():
+            answer["cold"] = answer["message"]  # it ended before any worker of it began
         self.nurseries.give_back(process, answer)
         return answer
 
@@ -235,11 +238,15 @@ class Runner:
         deadline = threading.Timer(job.report_timeout, stop)
         deadline.start()
         try:
-            late = {"verdict": TIMED_OUT, "error": "ReportTimeout", "message": ""}
-            return self._listen(job, process, order) | (late if overdue.is_set() else {})
+            answer = self._listen(job, process, order)
         finally:
             deadline.cancel()
+            deadline.join()  # a stop that has begun must not reach what this process does next
             self.running.discard(process)
+        if overdue.is_set():
+            process.wait()
+            answer |= {"verdict": TIMED_OUT, "error": "ReportTimeout", "message": ""}
+        return answer
 
     def _listen(self, job: Job, process: subprocess.Popen[str], order: Mapping[str, Any]) -> dict[str, Any]:
         assert process.stdin is not None

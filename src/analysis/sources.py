@@ -10,6 +10,7 @@ import csv
 import hashlib
 import os
 import re
+import sys
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
@@ -28,6 +29,7 @@ _PASSWORD_VARIABLE = re.compile(r"(?<=:)\$\{(\w+)\}(?=@)")
 _PLAIN_PASSWORD = re.compile(r"://[^/@]*:(?!\$\{\w+\}@)[^/@]+@|[?&](password|pwd|token|secret)=(?!\$\{)", re.IGNORECASE)
 # Names of what is given through the environment alone, since reports print settings and parameters.
 SECRET = re.compile(r"token|password|passwd|secret|api_?key", re.IGNORECASE)
+READ = "loyalty.read"  # the audit event of a file that the engine opens, which Python does not see
 _DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -92,6 +94,8 @@ def open_source(source: str, *, folder: Path, engine: Any, table: str | None = N
     if is_url(source):
         return Source(source, _database_table(source, folder=folder, engine=engine, table=table), ())
     files = _find(source, folder)
+    for path in files:
+        sys.audit(READ, str(path))
     endings = {path.suffix.lower() for path in files}
     if endings == {".parquet"}:
         return Source(source, _open_parquet(files, shown=source, engine=engine), files)
@@ -203,6 +207,7 @@ def _database_table(source: str, *, folder: Path, engine: Any, table: str | None
 def _attached(engine: Any, file: Path, table: str) -> ibis.Table:
     """A table of a DuckDB file, on the study's own engine, so that it can be joined with the others."""
     name = f"file_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}"
+    sys.audit(READ, str(file))
     path = str(file).replace("'", "''")
     engine.con.execute(f"ATTACH IF NOT EXISTS '{path}' AS {name} (READ_ONLY)")
     return engine.table(table, database=(name, "main"))
