@@ -1,4 +1,4 @@
-# make report | test | lab | check | coverage | lock. The environment is set up when missing or when the lock changed.
+# make report | test | lab | check | coverage | warm-equals-fresh | lock. The environment is set up when missing or when the lock changed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,7 +16,7 @@ export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: report test lab check coverage lock clean
+.PHONY: report test lab check coverage warm-equals-fresh lock clean
 
 report: $(STAMP)
 	$(BIN)/loyalty report
@@ -35,6 +35,10 @@ check: $(STAMP)
 # An hour of two cores; goes on where it was stopped.
 coverage: $(STAMP)
 	$(BIN)/python benchmarks/coverage.py
+
+# Every bundled notebook in a warm and in a fresh kernel, compared byte for byte; a quarter of an hour.
+warm-equals-fresh: $(STAMP)
+	$(BIN)/python benchmarks/reports.py --equal
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else 'Loyalty Lab needs Python 3.11, 3.12 or 3.13, and this is %d.%d. Name another with: make PYTHON=python3.12' % v)"
