@@ -58,18 +58,21 @@ def make(
         wait: told that another run is publishing there, whose end is then awaited; without it this run leaves.
 
     Raises:
-        LoyaltyError: no study could be run, or the site cannot be written. The last good site is untouched.
+        LoyaltyError: no study could be run, or the site cannot be written. The last good pages stay; where the data
+            were refused, they say since when they are out of date.
     """
     asked = keys.asked(studies.path, [s.name for s in chosen] if len(chosen) < len(studies) else [], out)
     keys.settle(state, asked, None)
     with publishing(out, kept=chosen[0].report.kept, wait=wait) as site, tempfile.TemporaryDirectory() as folder:
         refused = {study.name: problems for study in chosen if (problems := study.check().problems)}
+        before, stopped = Published.read(site), None
         if len(refused) == len(chosen):
-            raise LoyaltyError("\n".join(message for problems in refused.values() for message in problems))
+            stopped = LoyaltyError("\n".join(message for problems in refused.values() for message in problems))
+            if not any(row["study"] in refused for row in before.runs):
+                raise stopped
         jobs = [job for study in chosen if study.name not in refused for job in runs.plan(study)]
         for job in jobs:
             progress(job, "waiting", 0, 1)
-        before = Published.read(site)
         gone = _leave_out(before, studies, jobs, site)
         making = Making(studies, before, state, fresh=fresh)
         made = making.all(jobs, folder=Path(folder), workers=workers, progress=progress)
@@ -77,6 +80,8 @@ def make(
         now.write(site)
         _remember(site, before, now, {s.name: news.tables_of(s) for s in chosen if s.name not in refused}, studies)
         _write_index(site, now, studies)
+    if stopped:  # readers were told that their pages are out of date
+        raise stopped
     result = _summed_up([m.outcome for m in made], refused)
     if gone:
         told_gone = f"because {studies.path.name} does not name them: {', '.join(gone)}."
@@ -194,7 +199,7 @@ def run_one(
             new = place.with_name(f".{place.name}.new")
             shutil.copyfile(file, new)
             os.replace(new, place)
-    return _summed_up([outcome], {})
+    return _summed_up([made[0].outcome], {})
 
 
 def write_scores(
