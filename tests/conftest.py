@@ -123,5 +123,6 @@ def small_site(tmp_path_factory):
     """The published site of the small business."""
     folder = tmp_path_factory.mktemp("small")
     invented(folder)
-    assert cli.main(["report", "--studies", str(folder / "studies.toml"), "--out", str(folder / "site")]) == 0
+    asked = ["--studies", str(folder / "studies.toml"), "--out", str(folder / "site"), "--state", str(folder / "state")]
+    assert cli.main(["report", *asked]) == 0
     return folder / "site"

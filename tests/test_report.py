@@ -127,7 +127,7 @@ def test_a_report_holds_pages_findings_and_a_board(two, capsys):
 def test_the_same_inputs_give_the_same_bytes(place):
     cli.main(["report"])
     first = site_files(place)
-    cli.main(["report"])
+    cli.main(["report", "--fresh"])
     second = site_files(place)
     assert set(first) == set(second)
     timed = {"findings.json", "runs.json", "index.html"}
