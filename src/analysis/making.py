@@ -84,6 +84,7 @@ class Making:
 
     def __init__(self, studies: Studies, before: Published, state: State, *, fresh: bool = False) -> None:
         self.studies, self.before, self.state, self.fresh = studies, before, state, fresh
+        provenance.commit.cache_clear()  # a schedule makes many reports in one process
         self.recipes = keys.Recipes(runs.KERNEL, also=[studies.path.resolve(), *provenance.heads()])
         self.recipes.watch.tree(notebooks.FOLDER)
         self.unsettled = False
