@@ -133,8 +133,7 @@ class Runner:
     def __init__(self, *, workers: int, folder: Path, environment: Mapping[str, str], told: Told) -> None:
         self.workers, self.folder, self.told = workers, folder, told
         clean = {k: v for k, v in os.environ.items() if k not in UNHEARD}
-        # IPython runs what lies in the user's profile; the same inputs must give the same bytes for everybody.
-        self.environment = clean | KERNEL | {"IPYTHONDIR": str(folder / "ipython")} | dict(environment)
+        self.environment = clean | KERNEL | dict(environment)
         self.running: set[subprocess.Popen[str]] = set()
         self.cancelled = threading.Event()
         self.ended: Callable[[Outcome], None] = lambda outcome: None
