@@ -114,7 +114,8 @@ class Edition:
         """One Latin word, date, number or mark as a right-to-left text needs it."""
         kind, text = found.lastgroup, found[0]
         if kind == "latin":
-            return self.exact.get(text) or f"{APART}{text}{END}"
+            said = self.exact.get(text, text)
+            return said if re.search(PERSIAN_LETTER, said) else f"{APART}{said}{END}"
         if kind == "point":
             return text.translate(POINTS)
         if kind == "day":
