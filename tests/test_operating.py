@@ -116,11 +116,14 @@ def test_a_day_in_the_life_of_a_scheduled_report(place, at, capsys):
     code, row = rows(capsys)
     assert (code, row["verdict"]) == (3, "retry")
     assert "kiosk.csv" in row["why"]
-    assert "no longer" not in (place / "reports/site/kiosk/20_finds.html").read_text()  # the last good one stays
+    assert row["stale"]
+    page = (place / "reports/site/kiosk/20_finds.html").read_text()
+    assert "This page is out of date" in page  # the last good one stays, and says so
     (place / "kiosk.csv").write_text(ORDERS)
     at(START + 2 * DAY + timedelta(minutes=6))
     assert told(capsys, "schedule", "--once")[0] == 0
     assert rows(capsys)[0] == 0
+    assert "out of date" not in (place / "reports/site/kiosk/20_finds.html").read_text()
     assert [row["attempts"] for row in book().rows()] == [1, 2]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -216,8 +217,12 @@ class Study:
 
     @cached_property
     def biographies(self) -> list[Biography]:
-        """What is known about the study's files, where it is written beside them."""
-        return [told for table in self.settings.tables for told in _biographies(self._source(table))]
+        """What is known about the study's files, where it is written beside them; nothing where they are gone."""
+        found = []
+        for table in self.settings.tables:
+            with suppress(LoyaltyError):  # checking the table tells it; the pages made before still need their labels
+                found += _biographies(self._source(table))
+        return found
 
     @property
     def caveats(self) -> list[str]:
