@@ -47,7 +47,7 @@ APART, END = "\u2066", "\u2069"  # left-to-right isolate
 MARKS = dict.fromkeys(map(ord, "\u2066\u2067\u2068\u2069"))
 # Markup, and elements whose content is not ours to translate.
 MARKUP = re.compile(r"""<!--.*?-->|<(style|pre|code)\b.*?</\1>|<(?:[^<>"']|"[^"]*"|'[^']*')*>""", re.DOTALL)
-SAID = re.compile(r'\b(alt|aria-label|title)="([^"]*)"')
+SAID = re.compile(r'\b(alt|aria-label|title|data-heading)="([^"]*)"')
 
 
 class _Template(NamedTuple):
