@@ -181,7 +181,7 @@ def test_the_keyboard_reaches_the_content_and_wide_tables(visit):
         ".map(e => [e.tabIndex, e.getAttribute('role'), Boolean(e.getAttribute('aria-label'))])"
     )
     assert regions
-    assert all(region == [0, "region", True] for region in regions)
+    assert all(region == [0, "group", True] for region in regions)
 
 
 def test_on_paper_the_code_is_gone_and_no_table_is_cut(visit):

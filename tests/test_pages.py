@@ -293,7 +293,7 @@ def test_other_types_are_left_out(kind):
 def test_a_table_of_pandas_keeps_its_cells_and_can_be_scrolled():
     frame = pd.DataFrame({"a": [1.5]}).style.to_html()
     page, _ = pages.render_page(notebook(code("x", outputs=[display(html=frame)])), CONTEXT)
-    assert '<div class="scroll plain" role="region" tabindex="0"' in page
+    assert '<div class="scroll plain" role="group" tabindex="0"' in page
     assert "1.500000" in page
     assert "T_" not in page.split("</style>")[1]  # the random ids of the styler are gone
 

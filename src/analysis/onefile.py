@@ -69,7 +69,7 @@ def _article(name: str, page: str, known: Collection[str]) -> Markup:
     assert found, f"{name} has no content"
     text = PLACE.sub(rf'\1="{name}--\2"', APART.sub("", found[2]))
     text = LINK.sub(lambda link: _within(link, name, known), text)
-    text = text.replace('role="region"', 'role="group"').replace("<aside", "<div").replace("</aside>", "</div>")
+    text = text.replace("<aside", "<div").replace("</aside>", "</div>")
     return Markup(f'<article id="{name}" class="bound {found[1]}">{text}</article>')
 
 
