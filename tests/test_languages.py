@@ -1,0 +1,165 @@
+"""The Persian edition: every template can be filled, every claim and narrative is told, nothing Latin is turned."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from analysis import guides, hypotheses, languages
+from analysis.exhibits import Figure, shortened
+from analysis.hypotheses.rules import Compound
+from analysis.notebooks import catalogue
+
+PERSIAN = languages.edition("fa")
+FILES = sorted((languages.FOLDER / "fa").glob("*.toml"))
+ISOLATE, END = "\u2066", "\u2069"
+
+
+def plain(text):
+    """A text without the marks that keep numbers and names from left to right."""
+    return text.replace(ISOLATE, "").replace(END, "")
+
+
+# --- The catalogue --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_template_can_be_filled_and_is_written_in_persian_letters(file):
+    for english, persian in tomllib.loads(file.read_text("utf-8")).items():
+        parts = [f"<{place}>" for place in range(len(re.findall(r"\{n?\}", english)))]
+        filled = persian.format(*parts) if parts else persian
+        assert all(part in filled for part in parts), f"{english!r} loses a part"
+        assert not re.search("[يك]", persian), f"{english!r}: Arabic letters for Persian ones"
+
+
+def texts_of(row):
+    yield row.claim
+    yield row.estimand
+    yield row.rule.text(row.unit)
+    if isinstance(row.rule, Compound):
+        for name, part in row.rule.parts.items():
+            yield from (part.estimand, row.rule.label(name))
+
+
+@pytest.mark.parametrize("row", hypotheses.REGISTER.values(), ids=lambda row: row.id)
+def test_every_claim_is_told_in_persian(row):
+    left = [text for text in texts_of(row) if text and PERSIAN.known(" ".join(text.split()))[1]]
+    assert not left
+
+
+def test_the_guides_are_told_in_persian():
+    told = [text for term in guides.terms() for text in (term.name, term.meaning)]
+    assert not [text for text in told if PERSIAN.known(text)[1]]
+
+
+# --- Numbers, dates and directions ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("english", "persian"),
+    [
+        ("23,570", "۲۳٬۵۷۰"),
+        ("-1.5%", "−۱٫۵٪"),
+        ("+5.0 points (1.2 to 8.8)", "+۵٫۰ واحد درصد (۱٫۲ تا ۸٫۸)"),
+        ("12 to 15 USD", "۱۲ تا ۱۵ دلار"),
+        ("3 of 101 claims", "۳ از ۱۰۱ ادعا"),
+        ("2 supported, 1 contradicted and 3 not testable", "۲ تأییدشده، ۱ ردشده و ۳ آزمون‌ناپذیر"),
+        # 20 March 1997 was the eve of the Persian new year, 30 March 2000 the 11th of its first month.
+        ("1997-03-20", "۱۳۷۵/۱۲/۳۰"),
+        ("2000-03-30", "۱۳۷۹/۰۱/۱۱"),
+        # A Gregorian month is no Persian one, so it keeps its name.
+        ("1997-01", "ژانویهٔ ۱۹۹۷"),
+        ("Mar 1997", "مارس ۱۹۹۷"),
+    ],
+)
+def test_numbers_and_dates_are_written_as_in_persian(english, persian):
+    assert plain(PERSIAN.text(english)) == persian
+
+
+@pytest.mark.parametrize("name", ["BG/NBD", "sha256 3a59389af9f81c6f", "loyalty run x --study y", "Fiber optics"])
+def test_what_no_catalogue_knows_stays_as_it_is(name):
+    assert PERSIAN.text(name) == name
+
+
+def test_signs_and_names_keep_to_themselves_among_persian_words():
+    assert PERSIAN.text("How R05 was judged") == f"{ISOLATE}R05{END} چگونه داوری شد"
+    assert f"{ISOLATE}+۱۸٫۷٪{END}" in PERSIAN.text("Plus 5 points raise the yearly contribution by +18.7%, below the "
+                                                    "claimed range")  # fmt: skip
+
+
+def test_what_is_persian_already_is_left_alone():
+    once = PERSIAN.text("How R05 was judged")
+    assert PERSIAN.text(once) == once
+
+
+# --- Pages ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_page_is_turned_and_its_code_and_markup_are_not():
+    page = (
+        '<html lang="en"><style>p { color: red }</style><p class="no" title="All verdicts">All verdicts</p>\n'
+        "<pre>yes = 1</pre><code>yes</code><td>23.5%</td><p>Tom &amp; <b>yes</b></p>"
+    )
+    assert plain(PERSIAN.page(page)) == (
+        '<html lang="fa" dir="rtl"><style>p { color: red }</style><p class="no" title="همهٔ حکم‌ها">همهٔ حکم‌ها</p>\n'
+        "<pre>yes = 1</pre><code>yes</code><td>۲۳٫۵٪</td><p>Tom &amp; <b>بله</b></p>"
+    )
+
+
+def test_data_cannot_become_markup_by_being_translated():
+    assert "<script>" not in PERSIAN.page("<p>yes: &lt;script&gt;</p>")
+
+
+# --- Figures --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def persian_figures():
+    languages.speak("fa")
+    yield
+    languages.speak("en")
+
+
+@pytest.mark.usefixtures("persian_figures")
+def test_a_figure_speaks_persian_down_to_its_ticks():
+    import matplotlib as mpl
+    import pandas as pd
+
+    drawn = []
+
+    def draw(canvas, phone):
+        ax = canvas.subplots()
+        ax.plot([0, 1], [0, 1])
+        ax.set(xlabel="Months since becoming a customer", yticks=[])
+        ax.set_xticks([0, 1], ["0%", "yes"])
+        ax.set_title(shortened("all customers"))
+        drawn.append(ax)
+
+    Figure(name="x", title="x", alt="x", data=pd.DataFrame(), draw=draw).png()
+    (ax,) = drawn
+    assert ax.get_xlabel() == "ماه از مشتری شدن"
+    assert ax.get_title() == "همهٔ مشتریان"
+    assert [plain(tick.get_text()) for tick in ax.get_xticklabels()] == ["۰٪", "بله"]
+    # The font that comes with matplotlib must be able to show it, or machines would differ.
+    assert mpl.ft2font.__libraqm_version__
+
+
+# --- The narrative --------------------------------------------------------------------------------------------------
+
+
+def english_cells(notebook):
+    cells = json.loads(notebook.path.read_text("utf-8"))["cells"]
+    return {cell["id"]: "".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"}
+
+
+@pytest.mark.parametrize("notebook", catalogue().values(), ids=lambda notebook: notebook.name)
+def test_the_persian_narrative_is_whole_and_not_stale(notebook):
+    """Mend a stale section in notebooks/fa and put the new digest, which this test prints, above it."""
+    file = Path(notebook.path.parent / "fa" / f"{notebook.name}.md")
+    told = languages.narrative(file)
+    due = {languages.fingerprint(text): f"{cell} {languages.fingerprint(text)}" for cell, text in
+           english_cells(notebook).items()}  # fmt: skip
+    assert not [cell for mark, cell in due.items() if not told.get(mark)], "sections missing or stale"
+    assert set(told) <= set(due), "sections whose English text is gone"
