@@ -314,7 +314,8 @@ def _death(cell: str, answer: Mapping[str, Any], job: Job) -> str:
 # What differs between two runs of the same, although nothing of meaning does.
 WANDERS = (
     (re.compile(r"(?<= at )0x[0-9a-f]{6,16}"), "0x0"),  # where an object lay in memory
-    (re.compile(r"\S*/ipykernel_\d+/\d+\.py"), "cell.py"),
+    # Bounded, and tried at the beginnings of words alone: a picture is one word of a million characters.
+    (re.compile(r"""(?<![^\s"'>])[^\s"'<>]{0,300}/ipykernel_\d+/\d+\.py"""), "cell.py"),
     (re.compile(r"(?<=Date:)((?:</th>)?\s+(?:<td>)?)\w{3}, \d\d \w{3} \d{4}"), r"\1               –"),  # statsmodels
     (re.compile(r"(?<=Time:)((?:</th>\s+<td>)|\s{6,})\d\d:\d\d:\d\d"), r"\1       –"),
     (re.compile(r"(time fit was run\D*)[\d-]{10} [\d:]{8} UTC"), r"\1–"),  # lifelines
