@@ -62,7 +62,7 @@ def test_the_guides_are_told_in_persian():
     [
         ("23,570", "۲۳٬۵۷۰"),
         ("-1.5%", "−۱٫۵٪"),
-        ("+5.0 points (1.2 to 8.8)", "+۵٫۰ واحد درصد (۱٫۲ تا ۸٫۸)"),
+        ("+5.0 points (1.2 to 8.8 points)", "+۵٫۰ (۱٫۲ تا ۸٫۸) واحد درصد"),
         ("12 to 15 USD", "۱۲ تا ۱۵ دلار"),
         ("3 of 101 claims", "۳ از ۱۰۱ ادعا"),
         ("2 supported, 1 contradicted and 3 not testable", "۲ تأییدشده، ۱ ردشده و ۳ آزمون‌ناپذیر"),

@@ -206,12 +206,13 @@ def relabel(canvas: Any) -> None:
     if _spoken == ENGLISH:
         return
     from matplotlib.text import Text
-    from matplotlib.ticker import FixedFormatter, FuncFormatter
+    from matplotlib.ticker import ScalarFormatter
 
     told = edition(_spoken).text
     for axis in [axis for axes in canvas.axes for axis in (axes.xaxis, axes.yaxis)]:
-        if isinstance(inner := axis.get_major_formatter(), FixedFormatter | FuncFormatter):
-            axis.set_major_formatter(lambda value, place, inner=inner: told(inner(value, place)))
+        inner = axis.get_major_formatter()
+        ticks = (lambda value, _: f"{value:g}") if isinstance(inner, ScalarFormatter) else inner
+        axis.set_major_formatter(lambda value, place, ticks=ticks: told(ticks(value, place)))
     for text in canvas.findobj(Text):
         text.set_text(_rewrapped(text.get_text(), edition(_spoken)))
 
