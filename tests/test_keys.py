@@ -269,7 +269,7 @@ def test_a_file_that_no_table_names_is_told_and_the_run_repeated(place, capsys):
         assert cli.main(["report", "one"]) == 0
         assert "one · 21_asks read secret.txt, which no table of the study names" in capsys.readouterr().err
         assert log()[-1]["undeclared"] == ["secret.txt"] or log()[-2]["undeclared"] == ["secret.txt"]
-    assert due(capsys, "one") == {"one 21_asks": "its result is no longer at hand"}
+    assert due(capsys, "one")["one 21_asks"] == "its result is no longer at hand"
 
 
 def test_a_study_that_is_read_through_the_engine_alone_is_seen_too(place, capsys):
