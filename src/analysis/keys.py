@@ -245,7 +245,8 @@ def _folder(state: State, job: Job) -> Path:
 
 def _write(path: Path, told: Any) -> None:
     """Writes JSON that its owner alone can read; a reader sees all of it or nothing."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in (path.parent.parent, path.parent):
+        folder.mkdir(mode=0o700, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         json.dump(told, file, ensure_ascii=False)
