@@ -104,9 +104,7 @@ def test_pairs_are_of_waves_that_follow_one_another():
 STEADY = {"below": 0.6, "inside": 0.6, "above": 0.6, "learning": 0.0}
 
 
-@pytest.mark.parametrize(
-    ("expected", "customers", "word"), [(-0.28, 20000, "supported"), (0.26, 2500, "contradicted")]
-)
+@pytest.mark.parametrize(("expected", "customers", "word"), [(-0.28, 20000, "supported"), (0.26, 2500, "contradicted")])
 def test_s04_takes_what_was_expected_a_wave_before(expected, customers, word):
     """A difference, and a world in which expectation does nothing (adequate service rises with it and takes as much).
 
