@@ -28,7 +28,7 @@ def plain(text):
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_every_template_can_be_filled_and_is_written_in_persian_letters(file):
     for english, persian in tomllib.loads(file.read_text("utf-8")).items():
-        parts = [f"<{place}>" for place in range(len(re.findall(r"\{n?\}", english)))]
+        parts = [f"<{place}>" for place in range(len(re.findall(r"\{[nc]?\}", english)))]
         filled = persian.format(*parts) if parts else persian
         assert all(part in filled for part in parts), f"{english!r} loses a part"
         assert not re.search("[يك]", persian), f"{english!r}: Arabic letters for Persian ones"

@@ -2,8 +2,8 @@
 
 English is the source. Whatever a page says is first written in English and translated as a whole afterwards, so that
 no other module needs to know of languages. A catalogue is a folder of TOML files that hold `"English" = "Persian"`;
-`{}` stands for anything, `{n}` for what starts with a number, and either is translated by itself. Text that no
-catalogue knows, such as names from data, stays as it is.
+`{}` stands for anything and `{n}` for a quantity, either translated by itself, and `{c}` for code, which is kept. Text
+that no catalogue knows, such as names from data, stays as it is.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ ENGLISH, PERSIAN = "en", "fa"
 LANGUAGES = (ENGLISH, PERSIAN)
 FOLDER = Path(__file__).parent / "translations"
 
-# A number, a day, or a quantity with its unit.
+# A number, a day, or a quantity with its unit; anything else that a sentence may hold.
 QUANTITY = (
     r"[<+−-]?\d(?:[\d,]*\d)?(?:\.\d+)?%?(?:-\d\d-\d\d)?(?: (?:points|pts|(?:day|week|month|year)s?|(?-i:[A-Z]{3})))?|–"
 )
-HOLES = {"{}": "(.+?)", "{n}": f"({QUANTITY})"}
+HOLES = {"{}": (anything := r"((?:(?![.!?]\s).)+?)"), "{c}": anything, "{n}": f"({QUANTITY})"}
 SENTENCE = re.compile(r"(?<=[.!?])\s+")
 # What a template must have of its own to be used although a part stays unknown: so many letters, or such a mark.
 WEIGHTY, FRAME = 8, frozenset(";:()·")
@@ -51,21 +51,33 @@ SAID = re.compile(r'\b(alt|aria-label|title|data-heading)="([^"]*)"')
 
 
 class _Template(NamedTuple):
-    """A catalogue's English text with holes: its longest piece, a pattern, its letters, whether it tells enough."""
+    """A catalogue's English text with holes.
+
+    Attributes:
+        piece: its longest stretch without a hole, in small letters.
+        pattern: what it matches.
+        weight: the letters it brings of its own.
+        answer: the text in the other language.
+        enough: whether it may be used although a part stays unknown.
+        kept: for each hole whether what it holds is left alone.
+    """
 
     piece: str
     pattern: re.Pattern[str]
     weight: int
     answer: str
     enough: bool
+    kept: tuple[bool, ...]
 
     @classmethod
     def of(cls, english: str, answer: str) -> _Template:
-        pieces = re.split(r"(\{n?\})", english)
+        pieces = re.split(r"(\{[nc]?\})", english)
         pattern = "".join(HOLES.get(piece) or re.escape(piece) for piece in pieces)
+        kept = tuple(piece == "{c}" for piece in pieces if piece in HOLES)
         own = [piece.lower() for piece in pieces if piece not in HOLES]
         weight, compiled = sum(map(str.isalpha, "".join(own))), re.compile(pattern, re.DOTALL | re.IGNORECASE)
-        return cls(max(own, key=len), compiled, weight, answer, weight >= WEIGHTY or not FRAME.isdisjoint("".join(own)))
+        enough = weight >= WEIGHTY or not FRAME.isdisjoint("".join(own))
+        return cls(max(own, key=len), compiled, weight, answer, enough, kept)
 
 
 class Edition:
@@ -77,7 +89,7 @@ class Edition:
         templates = []
         for file in sorted((FOLDER / language).glob("*.toml")):
             for english, answer in tomllib.loads(file.read_text("utf-8")).items():
-                if "{}" in english or "{n}" in english:
+                if re.search(r"\{[nc]?\}", english):
                     templates.append(_Template.of(english, answer))
                 else:
                     self.exact[english] = answer
@@ -114,8 +126,8 @@ class Edition:
         """One Latin word, date, number or mark as a right-to-left text needs it."""
         kind, text = found.lastgroup, found[0]
         if kind == "latin":
-            said = self.exact.get(text, text)
-            return said if re.search(PERSIAN_LETTER, said) else f"{APART}{said}{END}"
+            currency = self.exact.get(text) if text.isupper() else None
+            return currency or f"{APART}{text}{END}"
         if kind == "point":
             return text.translate(POINTS)
         if kind == "day":
@@ -145,7 +157,10 @@ class Edition:
         for template in self.templates:
             if template.piece not in lowered or not (found := template.pattern.fullmatch(text)):
                 continue
-            parts = [self.known(part) for part in found.groups()]
+            parts = [
+                (part, 0) if kept else self.known(part)
+                for part, kept in zip(found.groups(), template.kept, strict=True)
+            ]
             left = sum(part[1] for part in parts)
             if left < best[1] and (not left or template.enough):
                 best = template.answer.format(*(part[0] for part in parts)), left
