@@ -15,7 +15,7 @@ import textwrap
 import tomllib
 from collections.abc import Mapping
 from datetime import date
-from functools import cache, cached_property, lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,12 +95,6 @@ class Edition:
                     self.exact[english] = answer
         self.templates = sorted(templates, key=lambda template: -template.weight)
         self.known = lru_cache(maxsize=20_000)(self._known)
-
-    @cached_property
-    def digest(self) -> str:
-        """A fingerprint of the catalogue, which decides what its pages and figures say."""
-        files = sorted((FOLDER / self.language).glob("*.toml"))
-        return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
     def words(self, text: str) -> str:
         """The text in this language, as far as the catalogue knows it; its numbers are still written as in English."""
