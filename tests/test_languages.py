@@ -1,5 +1,6 @@
 """The Persian edition: every template can be filled, every claim and narrative is told, nothing Latin is turned."""
 
+import html
 import json
 import re
 import tomllib
@@ -7,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from analysis import guides, hypotheses, languages
+from analysis import guides, hypotheses, languages, pages, report, studies
 from analysis.exhibits import Figure, shortened
 from analysis.hypotheses.rules import Compound
 from analysis.notebooks import catalogue
+from analysis.tables import TABLES
 
+ROOT = Path(__file__).parents[1]
 PERSIAN = languages.edition("fa")
 FILES = sorted((languages.FOLDER / "fa").glob("*.toml"))
 ISOLATE, END = "\u2066", "\u2069"
@@ -110,6 +113,38 @@ def test_a_page_is_turned_and_its_code_and_markup_are_not():
 
 def test_data_cannot_become_markup_by_being_translated():
     assert "<script>" not in PERSIAN.page("<p>yes: &lt;script&gt;</p>")
+
+
+def english_left(page):
+    """The visible texts of a Persian page in which English words are left, less code and where the page comes from."""
+    told = re.sub('<details class="provenance">.*?</details>', "", page, flags=re.DOTALL)
+    texts = [html.unescape(text) for text in languages.MARKUP.sub("\0", told).split("\0")]
+    texts += [html.unescape(said[1]) for said in re.findall(r'\b(alt|aria-label|title|data-heading)="([^"]*)"', told)]
+    words = {text: [w for w in languages.WORD.findall(text) if not languages.NAME.fullmatch(w)] for text in texts}
+    return {text.strip(): found for text, found in words.items() if found}
+
+
+def test_the_guides_have_no_english_left():
+    context = pages.top_level("fa", owner=None, contact=None)
+    for name, page in pages.render_guides(context).items():
+        assert set(map(tuple, english_left(page).values())) <= {("p",)}, name
+
+
+def test_a_page_of_a_bundled_study_has_no_english_left(tmp_path):
+    """Names stay: of the study, of the authors of its data, and of tables that would have to be brought."""
+    file = tmp_path / "studies.toml"
+    text = (ROOT / "studies.toml").read_text("utf-8").replace('"data/raw', f'"{ROOT}/data/raw')
+    file.write_text(text.replace('language = "en"', 'language = "fa"'), "utf-8")
+    loaded = studies.load(file)
+    report.run_one(
+        loaded["renewals"], catalogue()["10_what_the_data_hold"], parameters={}, out=tmp_path / "out", studies=loaded,
+        progress=lambda *_: None,
+    )  # fmt: skip
+    page = (tmp_path / "out/10_what_the_data_hold.html").read_text("utf-8")
+    assert '<html lang="fa" dir="rtl">' in page
+    names = {"Renewals", "Fader", "Hardie", "How", "to", "Project", "Customer", "Retention", "Journal", "of",
+             "Interactive", "Marketing", *TABLES, "r", "a", "b", "s", "p"}  # fmt: skip
+    assert not {text: found for text, found in english_left(page).items() if set(found) - names}
 
 
 # --- Figures --------------------------------------------------------------------------------------------------------
