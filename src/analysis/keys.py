@@ -155,6 +155,7 @@ class Recipes:
         """
         told = json.loads(job.notebook.path.read_text("utf-8"))
         self.watch.file(job.notebook.path)
+        self.watch.file(job.notebook.path.parent / study.language / f"{job.notebook.name}.md")  # its narrative
         settings = study.settings.model_dump(mode="json", exclude=UNSEEN)
         settings |= {"min_cell": study.min_cell, "language": study.language}
         ingredients: dict[str, dict[str, str]] = {
