@@ -95,8 +95,9 @@ def test_where_nothing_can_be_forked_kernels_are_started_anew(run, monkeypatch, 
 
 
 RUNNER = """
-import sys
+import signal
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with it ignored
 from analysis.notebooks import read_notebook
 from analysis.runs import Job, Runner
 book = read_notebook(Path("20_sleeps.ipynb").absolute())

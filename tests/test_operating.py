@@ -238,7 +238,10 @@ def test_what_is_kept_for_how_long_stands_in_the_choices():
 
 # --- stops from outside -------------------------------------------------------------------------------------------
 
-CALL = "import sys; from pathlib import Path; from analysis import notebooks; notebooks.FOLDER = Path('books'); "
+CALL = (
+    "import signal, sys; from pathlib import Path; from analysis import notebooks; notebooks.FOLDER = Path('books'); "
+)
+CALL += "signal.signal(signal.SIGINT, signal.default_int_handler); "  # a shell's background job begins with it ignored
 CALL += "from analysis import cli; sys.exit(cli.main(sys.argv[1:]))"
 
 

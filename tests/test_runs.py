@@ -37,8 +37,8 @@ def outcomes(tmp_path_factory):
         for name, cells in CELLS.items()
     ]
     told = []
-    runner = Runner(workers=3, folder=folder / "executed", environment={}, told=lambda *a: told.append(a))
-    done = {o.job.notebook.name: o for o in runner.run(jobs)}
+    with Runner(workers=3, folder=folder / "executed", environment={}, told=lambda *a: told.append(a)) as runner:
+        done = {o.job.notebook.name: o for o in runner.run(jobs)}
     done["told"] = told
     return done
 
@@ -98,7 +98,8 @@ def test_a_notebook_that_takes_too_long_in_all_is_ended_with_its_kernel(tmp_path
     book = make_book(tmp_path, "slow", "import time\ntime.sleep(60)")
     job = Job("tiny", book, {"study": "tiny"}, report_timeout=4)
     before = set(psutil.Process().children(recursive=True))
-    (outcome,) = Runner(workers=1, folder=tmp_path / "x", environment={}, told=lambda *_: None).run([job])
+    with Runner(workers=1, folder=tmp_path / "x", environment={}, told=lambda *_: None) as runner:
+        (outcome,) = runner.run([job])
     assert outcome.verdict == "timed out"
     assert outcome.seconds < 30
     assert set(psutil.Process().children(recursive=True)) <= before

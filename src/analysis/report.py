@@ -221,7 +221,8 @@ def write_scores(
             raise LoyaltyError("\n".join(problems))
         job = runs.job(study, notebook, parameters=parameters)
         environment = {"LOYALTY_STUDIES": str(studies.path.resolve()), scores.PLACE: str(file.absolute())}
-        (outcome,) = Runner(workers=1, folder=Path(folder), environment=environment, told=progress).run([job])
+        with Runner(workers=1, folder=Path(folder), environment=environment, told=progress) as runner:
+            (outcome,) = runner.run([job])
         if outcome.verdict == OK:
             scores.finish(file, to)
     return _summed_up([outcome], {})

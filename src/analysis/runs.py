@@ -332,6 +332,7 @@ def clean(notebook: Any) -> Any:
         cell.metadata = type(cell.metadata)({"tags": tags} if tags else {})
         cell.id = f"cell-{place}"
         for output in cell.get("outputs", []):
+            output.get("data", {}).pop("text/latex", None)  # no page shows it, and it holds times
             for held, part in (
                 (output, "text"),
                 *((output.get("data", {}), f"text/{kind}") for kind in ("plain", "html")),
