@@ -113,7 +113,8 @@ class Edition:
         for found in MARKUP.finditer(page):
             pieces += [self._between(page[end : found.start()]), SAID.sub(self._attribute, found[0])]
             end = found.end()
-        turned = "".join([*pieces, self._between(page[end:])])
+        # dir="auto" would go by a Latin name at the start of a Persian sentence.
+        turned = "".join([*pieces, self._between(page[end:])]).replace(' dir="auto"', "")
         return turned.replace('<html lang="en">', f'<html lang="{self.language}" dir="rtl">', 1)
 
     def _localised(self, found: re.Match[str]) -> str:
