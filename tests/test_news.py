@@ -64,8 +64,10 @@ def test_a_figure_moves_only_beyond_the_noise_of_both(now: dict[str, Any], expec
 
 
 def test_a_compound_finding_moves_with_one_of_its_parts() -> None:
-    def parts(b: float) -> dict[str, Any]:
-        return {name: {"estimate": v, "low": v - 0.1, "high": v + 0.1} for name, v in {"a": 0.0, "b": b}.items()}
+    def parts(b: float) -> list[dict[str, Any]]:
+        return [
+            {"name": name, "estimate": v, "low": v - 0.1, "high": v + 0.1} for name, v in {"a": 0.0, "b": b}.items()
+        ]
 
     assert moved(entry(parts=parts(0.5)), entry(parts=parts(1.0)))
     assert not moved(entry(parts=parts(0.5)), entry(parts=parts(0.52)))

@@ -6,6 +6,7 @@ import re
 import pytest
 from conftest import LONG, PERSIAN, RARE, identity
 
+from analysis import findings, news
 from analysis.findings import judge_again
 from analysis.hypotheses import REGISTER
 from analysis.notebooks import catalogue
@@ -83,3 +84,24 @@ def test_every_picture_has_words_and_every_exhibit_its_data(published):
 def test_no_path_of_this_machine_is_published(published, tmp_path_factory):
     base = str(tmp_path_factory.getbasetemp())
     assert [name for name, text in published.items() if base in text or "site-packages" in text] == []
+
+
+def test_findings_of_two_reports_can_be_compared_part_by_part(small_site):
+    entries = findings.read(small_site / "findings.json")
+    compound = [one for one in entries if one["parts"] and any(p["estimate"] is not None for p in one["parts"])]
+    assert compound
+    assert news.compare(entries, entries) == []
+    far = [
+        one
+        | {
+            "parts": [
+                p | {k: p[k] + 1000 for k in ("estimate", "low", "high") if p[k] is not None} for p in one["parts"]
+            ]
+        }
+        if one in compound
+        else one
+        for one in entries
+    ]
+    assert {item.hypothesis for item in news.compare(entries, far)} >= {
+        one["hypothesis"] for one in compound if one["headline"]
+    }

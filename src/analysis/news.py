@@ -113,8 +113,8 @@ def _from_to(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 def moved(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Whether a figure differs by more than two samples do; a compound finding moves when one of its parts does."""
     if then.get("parts") and now.get("parts"):
-        pairs = ((then["parts"][name], part) for name, part in now["parts"].items() if name in then["parts"])
-        return any(moved(*pair) for pair in pairs)
+        known = {part["name"]: part for part in then["parts"]}
+        return any(moved(known[part["name"]], part) for part in now["parts"] if part["name"] in known)
     if any(one.get(key) is None for one in (then, now) for key in ("estimate", "low", "high")):
         return False
     lower, upper = sorted((then, now), key=lambda one: one["estimate"])
