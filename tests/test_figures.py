@@ -9,7 +9,7 @@ import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.text import Text
 
-from analysis import exhibits, figures
+from analysis import exhibits, figures, maps, strokes
 
 HOSTILE = ["<script>alert(1)</script>", "مشتریان وفادار", "Two $10 & $20", "a" * 300, "\u202egnp.exe"]
 
@@ -117,7 +117,7 @@ PLACED = pd.DataFrame(
 
 def mapped(placed=PLACED, **say):
     units = {"x_unit": "score points", "y_unit": "ratio"}
-    return figures.quarters(placed, x_label="index", y_label="Importance", **units, **SAID | say)
+    return maps.quarters(placed, x_label="index", y_label="Importance", **units, **SAID | say)
 
 
 SAID = {"name": "kind", "title": "It moves"}
@@ -168,7 +168,7 @@ KINDS = {
     ),
     "lorenz": (lambda **say: figures.lorenz(CURVE, **say), "the top 20% hold 65.0%"),
     "surface": (
-        lambda **say: figures.surface(
+        lambda **say: maps.surface(
             lattice(),
             PAIRS,
             **{"x_label": "found", "y_label": "expected", "z_label": "Liking", "unit": "ratio", "mark": (2, 2)} | say,
@@ -176,7 +176,7 @@ KINDS = {
         "lowest with 1.50 at 1.5 perceived",
     ),
     "arrows": (
-        lambda **say: figures.arrows(BOXES, PATHS, x_label="Slopes", **say),
+        lambda **say: maps.arrows(BOXES, PATHS, x_label="Slopes", **say),
         "image to trust 0.050 (-0.10 to 0.20). quality: index 70 R² 31%.",
     ),
     "quarters": (mapped, "wait: concentrate here in 95% of the resamples, performance 60.00 (50.00 to 70.00) and"),
@@ -238,17 +238,15 @@ def test_a_sentence_stands_where_nothing_can_be_drawn():
 
 def test_a_map_ends_where_too_few_answered():
     """The lone corner of four answers is neither drawn nor named, and the caption says so."""
-    figure = figures.surface(
-        lattice(), PAIRS, **SAID, x_label="found", y_label="expected", z_label="Liking", unit="ratio"
-    )
+    figure = maps.surface(lattice(), PAIRS, **SAID, x_label="found", y_label="expected", z_label="Liking", unit="ratio")
     assert figure.data["n"].tolist() == [20, 9]  # the six hide the four
     assert "Hidden: 2 pairs of answers" in figure.caption
     (ax,) = drawn(figure, phone=True)
     shaded = np.concatenate([path.vertices for path in ax.collections[0].get_paths()])
     assert shaded[:, 0].min() >= 1.4  # half a point beyond the leftmost dot that is left
     flat = lattice(slope=0.0)
-    drawn(figures.surface(flat, PAIRS, **SAID, x_label="found", y_label="expected", z_label="Liking", unit="ratio"))
-    none = figures.surface(flat, PAIRS[3:], **SAID, x_label="", y_label="", z_label="", unit="ratio")
+    drawn(maps.surface(flat, PAIRS, **SAID, x_label="found", y_label="expected", z_label="Liking", unit="ratio"))
+    none = maps.surface(flat, PAIRS[3:], **SAID, x_label="", y_label="", z_label="", unit="ratio")
     assert "nothing stands on at least 5" in none.text
 
 
@@ -265,7 +263,7 @@ def test_marks_stand_where_the_levels_are_and_fit_on_the_axis():
 
 
 def test_arrows_leave_and_reach_their_boxes_and_tell_sure_from_unsure():
-    (ax,) = drawn(figures.arrows(BOXES, PATHS, x_label="Slopes", **SAID))
+    (ax,) = drawn(maps.arrows(BOXES, PATHS, x_label="Slopes", **SAID))
     arrows = [note.arrow_patch for note in ax.texts if getattr(note, "arrow_patch", None) is not None]
     assert [arrow.get_edgecolor() for arrow in arrows] == [*map(to_rgba, (figures.ABOVE, figures.BELOW, figures.GREY))]
     assert [arrow.get_linestyle() == "-" for arrow in arrows] == [True, True, False]
@@ -329,7 +327,7 @@ def test_names_at_the_ends_of_lines_keep_apart():
 
     ax = Figure().subplots()
     ax.set_ylim(0, 1)
-    figures._name_ends(ax, ends(("a", 1, 0.50), ("b", 1, 0.51), ("c", 1, 0.52)), "x", "y", phone=False)
+    strokes.name_ends(ax, ends(("a", 1, 0.50), ("b", 1, 0.51), ("c", 1, 0.52)), "x", "y", phone=False)
     places = sorted(text.xy[1] for text in ax.texts)
     assert np.diff(places).min() == pytest.approx(0.058, abs=0.002)  # a line of type on this axis
     assert np.mean(places) == pytest.approx(0.51)  # pushed to both sides alike
@@ -340,7 +338,7 @@ def test_a_line_that_ends_early_is_named_at_its_end():
 
     ax = Figure().subplots()
     ax.set_xlim(0, 10)
-    figures._name_ends(ax, ends(("observed", 5, 0.5), ("foretold", 10, 0.6)), "x", "y", phone=False)
+    strokes.name_ends(ax, ends(("observed", 5, 0.5), ("foretold", 10, 0.6)), "x", "y", phone=False)
     assert {text.get_text(): text.xy[0] for text in ax.texts} == {"observed": 5, "foretold": 1}  # 1: the right edge
 
 
@@ -385,7 +383,7 @@ def test_time_is_marked_at_round_places(longest, unit, ticks):
      (0.025, "points", "+2.5 pts"), (12500, "count", "12,500"), (1.25, "hazard ratio", "1.25")],
 )  # fmt: skip
 def test_ticks_read_like_quantities_without_idle_zeros(value, unit, shown):
-    assert figures._tick(value, unit) == shown
+    assert strokes.tick(value, unit) == shown
 
 
 def test_a_figure_keeps_the_page_colour_behind_it():

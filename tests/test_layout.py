@@ -20,11 +20,11 @@ FLOW = [
     "buying", "habits", "fits", "order_values", "holdout", "silence", "customer_value", "regularity", "traits",
     "foresight", "value", "steadiness", "responses", "economics", "worth", "worlds", "opinions", "club", "scales",
     "factors", "regressions", "afterwards", "indicators", "unreliability", "surfaces", "tolerance", "drivers",
-    "paths", "necessity", "hypotheses", "exhibits", "guides", "findings", "figures", "scores", "prospects",
-    "promoters", "payoff", "gaps", "motives", "antecedents", "gauges", "bargains", "buyers", "equity", "whatif",
-    "profiles", "stays", "sorting", "boards", "news", "proposals", "state", "ledger", "notices", "notebooks",
-    "keys", "kernels", "worker", "runs", "welcome", "progress", "publishing", "pages", "provenance", "making",
-    "report", "onefile", "schedule", "exports", "housekeeping", "operating", "cli",
+    "paths", "necessity", "hypotheses", "exhibits", "guides", "findings", "strokes", "figures", "maps", "scores",
+    "prospects", "promoters", "payoff", "gaps", "motives", "antecedents", "gauges", "bargains", "buyers", "equity",
+    "whatif", "profiles", "stays", "sorting", "boards", "news", "proposals", "state", "ledger", "notices",
+    "notebooks", "keys", "kernels", "worker", "runs", "welcome", "progress", "publishing", "pages", "provenance",
+    "making", "report", "onefile", "schedule", "exports", "housekeeping", "operating", "cli",
 ]  # fmt: skip
 
 

@@ -11,37 +11,21 @@ widest first.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NotRequired, TypedDict, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
 
-from analysis import disclosure, words
-from analysis.drivers import QUADRANTS
+from analysis import disclosure, strokes, words
 from analysis.exhibits import HEIGHTS, INK, PAPER, QUIET, Figure, Text, in_unit, say, shortened
+from analysis.strokes import ABOVE, BAND_INK, BANDS, BELOW, GREY, Group, Telling
 
-BANDS, BAND_INK = ("#f8f2de", "#f2e6c3"), "#75590f"
-# Told apart by people who do not see red or green as well; each is dark enough to write in.
-COLOURS = ("#1d5f93", "#b8482a", "#3f7f6f", "#7a4f8e", "#8a6a12", "#4a4f57")
-ABOVE, BELOW, GREY = COLOURS[0], COLOURS[1], "#9aa0a6"
 LEVELS = ("adequate", "desired", "predicted", "expected")  # held against what is perceived
-LOG_UNITS = ("hazard ratio", "odds ratio")
-SURE = 0.9  # chance of a quarter from which a place on a map counts as sure
 BIGGEST = 0.2  # the share of customers whose share of the total is written on a Lorenz curve
 
 Band = tuple[float, float, str]
-Group = tuple[str, str, pd.DataFrame]  # colour, name, rows
-
-
-class Telling(TypedDict):
-    """What every figure says of itself: name (unique on the page), title, caption (n, interval), how much is hidden."""
-
-    name: str
-    title: str
-    caption: NotRequired[str]
-    hidden: NotRequired[int]
 
 
 # --- Customers over time --------------------------------------------------------------------------------------------
@@ -62,11 +46,11 @@ def survival(curves: pd.DataFrame, *, min_cell: int | None = None, **telling: Un
     at_risk = curves[["group", "time", "at_risk"]]
     seen = [disclosure.steps(rows, min_cell) for _, rows in curves.groupby("group", sort=False)]
     if not any(len(rows) > 1 for rows in seen):
-        return _too_few(min_cell)
+        return strokes.too_few(min_cell)
     released, curves = disclosure.steps(curves, min_cell), pd.concat(seen)
     least = disclosure.smallest(min_cell)
     waits = f"So that nobody stands alone, steps wait until {least} left, and curves end where fewer are at risk."
-    groups, unit, longest = _groups(curves, "group"), str(curves["unit"].iloc[0]), float(curves["time"].max())
+    groups, unit, longest = strokes.groups(curves, "group"), str(curves["unit"].iloc[0]), float(curves["time"].max())
 
     def draw(fig: Any, phone: bool) -> None:
         top, below = fig.subplots(2, 1, sharex=True, height_ratios=[8, 0.8 + (1.25 if phone else 0.95) * len(groups)])
@@ -74,18 +58,18 @@ def survival(curves: pd.DataFrame, *, min_cell: int | None = None, **telling: Un
             top.fill_between(rows["time"], rows["low"], rows["high"], step="post", color=colour, alpha=0.14, lw=0)
             top.step(rows["time"], rows["survival"], where="post", color=colour)
         ticks = _time_ticks(longest, unit, 4 if phone else 7)
-        _scale(top, "y", "share", (0, 1.02))
-        _above(top, "Share still customers", phone=phone)
+        strokes.scale(top, "y", "share", (0, 1.02))
+        strokes.above(top, "Share still customers", phone=phone)
         top.set(
             xlim=(0, max(longest, ticks[-1])), xticks=ticks, xlabel=f"{unit.capitalize()}s since becoming a customer"
         )
         top.tick_params(labelbottom=True)
         if len(groups) > 1:
-            _name_ends(top, groups, "time", "survival", phone=phone)
+            strokes.name_ends(top, groups, "time", "survival", phone=phone)
         _at_risk(below, groups, at_risk, ticks[:: 2 if phone and len(ticks) > 5 else 1], min_cell)
 
     ends = {group: rows[["survival", "time"]].iloc[-1] for _, group, rows in groups}
-    said = _listed(
+    said = strokes.listed(
         f"{shortened(group)} ends at {in_unit(end['survival'], 'share')} after {end['time']:g} {unit}s"
         for group, end in ends.items()
     )
@@ -95,7 +79,8 @@ def survival(curves: pd.DataFrame, *, min_cell: int | None = None, **telling: Un
         data=released,
         draw=draw,
         heights=(HEIGHTS[0] + extra, HEIGHTS[1] + 1.1 * extra),
-        **_noting(len(at_risk) - len(released), waits, telling) | {"hidden": len(whole) - at_risk["group"].nunique()},
+        **strokes.noting(len(at_risk) - len(released), waits, telling)
+        | {"hidden": len(whole) - at_risk["group"].nunique()},
     )
 
 
@@ -143,8 +128,8 @@ def timeline(counts: pd.DataFrame, *, y_label: str, **telling: Unpack[Telling]) 
         ax.bar(np.arange(len(values)), values, color=ABOVE, width=0.82)
         every = max(1, int(np.ceil(len(values) / (4 if phone else 8))))
         ax.set_xticks(np.arange(len(values))[::every], months[::every])
-        _scale(ax, "y", "count", (0, None))
-        _above(ax, y_label, phone=phone)
+        strokes.scale(ax, "y", "count", (0, None))
+        strokes.above(ax, y_label, phone=phone)
 
     most = int(np.argmax(values))
     first, best, last = (f"{counts['period'].iloc[place]:%B %Y}" for place in (0, most, -1))
@@ -174,12 +159,12 @@ def triangle(cells: pd.DataFrame, *, min_cell: int | None = None, **telling: Unp
         counted = cells.assign(gone=cells["customers"] - cells["active"])
         alone = disclosure.few(counted, least, columns=("active", "gone"), by="age") & cells["value"].notna()
         cells = cells.assign(**cells[["value", "low", "high"]].mask(alone))
-        telling = _hiding(alone, "cell", least, telling)
+        telling = strokes.hiding(alone, "cell", least, telling)
     cells = cells[["cohort", "customers", "age", "value", "low", "high", "state"]]
     sizes = cells.drop_duplicates("cohort").set_index("cohort")["customers"]
     ages, most = sorted(cells.loc[cells["value"].notna(), "age"].unique()), cells["value"].max()
     if not most > 0:
-        return _too_few(min_cell)
+        return strokes.too_few(min_cell)
     places = {cohort: place for place, cohort in enumerate(sizes.index)}
 
     def draw(fig: Any, phone: bool) -> None:
@@ -202,10 +187,10 @@ def triangle(cells: pd.DataFrame, *, min_cell: int | None = None, **telling: Unp
         ax.set_yticks(range(len(sizes)), [f"{shortened(name, 12)} ({words.count(n)})" for name, n in sizes.items()])
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-        _above(ax, "Cohort (customers) by age in periods; per cent, with 95% intervals", phone=phone)
+        strokes.above(ax, "Cohort (customers) by age in periods; per cent, with 95% intervals", phone=phone)
 
     seen = cells.dropna(subset="low").groupby("cohort", sort=False)
-    said = _listed(
+    said = strokes.listed(
         f"{shortened(name)} {in_unit(rows['value'].iloc[0], 'share')} at age {rows['age'].iloc[0]} and "
         f"{in_unit(rows['value'].iloc[-1], 'share')} at age {rows['age'].iloc[-1]}"
         for name, rows in seen
@@ -216,7 +201,7 @@ def triangle(cells: pd.DataFrame, *, min_cell: int | None = None, **telling: Unp
         data=cells,
         draw=draw,
         heights=(tall, tall + 0.2),
-        **_noting(few.any(), f"Left out: {left_out} of fewer than {least} customers.", telling),
+        **strokes.noting(few.any(), f"Left out: {left_out} of fewer than {least} customers.", telling),
     )
 
 
@@ -255,7 +240,7 @@ def dots(
     """
     few = disclosure.few(estimates, min_cell, by="section" if "section" in estimates else None)
     if few.all():
-        return _too_few(min_cell)
+        return strokes.too_few(min_cell)
     estimates = estimates[~few]
     sections = estimates.groupby("section", sort=False) if "section" in estimates else [("", estimates)]
     lines: list[Any] = [line for name, rows in sections for line in (*filter(None, [name]), *rows.to_dict("records"))]
@@ -264,13 +249,13 @@ def dots(
     def draw(fig: Any, phone: bool) -> None:
         ax = fig.subplots()
         drawn = [estimates[["value", "low", "high"]], [low_high[:2] for low_high in bands], [reference]]
-        _scale(ax, "x", unit, _limits(*drawn, unit=unit), few=phone)
+        strokes.scale(ax, "x", unit, strokes.limits(*drawn, unit=unit), few=phone)
         for place, (low, high, claim) in enumerate(bands):
             seen = np.clip((low, high), *ax.get_xlim())
             ax.axvspan(*seen, color=BANDS[min(place, 1)], lw=0, zorder=0)
             at = low if high == np.inf else high if low == -np.inf else (low + high) / 2
             above = (0, 4 + (len(bands) - 1 - place) * 12)
-            _write(ax, claim, (at, 1), above, ("data", "axes fraction"), BAND_INK, ha="center")
+            strokes.write(ax, claim, (at, 1), above, ("data", "axes fraction"), BAND_INK, ha="center")
         if reference is not None:
             ax.axvline(reference, color=INK, lw=1, zorder=1)
         for place, line in enumerate(lines):
@@ -278,7 +263,9 @@ def dots(
         ax.grid(axis="x")
         ax.set(ylim=(len(lines) - 0.4, -0.6), yticks=[], xlabel=textwrap.fill(label, 48 if phone else 90))
 
-    said = _listed(f"{shortened(row['label'])} {_numbers(row, unit)}" for row in estimates.to_dict("records"))
+    said = strokes.listed(
+        f"{shortened(row['label'])} {strokes.numbers(row, unit)}" for row in estimates.to_dict("records")
+    )
     claimed = "".join(f" Shaded: {claim}." for _, _, claim in bands)
     fixed = 1.0 + 0.18 * len(bands)
     return Figure(
@@ -286,7 +273,7 @@ def dots(
         data=estimates,
         draw=draw,
         heights=(fixed + 0.27 * len(lines), fixed + 0.42 * len(lines)),
-        **_hiding(few, "row", min_cell, telling),
+        **strokes.hiding(few, "row", min_cell, telling),
     )
 
 
@@ -315,17 +302,17 @@ def zones(
     def draw(fig: Any, phone: bool) -> None:
         plain.draw(fig, phone)
         (ax,) = fig.axes
-        _scale(ax, "x", "ratio", _limits(levels, unit="ratio"), few=phone)
+        strokes.scale(ax, "x", "ratio", strokes.limits(levels, unit="ratio"), few=phone)
         middle = np.arange(len(levels)) + (0.15 if phone else 0)
         wide = levels["desired"] - levels["adequate"]
         ax.barh(middle, wide, 0.36 if phone else 0.6, levels["adequate"], color=BANDS[1], lw=0, zorder=1.6)
         ax.hlines(middle, levels["value"], levels["expected"], color=GREY, lw=1, zorder=1.7)
         ax.plot(levels["expected"], middle, "o", mfc=PAPER, mec=BELOW, mew=1.6, ms=6, **look)
         ax.plot(levels["predicted"], middle, "|", color=BAND_INK, mew=2, ms=9 if phone else 13, **look)
-        _above(ax, ", ".join(["Dot: perceived", *there]), phone=phone)
+        strokes.above(ax, ", ".join(["Dot: perceived", *there]), phone=phone)
 
     held = plain.data.set_index("label")[[level for level in LEVELS if level in plain.data]]
-    said = _listed(
+    said = strokes.listed(
         f"{shortened(name)} {listed}"
         for name, row in held.iterrows()
         if (listed := words.listing([f"{level} {in_unit(mean, 'ratio')}" for level, mean in row.dropna().items()]))
@@ -344,7 +331,7 @@ def _dot_row(ax: Any, place: int, row: Mapping[Any, Any] | str, unit: str, *, ph
         return
     label = shortened(row["label"], 34 if phone else 40)
     ax.text(left[0], place - above, label, ha=left[1], fontsize=8.2 if phone else 9, **look)
-    ax.text(right[0], place - above, _numbers(row, unit), ha=right[1], fontsize=8.2, color=QUIET, **look)
+    ax.text(right[0], place - above, strokes.numbers(row, unit), ha=right[1], fontsize=8.2, color=QUIET, **look)
     middle = place + above / 2
     if np.isfinite(row["value"]):
         ax.plot([row["low"], row["high"]], [middle] * 2, color=ABOVE, lw=2.2, solid_capstyle="butt", alpha=0.55)
@@ -379,8 +366,8 @@ def specification_curve(
     def draw(fig: Any, phone: bool) -> None:
         top, below = fig.subplots(2, 1, height_ratios=[9, len(options) * (1.0 if phone else 0.72)])
         _curve(top, table, colours)
-        _scale(top, "y", unit, _limits(table[["value", "low", "high"]], [reference], unit=unit))
-        _above(top, y_label, phone=phone)
+        strokes.scale(top, "y", unit, strokes.limits(table[["value", "low", "high"]], [reference], unit=unit))
+        strokes.above(top, y_label, phone=phone)
         top.axhline(reference, color=INK, lw=1, zorder=1)
         _options(below, options)
         for place, (choice, option) in enumerate(options):
@@ -393,7 +380,7 @@ def specification_curve(
             elif not phone:
                 below.scatter(chosen, [place] * len(chosen), c=colours[chosen], s=7, lw=0)
         if phone:
-            _scale(below, "x", unit, _limits(table["value"], unit=unit), few=True)
+            strokes.scale(below, "x", unit, strokes.limits(table["value"], unit=unit), few=True)
             below.axvline(reference, color=INK, lw=1)
             below.grid(axis="x")
             below.set_xlabel("lowest, middle and highest estimate")
@@ -421,7 +408,7 @@ def _curve(ax: Any, table: pd.DataFrame, colours: np.ndarray) -> None:
     for place in np.flatnonzero(table["headline"]):
         side, by = ("right", -4) if place > len(table) / 2 else ("left", 4)
         ax.plot(place, table["value"][place], "o", ms=9, mfc="none", mec=INK, mew=1.2, zorder=4)
-        _write(ax, "headline", (place, table["high"][place]), (by, 6), "data", INK, ha=side)
+        strokes.write(ax, "headline", (place, table["high"][place]), (by, 6), "data", INK, ha=side)
     ax.set(xlim=(-1, len(table)), xticks=[])
     ax.spines["bottom"].set_visible(False)
 
@@ -461,33 +448,33 @@ def sweep(
         telling: see the module.
     """
     few = disclosure.few(lines, by="x")
-    lines, telling = lines[~few], _hiding(few, "point", None, telling)
+    lines, telling = lines[~few], strokes.hiding(few, "point", None, telling)
     if lines["y"].notna().sum() == 0:
         return say("There is nothing to draw here. {}", telling.get("caption", ""))
-    groups = [(colour, line, rows.sort_values("x")) for colour, line, rows in _groups(lines, "line")]
-    within = _limits(lines["x"], unit=x_unit, margin=0)
+    groups = [(colour, line, rows.sort_values("x")) for colour, line, rows in strokes.groups(lines, "line")]
+    within = strokes.limits(lines["x"], unit=x_unit, margin=0)
 
     def draw(fig: Any, phone: bool) -> None:
         ax = fig.subplots()
         drawn = [lines[lines.columns.intersection(["y", "low", "high"])], [low_high[:2] for low_high in bands]]
-        _scale(ax, "y", y_unit, _limits(*drawn, unit=y_unit))
-        _scale(ax, "x", x_unit, within, few=phone)
+        strokes.scale(ax, "y", y_unit, strokes.limits(*drawn, unit=y_unit))
+        strokes.scale(ax, "x", x_unit, within, few=phone)
         for place, (low, high, claim) in enumerate(bands):
             bottom, top = np.clip((low, high), *ax.get_ylim())
             ax.axhspan(bottom, top, color=BANDS[min(place, 1)], lw=0, zorder=0)
-            _write(ax, claim, (0, top), (4, -4), ("axes fraction", "data"), BAND_INK, va="top")
+            strokes.write(ax, claim, (0, top), (4, -4), ("axes fraction", "data"), BAND_INK, va="top")
         for colour, _, rows in groups:
             if "low" in rows:
                 ax.fill_between(rows["x"], rows["low"], rows["high"], color=colour, alpha=0.13, lw=0)
             ax.plot(rows["x"], rows["y"], color=colour)
         if mark is not None and groups:
             ax.axvline(mark, color=INK, lw=1, ls=(0, (3, 2)))
-            _write(ax, mark_label, (mark, 0), (4, 5), ("data", "axes fraction"), INK)
-        _name_ends(ax, groups, "x", "y", phone=phone)
-        _above(ax, y_label, phone=phone)
+            strokes.write(ax, mark_label, (mark, 0), (4, 5), ("data", "axes fraction"), INK)
+        strokes.name_ends(ax, groups, "x", "y", phone=phone)
+        strokes.above(ax, y_label, phone=phone)
         ax.set_xlabel(x_label)
 
-    said = _listed(
+    said = strokes.listed(
         f"{shortened(line)} from {in_unit(rows['y'].iloc[0], y_unit)} to {in_unit(rows['y'].iloc[-1], y_unit)}"
         for _, line, rows in groups
     )
@@ -524,22 +511,22 @@ def distribution(
     def draw(fig: Any, phone: bool) -> None:
         ax = fig.subplots()
         ax.stairs(bins["count"], [*bins["left"], right], fill=True, color="#7ea6c4")
-        _scale(ax, "y", "count", (0, None))
-        _scale(ax, "x", unit, (left, right), few=phone)
+        strokes.scale(ax, "y", "count", (0, None))
+        strokes.scale(ax, "x", unit, (left, right), few=phone)
         for row, (place, label) in enumerate(places):
             top = 1 - 0.085 * row  # each line ends below the words of those to its left, so that it crosses none
             ax.axvline(place, ymax=top, color=INK, lw=1)
-            _write(ax, label, (place, top), (4, -10), ("data", "axes fraction"), INK)
-        _above(ax, "Customers", phone=phone)
+            strokes.write(ax, label, (place, top), (4, -10), ("data", "axes fraction"), INK)
+        strokes.above(ax, "Customers", phone=phone)
         ax.set_xlabel(x_label)
 
     fullest = bins.iloc[int(np.argmax(bins["count"]))]
     alt = (
         f"Customers by {x_label}, {words.count(bins['count'].sum())} in all; the fullest bin, "
         f"{words.interval(fullest['left'], fullest['right'], unit, currency)}, holds {words.count(fullest['count'])}. "
-        f"{_listed(label for _, label in places)}"
+        f"{strokes.listed(label for _, label in places)}"
     )
-    told = _hiding(few, "bin", min_cell, telling)
+    told = strokes.hiding(few, "bin", min_cell, telling)
     return Figure(alt=alt, data=bins, draw=draw, heights=(3.1, 3.2), **told)
 
 
@@ -560,339 +547,12 @@ def lorenz(curve: pd.DataFrame, *, y_label: str = "Share of revenue", **telling:
         ax.fill_between(curve["customers"], curve["customers"], curve["total"], color=ABOVE, alpha=0.12, lw=0)
         ax.plot(curve["customers"], curve["total"], color=ABOVE)
         ax.plot(BIGGEST, held, "o", color=ABOVE, ms=7, mec=PAPER, mew=1)
-        _write(ax, told, (BIGGEST, held), (9, -11), "data", INK)
-        _write(ax, "if all held the same", (0.7, 0.7), (8, -10), "data", QUIET)
-        _scale(ax, "y", "share", (0, 1.01))
-        _scale(ax, "x", "share", (0, 1), few=phone)
-        _above(ax, y_label, phone=phone)
+        strokes.write(ax, told, (BIGGEST, held), (9, -11), "data", INK)
+        strokes.write(ax, "if all held the same", (0.7, 0.7), (8, -10), "data", QUIET)
+        strokes.scale(ax, "y", "share", (0, 1.01))
+        strokes.scale(ax, "x", "share", (0, 1), few=phone)
+        strokes.above(ax, y_label, phone=phone)
         ax.set_xlabel("Share of customers, biggest spenders first")
 
     alt = f"{y_label} held by the biggest customers: the top {told}."
     return Figure(alt=alt, data=curve, draw=draw, **telling)
-
-
-def surface(
-    grid: pd.DataFrame,
-    pairs: pd.DataFrame,
-    *,
-    x_label: str,
-    y_label: str,
-    z_label: str,
-    unit: str,
-    mark: tuple[float, float] | None = None,
-    min_cell: int | None = None,
-    **telling: Unpack[Telling],
-) -> Figure | Text:
-    """An outcome over experience and expectation as a map: lines of equal outcome, darker for more.
-
-    The solid line is where customers found what they expected; to its lower right they found more, to its upper left
-    less. Dots are the answers, larger for more; where nobody answered the map stays blank.
-
-    Args:
-        grid: perception, expectation (a square lattice), value.
-        pairs: perception, expectation, n; put together by whole points.
-        x_label, y_label, z_label: perception, expectation and outcome in words.
-        unit: of the value.
-        mark: where the surface is level, if that is to be shown; off the map it is not.
-        min_cell: pairs that fewer gave are left out; else the study's.
-        telling: see the module.
-    """
-    places = pairs.assign(**pairs[["perception", "expectation"]].round())
-    dots = places.groupby(["perception", "expectation"], as_index=False)[["n"]].sum()
-    few = disclosure.few(dots, min_cell)
-    if few.all():
-        return _too_few(min_cell)
-    dots, side = dots[~few], round(len(grid) ** 0.5)
-    turns = np.linspace(0, 2 * np.pi, 72)
-    ways = np.array([np.cos(turns), np.sin(turns)])
-    reached = (dots[["perception", "expectation"]].to_numpy() @ ways).max(axis=0) + 0.5
-    seen = grid[(grid[["perception", "expectation"]].to_numpy() @ ways <= reached).all(axis=1)]
-    low, high = grid["perception"].min(), grid["perception"].max()
-
-    def draw(fig: Any, phone: bool) -> None:
-        from matplotlib.ticker import MaxNLocator
-
-        ax = fig.subplots()
-        x, y, z = (grid[name].to_numpy().reshape(side, side) for name in ("perception", "expectation", "value"))
-        z = np.where(grid.index.isin(seen.index).reshape(side, side), z, np.nan)
-        steps = MaxNLocator(7).tick_values(seen["value"].min(), seen["value"].max())
-        # The darkest blue stands for more than there is, so that dark type can be read on all.
-        ax.contourf(x, y, z, steps, cmap="Blues", vmin=steps[0], vmax=steps[0] + 2.2 * (steps[-1] - steps[0]))
-        lines = ax.contour(x, y, z, steps, colors=ABOVE, linewidths=0.9)
-        ax.clabel(lines, fmt=lambda value: _tick(value, unit), fontsize=8, colors=INK)
-        ax.plot([low, high], [low, high], color=INK, lw=1.4)
-        ax.plot([low, high], [high, low], color=QUIET, lw=1, ls=(0, (3, 2)))
-        areas = dots["n"] * (130 if phone else 220) / dots["n"].max()
-        ax.scatter(dots["perception"], dots["expectation"], s=areas, color=BELOW, alpha=0.45, lw=0, zorder=3)
-        _write(ax, "as expected", (high, high), (-10, -3), "data", INK, ha="right")
-        _write(ax, "worse than expected", (low, high), (3, -3), "data", INK)
-        _write(ax, "better than expected", (high, low), (-5, 6), "data", INK, ha="right")
-        if mark is not None and low <= min(mark) <= max(mark) <= high:
-            ax.plot(*mark, "X", color=INK, ms=8, mec=PAPER, zorder=4)
-            _write(ax, "level here", mark, (8, 4), "data", INK)
-        for which in "xy":
-            _scale(ax, which, "ratio", (low - 0.3, high + 0.3), few=phone)
-            getattr(ax, f"{which}axis").get_major_locator().set_params(integer=True)
-        ax.set(aspect="equal", xlabel=x_label)
-        ax.grid(visible=False)
-        _above(ax, f"{z_label}, by {x_label} and {y_label} (upwards)", phone=phone)
-
-    def told(row: Any) -> str:
-        return (
-            f"{in_unit(row['value'], unit)} at {row['perception']:.3g} perceived and {row['expectation']:.3g} expected"
-        )
-
-    ends = (seen.loc[seen["value"].agg(end)] for end in ("idxmax", "idxmin"))
-    alt = f"{z_label}: highest with {{}}, lowest with {{}}, among answers that were given.".format(*map(told, ends))
-    return Figure(
-        alt=alt,
-        data=dots,
-        draw=draw,
-        heights=(5.6, 4.0),
-        **_hiding(few, "pair of answers", min_cell, telling, "pairs of answers"),
-    )
-
-
-# --- Maps of constructs ---------------------------------------------------------------------------------------------
-
-
-def arrows(boxes: pd.DataFrame, paths: pd.DataFrame, *, x_label: str, **telling: Unpack[Telling]) -> Figure:
-    """What is thought to act on what: a box for each construct, an arrow with its estimate for each path.
-
-    An arrow is as thick as its estimate is large, red for less than nothing, and dashed and grey where the interval
-    holds nothing at all.
-
-    Args:
-        boxes: name, x, y (the place: columns from the left, rows from below), note (small words under the name).
-        paths: cause, effect (names of boxes), value, low, high (slopes).
-        x_label: what the numbers are.
-        telling: see the module.
-    """
-    at = boxes.set_index("name")[["x", "y"]]
-    ends, told_of = at.agg(["min", "max"]), paths.to_dict("records")
-
-    def draw(fig: Any, phone: bool) -> None:
-        from matplotlib.patches import FancyBboxPatch
-
-        ax, drawn, wide, high = fig.subplots(), {}, 0.68 if phone else 0.56, 0.58
-        shape: dict[str, Any] = {"boxstyle": "round,pad=0,rounding_size=0.07", "fc": BANDS[0], "ec": BAND_INK, "lw": 1}
-        words_in_box: dict[str, Any] = {"ha": "center", "va": "top", "linespacing": 1.05, "zorder": 4}
-        for name, x, y, note in boxes[["name", "x", "y", "note"]].itertuples(index=False):
-            drawn[name] = FancyBboxPatch((x - wide / 2, y - high / 2), wide, high, zorder=2, **shape)
-            ax.add_patch(drawn[name])
-            label = textwrap.fill(shortened(name, 26), 13)
-            # Both texts together stand in the middle of the box; a line is about an eighth of the rows' distance high.
-            top = y + 0.062 * (label.count("\n") + 1 + len(note.splitlines()))
-            below = top - 0.128 * (label.count("\n") + 1)
-            ax.text(x, top, label, weight="bold", fontsize=8.5, **words_in_box)
-            ax.text(x, below, note, fontsize=7.8, color=QUIET, **words_in_box)
-        for row in told_of:
-            ways, unsure = at.loc[[row["cause"], row["effect"]]].to_numpy(float), row["low"] <= 0 <= row["high"]
-            colour = GREY if unsure else ABOVE if row["value"] > 0 else BELOW
-            look = {"arrowstyle": "-|>,head_length=5,head_width=2.6", "color": colour, "shrinkA": 0, "shrinkB": 1}
-            look |= {"lw": 0.9 + 3 * abs(row["value"]), "ls": (0, (3, 2)) if unsure else "-", "mutation_scale": 1}
-            look |= {"patchA": drawn[row["cause"]], "patchB": drawn[row["effect"]]}
-            ax.annotate("", ways[1], ways[0], arrowprops=look, zorder=1)
-            told = f"{in_unit(row['value'], 'slope')}\n{words.interval(row['low'], row['high'], 'slope')}"
-            paper = {"boxstyle": "square,pad=0.12", "fc": PAPER, "ec": "none"}
-            ax.text(*ways.mean(axis=0), told, fontsize=7.6, bbox=paper, **words_in_box | {"va": "center", "zorder": 3})
-        ax.set(xlim=ends["x"] + np.array([-0.42, 0.42]), ylim=ends["y"] + np.array([-0.3, 0.3]))
-        ax.axis("off")
-        _above(ax, x_label, phone=phone)
-
-    said = _listed((f"{row['cause']} to {row['effect']} {_numbers(row, 'slope')}" for row in told_of), 20)
-    noted = _listed(f"{name}: {' '.join(note.split())}" for name, note in boxes[["name", "note"]].to_numpy() if note)
-    tall = 0.6 + 1.06 * float(np.ptp(ends["y"]) + 0.6)
-    return Figure(alt=f"{x_label}: {said}. {noted}.", data=paths, draw=draw, heights=(tall, 1.1 * tall), **telling)
-
-
-def quarters(
-    placed: pd.DataFrame, *, x_label: str, x_unit: str, y_label: str, y_unit: str, **telling: Unpack[Telling]
-) -> Figure:
-    """A map of importance and performance, parted into quarters at the means; both intervals of each dot.
-
-    The chance of the quarter in which a dot lies most often stands beside its name; below `SURE` the dot is hollow.
-
-    Args:
-        placed: from `drivers.quadrants`.
-        x_label, x_unit: performance.
-        y_label, y_unit: importance.
-        telling: see the module.
-    """
-    placed = placed.sort_values("importance", ascending=False)
-    axes = {"x": ("performance", x_unit), "y": ("importance", y_unit)}
-    labels = [f"{shortened(name)} {chance:.0%}" for name, chance in placed[["attribute", "chance"]].to_numpy()]
-    named = [[textwrap.fill(label, wide) for label in labels] for wide in (26, 17)]  # on a page and on a phone
-    tall = [max(3.2, 1.1 + 0.19 * (1 + "\n".join(lines).count("\n"))) for lines in named]
-
-    def draw(fig: Any, phone: bool) -> None:
-        ax = fig.subplots()
-        for which, (what, unit) in axes.items():
-            _scale(ax, which, unit, _limits(placed.filter(like=what), unit=unit, margin=0.13), few=phone)
-            getattr(ax, {"x": "axvline", "y": "axhline"}[which])(placed[what].mean(), color=INK, lw=1, ls=(0, (3, 2)))
-        ax.grid(visible=False)
-        for place, name in enumerate(QUADRANTS):
-            high, right = divmod(place, 2)
-            by, how = (3 - 6 * right, 3 - 6 * high), {"ha": ("left", "right")[right], "va": ("bottom", "top")[high]}
-            _write(ax, name, (right, high), by, "axes fraction", QUIET, wide=12 if phone else 30, **how)
-        room = [0.18 * (1 + label.count("\n")) / (tall[phone] - 0.95) for label in named[phone]]
-        heights = _apart(ax, placed["importance"].tolist(), room)
-        for row, label, height in zip(placed.to_dict("records"), named[phone], heights, strict=True):
-            x, y = row["performance"], row["importance"]
-            ax.hlines(y, row["performance low"], row["performance high"], color=ABOVE, lw=1.6, alpha=0.45)
-            ax.vlines(x, row["importance low"], row["importance high"], color=ABOVE, lw=1.6, alpha=0.45)
-            ax.plot(x, y, "o", mfc=ABOVE if row["chance"] >= SURE else PAPER, mec=ABOVE, mew=1.5, ms=7, zorder=3)
-            lead = {"arrowstyle": "-", "color": GREY, "lw": 0.6, "shrinkB": 4, "shrinkA": 0, "relpos": (0, 0.5)}
-            frame = {"xycoords": "data", "textcoords": ("axes fraction", "data"), "annotation_clip": False}
-            ax.annotate(label, (x, y), (1.03, height), va="center", fontsize=8.2, arrowprops=lead, zorder=1, **frame)
-        _above(ax, y_label, phone=phone)
-        ax.set_xlabel(textwrap.fill(x_label, 30 if phone else 80))
-
-    said = _listed(
-        f"{row['attribute']}: {row['quadrant']} in {row['chance']:.0%} of the resamples, "
-        + " and ".join(
-            f"{what} {in_unit(row[what], unit)} ({words.interval(row[f'{what} low'], row[f'{what} high'], unit)})"
-            for what, unit in axes.values()
-        )
-        for row in placed.to_dict("records")
-    )
-    alt = f"{y_label}, by {x_label}. {said}."
-    return Figure(alt=alt, data=placed, draw=draw, heights=(tall[0], tall[1]), **telling)
-
-
-# --- What the kinds share -------------------------------------------------------------------------------------------
-
-
-def _noting(there: object, note: str, telling: Telling) -> Telling:
-    """The caption with a note where there is something to note: nothing disappears in silence."""
-    return {**telling, "caption": f"{telling.get('caption', '')} {note}".strip()} if there else telling
-
-
-def _hiding(few: pd.Series, what: str, min_cell: int | None, telling: Telling, several: str | None = None) -> Telling:
-    """The caption, and the count, of what is hidden."""
-    hidden = int(few.sum())
-    noted = _noting(hidden, disclosure.note(hidden, min_cell, what=what, several=several), telling)
-    return {**noted, "hidden": hidden + telling.get("hidden", 0)}
-
-
-def _too_few(min_cell: int | None) -> Text:
-    return say("There is no figure here: nothing stands on at least {} customers.", disclosure.smallest(min_cell))
-
-
-def _groups(table: pd.DataFrame, column: str) -> list[Group]:
-    """Groups with a colour each; beyond the palette all are grey, because more colours cannot be told apart."""
-    found = table.groupby(column, sort=False)
-    colours = [*COLOURS, *[GREY] * found.ngroups][: found.ngroups]
-    return [(colour, str(name), rows) for colour, (name, rows) in zip(colours, found, strict=True)]
-
-
-def _listed(items: Iterable[str], most: int = 12) -> str:
-    """Items for an alternative text, which nobody wants to hear without end."""
-    items = list(items)
-    rest = f"; and {len(items) - most} more" if len(items) > most else ""
-    return "; ".join(items[:most]) + rest
-
-
-def _numbers(row: Mapping[Any, Any], unit: str) -> str:
-    if not np.isfinite(row["value"]):
-        return shortened(row.get("note") or words.MISSING)
-    return f"{in_unit(row['value'], unit)} ({words.interval(row['low'], row['high'], unit)})"
-
-
-def _above(ax: Any, label: str, *, phone: bool) -> None:
-    """The words of the vertical axis, level above it: sideways type is slow to read."""
-    ax.set_title(textwrap.fill(label, 44 if phone else 90), loc="left", fontsize=8.5, color=QUIET, pad=8)
-
-
-def _write(
-    ax: Any,
-    text: str,
-    at: tuple[Any, Any],
-    by: tuple[float, float],
-    frame: Any,
-    colour: str,
-    wide: int = 99,
-    **how: str,
-) -> None:
-    """Small words `by` points beside a place, lines at most `wide`, with an edge of paper where they cross a line."""
-    from matplotlib.patheffects import withStroke
-
-    edge = [withStroke(linewidth=2.4, foreground=PAPER, alpha=0.85)]
-    look = {"fontsize": 8, "color": colour, "annotation_clip": False, "path_effects": edge}
-    ax.annotate(textwrap.fill(shortened(text), wide), at, by, xycoords=frame, textcoords="offset points", **look, **how)
-
-
-def _limits(*drawn: Any, unit: str, margin: float = 0.05) -> tuple[float, float]:
-    """The least and the most of what will be drawn, with some room, which on a logarithmic scale is a factor."""
-    values = np.concatenate([np.asarray(part, float).ravel() for part in drawn])
-    values = values[np.isfinite(values)]
-    if not values.size:
-        return 0.0, 1.0
-    least, most = float(values.min()), float(values.max())
-    if unit in LOG_UNITS and least > 0:
-        room = (most / least) ** margin
-        return least / room, most * room
-    room = margin * ((most - least) or 1)
-    return least - room, most + room
-
-
-def _scale(ax: Any, which: str, unit: str, limits: tuple[float, float | None], *, few: bool = False) -> None:
-    """Range, ticks and their words for one axis; a vertical one gets a light grid."""
-    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
-
-    axis = getattr(ax, f"{which}axis")
-    low, high = limits
-    if unit in LOG_UNITS and high is not None and low > 0:
-        ax.set(**{f"{which}scale": "log"})
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > 5 else (1, 1.5, 2, 3, 5, 8), numticks=20))
-        axis.set_minor_locator(NullLocator())
-    else:
-        axis.set_major_locator(MaxNLocator(4 if few else 6, steps=[1, 2, 2.5, 5, 10]))
-    ax.set(**{f"{which}lim": limits})
-    axis.set_major_formatter(lambda value, _: _tick(value, unit))
-    if which == "y":
-        ax.grid(axis="y")
-
-
-def _tick(value: float, unit: str) -> str:
-    """A tick's words: as `words.quantity`, without decimals that only repeat zeros."""
-    value = 0.0 if abs(value) < 1e-12 else value
-    sign = "+" if unit in ("growth", "points") and value > 0 else ""
-    if unit in ("share", "probability", "growth", "points"):
-        return f"{sign}{100 * value:.4g}{' pts' if unit == 'points' else '%'}"
-    return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
-def _name_ends(ax: Any, groups: Sequence[Group], x: str, y: str, *, phone: bool) -> None:
-    """Names at the ends of their lines; at the right edge they are pushed apart where they would overlap.
-
-    A line that ends early has its name below its end, so that it is not taken for a line that runs on.
-    """
-    first, last = ax.get_xlim()
-    edge = []
-    for colour, name, rows in groups:
-        end = rows[x].iloc[-1], rows[y].iloc[-1]
-        if end[0] < last - 0.1 * (last - first):
-            _write(ax, shortened(name, 26), end, (-3, -5), "data", colour, ha="right", va="top")
-        else:
-            edge.append((end[1], textwrap.fill(shortened(name, 26), 13 if phone else 18), colour))
-    heights = [(0.052 if phone else 0.058) * (1 + label.count("\n")) for _, label, _ in edge]
-    places = _apart(ax, [place for place, _, _ in edge], heights)
-    for place, (_, label, colour) in zip(places, edge, strict=True):
-        look = {"va": "center", "fontsize": 8.5, "color": colour, "annotation_clip": False}
-        ax.annotate(label, (1, place), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points", **look)
-
-
-def _apart(ax: Any, places: Sequence[float], heights: Sequence[float]) -> list[float]:
-    """Middles for labels as near as can be to `places`, on the axis and none over another; heights: shares of it."""
-    from scipy.optimize import isotonic_regression
-
-    if not len(places):
-        return []
-    (low, high), order = ax.get_ylim(), np.argsort(places)
-    tall = (high - low) * np.asarray(heights)[order]
-    stacked = np.cumsum(tall) - tall / 2  # above the foot of the pile, which may only rise from label to label
-    foot = isotonic_regression(np.asarray(places)[order] - stacked).x
-    moved = np.empty(len(order))
-    moved[order] = np.clip(foot, low, max(low, high - tall.sum())) + stacked
-    return moved.tolist()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import disclosure, drivers, factors, figures, hypotheses, scales, surfaces, tolerance
+from analysis import disclosure, drivers, factors, figures, hypotheses, maps, scales, surfaces, tolerance
 from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, effective_size, in_brief, told
 from analysis.exhibits import Figure, Table, Text, say
 from analysis.hypotheses.rules import CONTRADICTED
@@ -250,7 +250,7 @@ def surface_map(surface: Surface | NotTestable, *, min_cell: int) -> Figure | Te
         "rises with" if each.low > 0 else "falls with" if each.high < 0 else "does not clearly change with"
         for each in (slopes["perception"], slopes["expectation"])
     )
-    return figures.surface(
+    return maps.surface(
         surface.grid(),
         surface.pairs(),
         name="surface",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 import pandas as pd
 
-from analysis import figures, scales
+from analysis import figures, maps, scales
 from analysis.afterwards import Afterwards
 from analysis.customers import purchases
 from analysis.drivers import quadrants
@@ -202,7 +202,7 @@ def diagram(fit: PathFit) -> Figure:
     paths = direct.loc[there, ["cause", "effect", "value", "low", "high"]].sort_values("value", ascending=False)
     strongest = paths.iloc[0].map(spoken)
     known = plural(int(((paths["low"] > 0) | (paths["high"] < 0)).sum()), "arrow")
-    return figures.arrows(
+    return maps.arrows(
         placed,
         paths.assign(cause=paths["cause"].map(spoken), effect=paths["effect"].map(spoken)),
         name="paths",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis import figures
+from analysis import figures, maps
 from analysis.drivers import QUADRANTS, Importance, importance, kano, penalty_reward, quadrants
 from analysis.estimates import Answer, NotTestable, gated, need, needed, told
 from analysis.exhibits import Figure, Table, Text, say
@@ -163,19 +163,19 @@ def priority_map(placed: pd.DataFrame, *, note: str, **axes: Any) -> Figure:
     Args:
         placed: from `drivers.quadrants`.
         note: ends the caption.
-        axes: labels and units as of `figures.quarters`.
+        axes: labels and units as of `maps.quarters`.
     """
     first = placed[placed["quadrant"] == QUADRANTS[2]].sort_values("chance", ascending=False)
-    sure = listing(list(first["attribute"][first["chance"] >= figures.SURE]))
+    sure = listing(list(first["attribute"][first["chance"] >= maps.SURE]))
     perhaps = f"; perhaps {first['attribute'].iloc[0]}" if len(first) else ""
-    return figures.quarters(
+    return maps.quarters(
         placed,
         name="priorities",
         title=f"Important and rated below the others: {sure}"
         if sure
         else f"Nothing is surely both important and rated below the others{perhaps}",
         caption="Lines: the means. Beside each name, in how many of the resamples of the customers it lies in the "
-        f"quarter where it lies most often; hollow below {figures.SURE:.0%}. 95% intervals.{note}",
+        f"quarter where it lies most often; hollow below {maps.SURE:.0%}. 95% intervals.{note}",
         **axes,
     )
 

@@ -1,0 +1,207 @@
+"""Figures of two directions at once: an outcome over two causes, constructs with their arrows, quarters of a plane.
+
+As in `figures`, a kind takes a finished table, is drawn for a page and for a phone, and says in words what it shows.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any, Unpack
+
+import numpy as np
+import pandas as pd
+
+from analysis import disclosure, strokes, words
+from analysis.drivers import QUADRANTS
+from analysis.exhibits import INK, PAPER, QUIET, Figure, Text, in_unit, shortened
+from analysis.strokes import ABOVE, BAND_INK, BANDS, BELOW, GREY, Telling
+
+SURE = 0.9  # chance of a quarter from which a place on a map counts as sure
+
+
+def surface(
+    grid: pd.DataFrame,
+    pairs: pd.DataFrame,
+    *,
+    x_label: str,
+    y_label: str,
+    z_label: str,
+    unit: str,
+    mark: tuple[float, float] | None = None,
+    min_cell: int | None = None,
+    **telling: Unpack[Telling],
+) -> Figure | Text:
+    """An outcome over experience and expectation as a map: lines of equal outcome, darker for more.
+
+    The solid line is where customers found what they expected; to its lower right they found more, to its upper left
+    less. Dots are the answers, larger for more; where nobody answered the map stays blank.
+
+    Args:
+        grid: perception, expectation (a square lattice), value.
+        pairs: perception, expectation, n; put together by whole points.
+        x_label, y_label, z_label: perception, expectation and outcome in words.
+        unit: of the value.
+        mark: where the surface is level, if that is to be shown; off the map it is not.
+        min_cell: pairs that fewer gave are left out; else the study's.
+        telling: see the module.
+    """
+    places = pairs.assign(**pairs[["perception", "expectation"]].round())
+    dots = places.groupby(["perception", "expectation"], as_index=False)[["n"]].sum()
+    few = disclosure.few(dots, min_cell)
+    if few.all():
+        return strokes.too_few(min_cell)
+    dots, side = dots[~few], round(len(grid) ** 0.5)
+    turns = np.linspace(0, 2 * np.pi, 72)
+    ways = np.array([np.cos(turns), np.sin(turns)])
+    reached = (dots[["perception", "expectation"]].to_numpy() @ ways).max(axis=0) + 0.5
+    seen = grid[(grid[["perception", "expectation"]].to_numpy() @ ways <= reached).all(axis=1)]
+    low, high = grid["perception"].min(), grid["perception"].max()
+
+    def draw(fig: Any, phone: bool) -> None:
+        from matplotlib.ticker import MaxNLocator
+
+        ax = fig.subplots()
+        x, y, z = (grid[name].to_numpy().reshape(side, side) for name in ("perception", "expectation", "value"))
+        z = np.where(grid.index.isin(seen.index).reshape(side, side), z, np.nan)
+        steps = MaxNLocator(7).tick_values(seen["value"].min(), seen["value"].max())
+        # The darkest blue stands for more than there is, so that dark type can be read on all.
+        ax.contourf(x, y, z, steps, cmap="Blues", vmin=steps[0], vmax=steps[0] + 2.2 * (steps[-1] - steps[0]))
+        lines = ax.contour(x, y, z, steps, colors=ABOVE, linewidths=0.9)
+        ax.clabel(lines, fmt=lambda value: strokes.tick(value, unit), fontsize=8, colors=INK)
+        ax.plot([low, high], [low, high], color=INK, lw=1.4)
+        ax.plot([low, high], [high, low], color=QUIET, lw=1, ls=(0, (3, 2)))
+        areas = dots["n"] * (130 if phone else 220) / dots["n"].max()
+        ax.scatter(dots["perception"], dots["expectation"], s=areas, color=BELOW, alpha=0.45, lw=0, zorder=3)
+        strokes.write(ax, "as expected", (high, high), (-10, -3), "data", INK, ha="right")
+        strokes.write(ax, "worse than expected", (low, high), (3, -3), "data", INK)
+        strokes.write(ax, "better than expected", (high, low), (-5, 6), "data", INK, ha="right")
+        if mark is not None and low <= min(mark) <= max(mark) <= high:
+            ax.plot(*mark, "X", color=INK, ms=8, mec=PAPER, zorder=4)
+            strokes.write(ax, "level here", mark, (8, 4), "data", INK)
+        for which in "xy":
+            strokes.scale(ax, which, "ratio", (low - 0.3, high + 0.3), few=phone)
+            getattr(ax, f"{which}axis").get_major_locator().set_params(integer=True)
+        ax.set(aspect="equal", xlabel=x_label)
+        ax.grid(visible=False)
+        strokes.above(ax, f"{z_label}, by {x_label} and {y_label} (upwards)", phone=phone)
+
+    def told(row: Any) -> str:
+        return (
+            f"{in_unit(row['value'], unit)} at {row['perception']:.3g} perceived and {row['expectation']:.3g} expected"
+        )
+
+    ends = (seen.loc[seen["value"].agg(end)] for end in ("idxmax", "idxmin"))
+    alt = f"{z_label}: highest with {{}}, lowest with {{}}, among answers that were given.".format(*map(told, ends))
+    return Figure(
+        alt=alt,
+        data=dots,
+        draw=draw,
+        heights=(5.6, 4.0),
+        **strokes.hiding(few, "pair of answers", min_cell, telling, "pairs of answers"),
+    )
+
+
+def arrows(boxes: pd.DataFrame, paths: pd.DataFrame, *, x_label: str, **telling: Unpack[Telling]) -> Figure:
+    """What is thought to act on what: a box for each construct, an arrow with its estimate for each path.
+
+    An arrow is as thick as its estimate is large, red for less than nothing, and dashed and grey where the interval
+    holds nothing at all.
+
+    Args:
+        boxes: name, x, y (the place: columns from the left, rows from below), note (small words under the name).
+        paths: cause, effect (names of boxes), value, low, high (slopes).
+        x_label: what the numbers are.
+        telling: see the module.
+    """
+    at = boxes.set_index("name")[["x", "y"]]
+    ends, told_of = at.agg(["min", "max"]), paths.to_dict("records")
+
+    def draw(fig: Any, phone: bool) -> None:
+        from matplotlib.patches import FancyBboxPatch
+
+        ax, drawn, wide, high = fig.subplots(), {}, 0.68 if phone else 0.56, 0.58
+        shape: dict[str, Any] = {"boxstyle": "round,pad=0,rounding_size=0.07", "fc": BANDS[0], "ec": BAND_INK, "lw": 1}
+        words_in_box: dict[str, Any] = {"ha": "center", "va": "top", "linespacing": 1.05, "zorder": 4}
+        for name, x, y, note in boxes[["name", "x", "y", "note"]].itertuples(index=False):
+            drawn[name] = FancyBboxPatch((x - wide / 2, y - high / 2), wide, high, zorder=2, **shape)
+            ax.add_patch(drawn[name])
+            label = textwrap.fill(shortened(name, 26), 13)
+            # Both texts together stand in the middle of the box; a line is about an eighth of the rows' distance high.
+            top = y + 0.062 * (label.count("\n") + 1 + len(note.splitlines()))
+            below = top - 0.128 * (label.count("\n") + 1)
+            ax.text(x, top, label, weight="bold", fontsize=8.5, **words_in_box)
+            ax.text(x, below, note, fontsize=7.8, color=QUIET, **words_in_box)
+        for row in told_of:
+            ways, unsure = at.loc[[row["cause"], row["effect"]]].to_numpy(float), row["low"] <= 0 <= row["high"]
+            colour = GREY if unsure else ABOVE if row["value"] > 0 else BELOW
+            look = {"arrowstyle": "-|>,head_length=5,head_width=2.6", "color": colour, "shrinkA": 0, "shrinkB": 1}
+            look |= {"lw": 0.9 + 3 * abs(row["value"]), "ls": (0, (3, 2)) if unsure else "-", "mutation_scale": 1}
+            look |= {"patchA": drawn[row["cause"]], "patchB": drawn[row["effect"]]}
+            ax.annotate("", ways[1], ways[0], arrowprops=look, zorder=1)
+            told = f"{in_unit(row['value'], 'slope')}\n{words.interval(row['low'], row['high'], 'slope')}"
+            paper = {"boxstyle": "square,pad=0.12", "fc": PAPER, "ec": "none"}
+            ax.text(*ways.mean(axis=0), told, fontsize=7.6, bbox=paper, **words_in_box | {"va": "center", "zorder": 3})
+        ax.set(xlim=ends["x"] + np.array([-0.42, 0.42]), ylim=ends["y"] + np.array([-0.3, 0.3]))
+        ax.axis("off")
+        strokes.above(ax, x_label, phone=phone)
+
+    said = strokes.listed((f"{row['cause']} to {row['effect']} {strokes.numbers(row, 'slope')}" for row in told_of), 20)
+    noted = strokes.listed(
+        f"{name}: {' '.join(note.split())}" for name, note in boxes[["name", "note"]].to_numpy() if note
+    )
+    tall = 0.6 + 1.06 * float(np.ptp(ends["y"]) + 0.6)
+    return Figure(alt=f"{x_label}: {said}. {noted}.", data=paths, draw=draw, heights=(tall, 1.1 * tall), **telling)
+
+
+def quarters(
+    placed: pd.DataFrame, *, x_label: str, x_unit: str, y_label: str, y_unit: str, **telling: Unpack[Telling]
+) -> Figure:
+    """A map of importance and performance, parted into quarters at the means; both intervals of each dot.
+
+    The chance of the quarter in which a dot lies most often stands beside its name; below `SURE` the dot is hollow.
+
+    Args:
+        placed: from `drivers.quadrants`.
+        x_label, x_unit: performance.
+        y_label, y_unit: importance.
+        telling: see the module.
+    """
+    placed = placed.sort_values("importance", ascending=False)
+    axes = {"x": ("performance", x_unit), "y": ("importance", y_unit)}
+    labels = [f"{shortened(name)} {chance:.0%}" for name, chance in placed[["attribute", "chance"]].to_numpy()]
+    named = [[textwrap.fill(label, wide) for label in labels] for wide in (26, 17)]  # on a page and on a phone
+    tall = [max(3.2, 1.1 + 0.19 * (1 + "\n".join(lines).count("\n"))) for lines in named]
+
+    def draw(fig: Any, phone: bool) -> None:
+        ax = fig.subplots()
+        for which, (what, unit) in axes.items():
+            strokes.scale(ax, which, unit, strokes.limits(placed.filter(like=what), unit=unit, margin=0.13), few=phone)
+            getattr(ax, {"x": "axvline", "y": "axhline"}[which])(placed[what].mean(), color=INK, lw=1, ls=(0, (3, 2)))
+        ax.grid(visible=False)
+        for place, name in enumerate(QUADRANTS):
+            high, right = divmod(place, 2)
+            by, how = (3 - 6 * right, 3 - 6 * high), {"ha": ("left", "right")[right], "va": ("bottom", "top")[high]}
+            strokes.write(ax, name, (right, high), by, "axes fraction", QUIET, wide=12 if phone else 30, **how)
+        room = [0.18 * (1 + label.count("\n")) / (tall[phone] - 0.95) for label in named[phone]]
+        heights = strokes.apart(ax, placed["importance"].tolist(), room)
+        for row, label, height in zip(placed.to_dict("records"), named[phone], heights, strict=True):
+            x, y = row["performance"], row["importance"]
+            ax.hlines(y, row["performance low"], row["performance high"], color=ABOVE, lw=1.6, alpha=0.45)
+            ax.vlines(x, row["importance low"], row["importance high"], color=ABOVE, lw=1.6, alpha=0.45)
+            ax.plot(x, y, "o", mfc=ABOVE if row["chance"] >= SURE else PAPER, mec=ABOVE, mew=1.5, ms=7, zorder=3)
+            lead = {"arrowstyle": "-", "color": GREY, "lw": 0.6, "shrinkB": 4, "shrinkA": 0, "relpos": (0, 0.5)}
+            frame = {"xycoords": "data", "textcoords": ("axes fraction", "data"), "annotation_clip": False}
+            ax.annotate(label, (x, y), (1.03, height), va="center", fontsize=8.2, arrowprops=lead, zorder=1, **frame)
+        strokes.above(ax, y_label, phone=phone)
+        ax.set_xlabel(textwrap.fill(x_label, 30 if phone else 80))
+
+    said = strokes.listed(
+        f"{row['attribute']}: {row['quadrant']} in {row['chance']:.0%} of the resamples, "
+        + " and ".join(
+            f"{what} {in_unit(row[what], unit)} ({words.interval(row[f'{what} low'], row[f'{what} high'], unit)})"
+            for what, unit in axes.values()
+        )
+        for row in placed.to_dict("records")
+    )
+    alt = f"{y_label}, by {x_label}. {said}."
+    return Figure(alt=alt, data=placed, draw=draw, heights=(tall[0], tall[1]), **telling)

@@ -1,0 +1,167 @@
+"""What all kinds of figure share: captions, colours, axes, and labels that keep out of each other's way."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NotRequired, TypedDict
+
+import numpy as np
+import pandas as pd
+
+from analysis import disclosure, words
+from analysis.exhibits import PAPER, QUIET, Text, in_unit, say, shortened
+
+BANDS, BAND_INK = ("#f8f2de", "#f2e6c3"), "#75590f"
+# Told apart by people who do not see red or green as well; each is dark enough to write in.
+COLOURS = ("#1d5f93", "#b8482a", "#3f7f6f", "#7a4f8e", "#8a6a12", "#4a4f57")
+ABOVE, BELOW, GREY = COLOURS[0], COLOURS[1], "#9aa0a6"
+LOG_UNITS = ("hazard ratio", "odds ratio")
+
+Group = tuple[str, str, pd.DataFrame]  # colour, name, rows
+
+
+class Telling(TypedDict):
+    """What every figure says of itself: name (unique on the page), title, caption (n, interval), how much is hidden."""
+
+    name: str
+    title: str
+    caption: NotRequired[str]
+    hidden: NotRequired[int]
+
+
+def noting(there: object, note: str, telling: Telling) -> Telling:
+    """The caption with a note where there is something to note: nothing disappears in silence."""
+    return {**telling, "caption": f"{telling.get('caption', '')} {note}".strip()} if there else telling
+
+
+def hiding(few: pd.Series, what: str, min_cell: int | None, telling: Telling, several: str | None = None) -> Telling:
+    """The caption, and the count, of what is hidden."""
+    hidden = int(few.sum())
+    noted = noting(hidden, disclosure.note(hidden, min_cell, what=what, several=several), telling)
+    return {**noted, "hidden": hidden + telling.get("hidden", 0)}
+
+
+def too_few(min_cell: int | None) -> Text:
+    """What stands where every group was too small to be drawn."""
+    return say("There is no figure here: nothing stands on at least {} customers.", disclosure.smallest(min_cell))
+
+
+def groups(table: pd.DataFrame, column: str) -> list[Group]:
+    """Groups with a colour each; beyond the palette all are grey, because more colours cannot be told apart."""
+    found = table.groupby(column, sort=False)
+    colours = [*COLOURS, *[GREY] * found.ngroups][: found.ngroups]
+    return [(colour, str(name), rows) for colour, (name, rows) in zip(colours, found, strict=True)]
+
+
+def listed(items: Iterable[str], most: int = 12) -> str:
+    """Items for an alternative text, which nobody wants to hear without end."""
+    items = list(items)
+    rest = f"; and {len(items) - most} more" if len(items) > most else ""
+    return "; ".join(items[:most]) + rest
+
+
+def numbers(row: Mapping[Any, Any], unit: str) -> str:
+    """A value with its interval, or why there is none."""
+    if not np.isfinite(row["value"]):
+        return shortened(row.get("note") or words.MISSING)
+    return f"{in_unit(row['value'], unit)} ({words.interval(row['low'], row['high'], unit)})"
+
+
+def above(ax: Any, label: str, *, phone: bool) -> None:
+    """The words of the vertical axis, level above it: sideways type is slow to read."""
+    ax.set_title(textwrap.fill(label, 44 if phone else 90), loc="left", fontsize=8.5, color=QUIET, pad=8)
+
+
+def write(
+    ax: Any,
+    text: str,
+    at: tuple[Any, Any],
+    by: tuple[float, float],
+    frame: Any,
+    colour: str,
+    wide: int = 99,
+    **how: str,
+) -> None:
+    """Small words `by` points beside a place, lines at most `wide`, with an edge of paper where they cross a line."""
+    from matplotlib.patheffects import withStroke
+
+    edge = [withStroke(linewidth=2.4, foreground=PAPER, alpha=0.85)]
+    look = {"fontsize": 8, "color": colour, "annotation_clip": False, "path_effects": edge}
+    ax.annotate(textwrap.fill(shortened(text), wide), at, by, xycoords=frame, textcoords="offset points", **look, **how)
+
+
+def limits(*drawn: Any, unit: str, margin: float = 0.05) -> tuple[float, float]:
+    """The least and the most of what will be drawn, with some room, which on a logarithmic scale is a factor."""
+    values = np.concatenate([np.asarray(part, float).ravel() for part in drawn])
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return 0.0, 1.0
+    least, most = float(values.min()), float(values.max())
+    if unit in LOG_UNITS and least > 0:
+        room = (most / least) ** margin
+        return least / room, most * room
+    room = margin * ((most - least) or 1)
+    return least - room, most + room
+
+
+def scale(ax: Any, which: str, unit: str, limits: tuple[float, float | None], *, few: bool = False) -> None:
+    """Range, ticks and their words for one axis; a vertical one gets a light grid."""
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+    axis = getattr(ax, f"{which}axis")
+    low, high = limits
+    if unit in LOG_UNITS and high is not None and low > 0:
+        ax.set(**{f"{which}scale": "log"})
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > 5 else (1, 1.5, 2, 3, 5, 8), numticks=20))
+        axis.set_minor_locator(NullLocator())
+    else:
+        axis.set_major_locator(MaxNLocator(4 if few else 6, steps=[1, 2, 2.5, 5, 10]))
+    ax.set(**{f"{which}lim": limits})
+    axis.set_major_formatter(lambda value, _: tick(value, unit))
+    if which == "y":
+        ax.grid(axis="y")
+
+
+def tick(value: float, unit: str) -> str:
+    """A tick's words: as `words.quantity`, without decimals that only repeat zeros."""
+    value = 0.0 if abs(value) < 1e-12 else value
+    sign = "+" if unit in ("growth", "points") and value > 0 else ""
+    if unit in ("share", "probability", "growth", "points"):
+        return f"{sign}{100 * value:.4g}{' pts' if unit == 'points' else '%'}"
+    return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def name_ends(ax: Any, groups: Sequence[Group], x: str, y: str, *, phone: bool) -> None:
+    """Names at the ends of their lines; at the right edge they are pushed apart where they would overlap.
+
+    A line that ends early has its name below its end, so that it is not taken for a line that runs on.
+    """
+    first, last = ax.get_xlim()
+    edge = []
+    for colour, name, rows in groups:
+        end = rows[x].iloc[-1], rows[y].iloc[-1]
+        if end[0] < last - 0.1 * (last - first):
+            write(ax, shortened(name, 26), end, (-3, -5), "data", colour, ha="right", va="top")
+        else:
+            edge.append((end[1], textwrap.fill(shortened(name, 26), 13 if phone else 18), colour))
+    heights = [(0.052 if phone else 0.058) * (1 + label.count("\n")) for _, label, _ in edge]
+    places = apart(ax, [place for place, _, _ in edge], heights)
+    for place, (_, label, colour) in zip(places, edge, strict=True):
+        look = {"va": "center", "fontsize": 8.5, "color": colour, "annotation_clip": False}
+        ax.annotate(label, (1, place), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points", **look)
+
+
+def apart(ax: Any, places: Sequence[float], heights: Sequence[float]) -> list[float]:
+    """Middles for labels as near as can be to `places`, on the axis and none over another; heights: shares of it."""
+    from scipy.optimize import isotonic_regression
+
+    if not len(places):
+        return []
+    (low, high), order = ax.get_ylim(), np.argsort(places)
+    tall = (high - low) * np.asarray(heights)[order]
+    stacked = np.cumsum(tall) - tall / 2  # above the foot of the pile, which may only rise from label to label
+    foot = isotonic_regression(np.asarray(places)[order] - stacked).x
+    moved = np.empty(len(order))
+    moved[order] = np.clip(foot, low, max(low, high - tall.sum())) + stacked
+    return moved.tolist()
