@@ -90,7 +90,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Notebook:
-    """A notebook that can be run: its name, its question, the tables it needs, its parameters, if it has scores."""
+    """A notebook that can be run: name, question, tables it needs, parameters, whether scores, how many code cells."""
 
     name: str
     path: Path
@@ -98,6 +98,7 @@ class Notebook:
     needs: tuple[str, ...]
     parameters: Mapping[str, Parameter]
     scores: bool = False
+    cells: int = 0
 
     @property
     def runs_last(self) -> bool:
@@ -158,7 +159,8 @@ def read_notebook(path: Path) -> Notebook:
     title = next((line.removeprefix("# ") for line in lines if line.startswith("# ")), path.stem)
     about = content["metadata"].get("loyalty", {})
     parameters = {p.name: p for p in _parameters(_source(tagged[0]), path.name)}
-    return Notebook(path.stem, path, title, tuple(about.get("needs", [])), parameters, bool(about.get("scores")))
+    cells = sum(c["cell_type"] == "code" for c in content["cells"])
+    return Notebook(path.stem, path, title, tuple(about.get("needs", [])), parameters, bool(about.get("scores")), cells)
 
 
 def _source(cell: Mapping[str, Any]) -> str:

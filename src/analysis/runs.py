@@ -149,9 +149,10 @@ class Runner:
         """Executes all jobs; on an interrupt ends what runs and raises KeyboardInterrupt again."""
         self.nurseries.expect(len(jobs), self.workers)
         with ThreadPoolExecutor(self.workers) as pool:
-            waiting = [pool.submit(self._one, j) for j in jobs]
+            # Long ones first, so that the last one to end is short and no worker waits for it.
+            waiting = {j: pool.submit(self._one, j) for j in sorted(jobs, key=lambda job: -job.notebook.cells)}
             try:
-                return [future.result() for future in waiting]
+                return [waiting[j].result() for j in jobs]
             except BaseException:
                 self.cancelled.set()
                 for process in list(self.running):
