@@ -276,3 +276,16 @@ def test_the_strip_shades_what_the_rule_claims(rule, zone_reaches_left, zone_rea
 def test_there_is_no_strip_without_an_interval():
     assert exhibits.strip(entry(low=None)) is None
     assert exhibits.strip(entry(rule={"kind": "identity"})) is None
+
+
+def test_parts_of_which_nothing_is_known_do_not_fill_the_card():
+    part = {
+        "name": "one", "label": "the first", "verdict": "not testable", "estimate": None, "low": None, "high": None,
+        "unit": "ratio", "estimand": "slope of nothing", "rule": None,
+    }  # fmt: skip
+    told = {"estimate": None, "low": None, "high": None, "verdict": "not testable", "reason": "No table units."}
+    silent = exhibits.findings_html([entry(**told, parts=[part, part | {"name": "two"}])])
+    assert "slope of nothing" not in silent
+    assert silent.count("No table units.") == 1
+    half = exhibits.findings_html([entry(**told, parts=[part, part | {"estimate": 1.0, "verdict": "contradicted"}])])
+    assert half.count("slope of nothing") == 2
