@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from analysis.checks import Step
-from analysis.customers import DAY, PURCHASES, Purchases, purchases
+from analysis.customers import DAY, DECIMALS, PURCHASES, Purchases, purchases
 from analysis.estimates import NotTestable
 from analysis.scales import Answers
 from analysis.tables import TableError
@@ -81,9 +81,9 @@ def afterwards(
     before, after = (apart <= 0) & (apart > -days), (apart > 0) & (apart <= days)
     counted = pairs.group_by(["customer_id", "asked_on"]).agg(
         before=before.sum().fill_null(0),
-        before_worth=pairs.worth.sum(where=before).fill_null(0.0),
+        before_worth=pairs.worth.sum(where=before).fill_null(0.0).round(DECIMALS),
         after=after.sum().fill_null(0),
-        after_worth=pairs.worth.sum(where=after).fill_null(0.0),
+        after_worth=pairs.worth.sum(where=after).fill_null(0.0).round(DECIMALS),
         age=(-apart).max(),
     )
     table = counted.to_pandas().assign(asked_on=lambda t: pd.to_datetime(t["asked_on"]))

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.buying import HISTORY, WEEK, BuyingModel, distinct, history
-from analysis.customers import YEAR, Purchases
+from analysis.customers import DECIMALS, YEAR, Purchases
 from analysis.estimates import Answer, Estimate, NotTestable
 from analysis.fits import Fit, around, fit_buying, spread
 from analysis.holdout import cut, gain_over
@@ -283,12 +283,13 @@ def by_formula(bought: Purchases, *, margin: float = 1.0) -> Answer:
     people = rows.group_by("customer_id").agg(
         now=(rows.opens.sum(where=now) > 0).cast("int64"),
         before=(rows.opens.sum(where=before) > 0).cast("int64"),
-        money=rows.value.sum(where=now).fill_null(0.0),
+        money=rows.value.sum(where=now).fill_null(0.0).round(DECIMALS),
     )
     people = people.mutate(now=people.now.fill_null(0), before=people.before.fill_null(0))
     sums = people.aggregate(
         active=people.now.sum(), earlier=people.before.sum(), stayed=(people.now * people.before).sum(),
-        money=people.money.mean(where=people.now == 1), spread=people.money.std(where=people.now == 1),
+        money=people.money.mean(where=people.now == 1).round(DECIMALS),
+        spread=people.money.std(where=people.now == 1).round(DECIMALS),
     )  # fmt: skip
     active, earlier, stayed, money, deviation = sums.to_pandas().astype("float64").iloc[0]
     if not (min(active, earlier) > 1 and stayed < earlier and money > 0):

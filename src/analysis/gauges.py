@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis import figures, maps, scales
 from analysis.afterwards import Afterwards
-from analysis.customers import purchases
+from analysis.customers import DECIMALS, purchases
 from analysis.drivers import quadrants
 from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, gated, in_brief, need, needed, told
 from analysis.exhibits import Figure, Table, Text, say
@@ -315,7 +315,9 @@ def _weighed_for_response(lab: Study, found: Answers, draws: int, seed: int, ord
     once = found.only(first.reindex(found.who.index, fill_value=False)).latest()
     day, bought = once.who["answered_at"].min(), purchases(lab.table("orders"), **orders).rows
     before = bought.filter(bought.ordered_on < day.date()).group_by("customer_id")
-    past = before.agg(times=bought.opens.sum(), spent=bought.value.sum(), last=bought.ordered_on.max()).to_pandas()
+    past = before.agg(
+        times=bought.opens.sum(), spent=bought.value.sum().round(DECIMALS), last=bought.ordered_on.max()
+    ).to_pandas()
     said = pd.DataFrame({"satisfaction": once.score(once.constructs["satisfaction"]), "weight": once.weight})
     past = past.merge(said.set_index(once.who["customer_id"]), how="left", left_on="customer_id", right_index=True)
     answered = past["satisfaction"].notna().to_numpy()

@@ -39,9 +39,9 @@ def ledger(bought: Purchases, *, until: date | None = None) -> Any:
         observed=rows.followed_days.max() - (bought.observed_until - end).days,
         # The first order is left out of the mean: what opens a history must not explain what follows.
         first=value.argmin(rows.key, where=order & (rows["at"] == rows.first_at)),
-        spent=value.sum(where=past),
-        ordered=value.sum(where=order),
-        square=(value * value).sum(where=order),
+        spent=value.sum(where=past).round(DECIMALS),
+        ordered=value.sum(where=order).round(DECIMALS),
+        square=(value * value).sum(where=order).round(DECIMALS),
         later=value.sum(where=~past).fill_null(0.0).round(DECIMALS),
     )
     each = people.repeats.nullif(0)
