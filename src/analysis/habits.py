@@ -213,7 +213,8 @@ def _model(mean: np.ndarray, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _bought(weights: np.ndarray, orders: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The share of customers with an order, and the orders of each who had one."""
     buyers = weights @ (orders > 0)
-    return buyers / weights.sum(axis=1), weights @ orders / buyers
+    each = np.divide(weights @ orders, buyers, out=np.full(buyers.shape, np.nan), where=buyers > 0)
+    return buyers / weights.sum(axis=1), each
 
 
 # --- Small brands have fewer buyers, who buy a little less ----------------------------------------------------------
