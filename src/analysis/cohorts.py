@@ -50,7 +50,7 @@ def _lives(bought: Purchases, grain: str) -> Any:
     import ibis
 
     each = bought.rows.group_by("customer_id", period=_position(bought.rows.ordered_on, grain))
-    lives = each.agg(revenue=bought.rows.amount.sum(), active=bought.rows.opens.max())
+    lives = each.agg(revenue=bought.rows.amount.sum().round(DECIMALS), active=bought.rows.opens.max())
     whole_life = ibis.window(group_by="customer_id", order_by="period", preceding=None, following=None)
     cohort, start = (lives[name].first().over(whole_life) for name in ("period", "revenue"))
     return lives.mutate(position=cohort, age=lives.period - cohort, start=start)
@@ -170,7 +170,7 @@ def _sums(bought: Purchases, spans: pd.DataFrame, grain: str) -> pd.DataFrame:
     sums |= {f"{name}_cross": (one[name] * one.start).sum() for name in money}
     sums |= {f"{name}_squares": (one[name] * one[name]).sum() for name in money}
     # Where nobody came back the table is empty, and its sums would not even be numbers.
-    found = one.group_by("position", "span").agg(**sums).to_pandas()
+    found = one.group_by("position", "span").agg(**sums).order_by("position", "span").to_pandas()
     return found.astype(dict.fromkeys(sums, "float64")).round(DECIMALS)
 
 
@@ -179,7 +179,12 @@ def together(bought: Purchases, *, grain: str) -> pd.DataFrame:
     lives = _lives(bought, grain)
     here = lives.filter(lives.active == 1).select("customer_id", "position", "age")
     pairs = here.join(here.select("customer_id", other="age"), "customer_id")
-    return pairs.group_by("position", "age", "other").agg(active=pairs.count()).to_pandas()
+    return (
+        pairs.group_by("position", "age", "other")
+        .agg(active=pairs.count())
+        .order_by("position", "age", "other")
+        .to_pandas()
+    )
 
 
 def _with_intervals(cells: pd.DataFrame) -> pd.DataFrame:

@@ -315,9 +315,8 @@ def _weighed_for_response(lab: Study, found: Answers, draws: int, seed: int, ord
     once = found.only(first.reindex(found.who.index, fill_value=False)).latest()
     day, bought = once.who["answered_at"].min(), purchases(lab.table("orders"), **orders).rows
     before = bought.filter(bought.ordered_on < day.date()).group_by("customer_id")
-    past = before.agg(
-        times=bought.opens.sum(), spent=bought.value.sum().round(DECIMALS), last=bought.ordered_on.max()
-    ).to_pandas()
+    past = before.agg(times=bought.opens.sum(), spent=bought.value.sum().round(DECIMALS), last=bought.ordered_on.max())
+    past = past.order_by("customer_id").to_pandas()  # the same resamples each time
     said = pd.DataFrame({"satisfaction": once.score(once.constructs["satisfaction"]), "weight": once.weight})
     past = past.merge(said.set_index(once.who["customer_id"]), how="left", left_on="customer_id", right_index=True)
     answered = past["satisfaction"].notna().to_numpy()
