@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import steadiness
+from analysis import steadiness, within
 from analysis.customers import YEAR, Purchases
 from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, bootstrapped, columns, gated, need, needed
 from analysis.responses import overspent
@@ -215,15 +215,8 @@ def cost_slope(panel: pd.DataFrame | NotTestable, *, by: str) -> Estimate:
 
     Within periods, old customers are compared with new ones. That is no test: the costly may have left.
     """
-    from statsmodels.api import OLS
-
-    rows = _seen_again(needed(panel))
-    both = rows[["log_cost", "tenure"]] - rows.groupby(by)[["log_cost", "tenure"]].transform("mean")
-    need(not np.allclose(both["tenure"], 0), "All customers have the same tenure.")
-    fit = OLS(both["log_cost"], both["tenure"]).fit(cov_type="cluster", cov_kwds={"groups": rows["customer"]})
-    return _growth(
-        fit.params["tenure"], fit.bse["tenure"], n=rows["customer"].nunique(), method="clustered by customer"
-    )
+    found = within.slope(_seen_again(needed(panel)), "log_cost", "tenure", unit="customer", effects=[by])
+    return found.estimate("growth", as_told=math.expm1, method="clustered by customer")
 
 
 def _seen_again(panel: pd.DataFrame) -> pd.DataFrame:
@@ -352,32 +345,17 @@ def panel_growth(study: Study, *, change: float) -> Estimate:
         study: its table units holds unit, period, retention and profit.
         change: of the retention rate, as a share.
     """
-    from scipy.special import stdtrit
-
-    rows = _rows(study, "units", "unit", "period", "retention", "profit").to_pandas().sort_values(["unit", "period"])
-    rows["retention"] = rows.groupby("unit")["retention"].shift()
-    known = rows.dropna(subset=["retention", "profit"])
+    rows = _rows(study, "units", "unit", "period", "retention", "profit").to_pandas()
+    known = within.lagged(rows, ["retention"]).dropna(subset=["retention before", "profit"])
     known = known[known.groupby("unit")["period"].transform("size") >= 2]
     n = known["unit"].nunique()
     told = f"{plural(n, 'branch', 'branches')} have profit in two periods after one with retention"
     need(n >= FEWEST_UNITS, f"{told}; {FEWEST_UNITS} are needed.")
     mean = float(known["profit"].mean())
     need(mean > 0, "The branches make no profit on average, so no growth can be told.")
-    effects = [pd.get_dummies(known[name], drop_first=name == "period") for name in ("unit", "period")]
-    fixed = np.column_stack([effect.to_numpy(float) for effect in effects])
-    both = known[["retention", "profit"]].to_numpy(float)
-    moved, gained = (both - fixed @ np.linalg.lstsq(fixed, both, rcond=None)[0]).T
-    need(np.ptp(moved) > 1e-9, "Retention does not vary within branches beyond what all of them share.")
-    slope = moved @ gained / (moved @ moved)
-    scores = pd.Series(moved * (gained - slope * moved)).groupby(known["unit"].to_numpy()).sum()
-    se = math.sqrt((scores**2).sum() * n / (n - 1)) / (moved @ moved)
-    return Estimate(
-        slope * change / mean,
-        "growth",
-        n,
-        lambda p: float((slope + stdtrit(n - 1, p) * se) * change / mean),
-        "fixed effects of branch and period, errors by branch",
-    )
+    told = "fixed effects of branch and period, errors by branch"
+    found = within.slope(known, "profit", "retention before")
+    return found.estimate("growth", as_told=lambda slope: slope * change / mean, method=told)
 
 
 # --- for tables ---------------------------------------------------------------------------------------------------
