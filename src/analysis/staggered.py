@@ -1,0 +1,154 @@
+"""What a change does that reaches customers, or branches, at different times: difference in differences.
+
+Whoever changed is compared with others who had not yet changed then, each against their own past. The past is read
+away from the day of the change, because people change when something is up: they join at a peak of their buying, and
+what follows a peak looks like a fall, what follows the climb to it like a rise. So periods next to the change are left
+out on both sides, equally many, and a peak that rises and fades alike leaves no trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.estimates import Estimate, gated, need
+from analysis.words import plural
+
+NEVER = 10**6  # a first period that does not come
+FEWEST = 30  # changed, and unchanged beside them
+OPEN, NOT_YET, NEVERS = "not changed by then", "not changed until the end", "never changed"
+
+
+@dataclass(frozen=True)
+class Course:
+    """What came, and what would have come without the change, period by period around it.
+
+    Attributes:
+        events: periods since the change, from `-before` to `after`.
+        came: mean outcome of those who changed.
+        otherwise: what it would have been: their own past, moved as that of the others moved.
+        pulls: how each unit moves the two: shape (2, units, events); their sums of squares are variances.
+        later: of the others' time, the share after a change of their own.
+        base: places of the periods of the past that is compared with.
+        changed: how many changed, in all groups.
+    """
+
+    events: np.ndarray
+    came: np.ndarray
+    otherwise: np.ndarray
+    pulls: np.ndarray
+    later: np.ndarray
+    base: np.ndarray
+    changed: int
+
+    def over(self, periods: Sequence[int]) -> tuple[np.ndarray, np.ndarray, float]:
+        """Mean of what came and would have come over some periods, its pulls (2, units), and the mean of `later`."""
+        at = np.isin(self.events, list(periods))
+        both = np.array([self.came[at].mean(), self.otherwise[at].mean()])
+        return both, self.pulls[:, :, at].mean(axis=2), float(self.later[at].mean())
+
+    def ratio(self, periods: Sequence[int], cluster: np.ndarray | None = None) -> Estimate:
+        """What came over what would have come, in the mean of some periods; errors by unit, or by these clusters."""
+        (came, otherwise), pulls, later = self.over(periods)
+        seen, pull = came / otherwise, pulls[0] / came - pulls[1] / otherwise
+        # Others who changed later have the effect too: undone as if it were the same for them.
+        value, bend = seen * (1 - later) / (1 - seen * later), 1 / (1 - seen * later)
+        error = _error(bend * pull, cluster)
+        return Estimate.log_normal(value, error, unit="ratio", n=self.changed, method="staggered differences")
+
+    def difference(self, periods: Sequence[int], cluster: np.ndarray | None = None, *, unit: str = "slope") -> Estimate:
+        """What came less what would have come, in the mean of some periods; errors by unit, or by these clusters."""
+        (came, otherwise), pulls, later = self.over(periods)
+        value, error = (came - otherwise) / (1 - later), _error(pulls[0] - pulls[1], cluster) / (1 - later)
+        return Estimate.normal(value, error, unit=unit, n=self.changed, method="staggered differences")
+
+    def table(self) -> pd.DataFrame:
+        """One row an event: event, came, otherwise, value, low, high (ratio with its 95% interval)."""
+        each = [self.ratio([event]) for event in self.events]
+        ends = pd.DataFrame([{"value": e.value, "low": e.low, "high": e.high} for e in each])
+        return ends.assign(event=self.events, came=self.came, otherwise=self.otherwise)
+
+
+def _error(pull: np.ndarray, cluster: np.ndarray | None) -> float:
+    sums = pull if cluster is None else np.bincount(np.unique(cluster, return_inverse=True)[1], pull)
+    return float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)))
+
+
+@gated
+def course(
+    outcome: np.ndarray,
+    first: np.ndarray,
+    *,
+    before: int,
+    after: int,
+    aside: int = 1,
+    others: str = OPEN,
+    scaled: bool = True,
+    there: np.ndarray | None = None,
+) -> Any:
+    """Follow all groups that changed in the same period, each beside others who had not changed by then.
+
+    Args:
+        outcome: units × periods; NaN where a unit was not watched. A unit serves in a comparison only when it was
+            watched in all its periods.
+        first: period of each unit's change, `NEVER` where it did not come.
+        before, after: periods on either side of that of the change.
+        aside: periods next to it that are no part of the past it is compared with.
+        others: whom to compare with. OPEN: all who had not changed by then; some change later, which is allowed for.
+            NOT_YET: those who did not change until the end of the comparison either, and NEVERS: those who never did.
+            Where units change because their outcome is high, the latter two leave out whoever was about to have a
+            high time, and make any change look good.
+        scaled: the past moves by the same factor as that of the others; else by the same amount.
+        there: units × periods, whether a unit could change then (a customer who had left could not); None for all.
+
+    Returns:
+        A `Course`.
+
+    Source: Callaway & Sant'Anna (2021), Journal of Econometrics 225 (groups by time, summed by time since the
+    change, errors by influence); García-Albéniz, Hsu & Hernán (2017), European Journal of Epidemiology 32 (a trial
+    in each period); Chabé-Ferret (2017), Toulouse School of Economics working paper (symmetric differences).
+    """
+    units, periods = outcome.shape
+    events = np.arange(-before, after + 1)
+    base = events < -aside
+    groups = [g for g in np.unique(first[first < NEVER]) if before <= g < periods - after]
+    sides = {g: _sides(outcome, first, g, events, aside, others, there) for g in groups}
+    sides = {g: (one, other) for g, (one, other) in sides.items() if one.any() and other.sum() >= FEWEST}
+    changed = sum(int(one.sum()) for one, _ in sides.values())
+    need(
+        changed >= FEWEST,
+        f"{plural(changed, 'unit')} changed with {plural(before, 'period')} watched before and {after} after it, "
+        f"beside {FEWEST} others who had not; {FEWEST} are needed.",
+    )
+    sums, pulls, later = np.zeros((2, len(events))), np.zeros((2, units, len(events))), np.zeros(len(events))
+    for g, (one, other) in sides.items():
+        n, m = one.sum(), other.sum()
+        mine, theirs = outcome[one][:, g + events], outcome[other][:, g + events]
+        past, their_past = mine[:, base].mean(axis=1), theirs[:, base].mean(axis=1)
+        need(not scaled or their_past.mean() > 0, "The others had an outcome of zero in all of the past.")
+        moved = theirs.mean(axis=0) / their_past.mean() if scaled else theirs.mean(axis=0) - their_past.mean()
+        expected = np.outer(past, moved) if scaled else past[:, None] + moved
+        away = theirs - np.outer(their_past, moved) if scaled else theirs - their_past[:, None] - moved
+        sums += mine.sum(axis=0), expected.sum(axis=0)
+        pulls[0, one] += mine
+        pulls[1, one] += expected
+        pulls[1, other] += (past.sum() / their_past.mean() if scaled else n) * away / m
+        later += n * (first[other][:, None] <= g + events).mean(axis=0)
+    mean, who = sums / changed, np.logical_or.reduce([one for one, _ in sides.values()])
+    pulls[:, who] -= mean[:, None]
+    return Course(events, mean[0], mean[1], pulls / changed, later / changed, np.flatnonzero(base), changed)
+
+
+def _sides(
+    outcome: np.ndarray, first: np.ndarray, g: int, events: np.ndarray, aside: int, others: str, there: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """Who changed in a period, and who had not, among those watched in all of the periods around it."""
+    watched = np.isfinite(outcome[:, g + events]).all(axis=1)
+    if there is not None:
+        watched &= there[:, g]
+    since = {OPEN: g, NOT_YET: g + events[-1] + aside, NEVERS: NEVER - 1}[others]
+    return watched & (first == g), watched & (first > since)
