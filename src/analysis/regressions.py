@@ -15,7 +15,7 @@ LARGEST = 20  # times as much as others that somebody may count, weighted for wh
 COLLINEAR = 0.999  # share of a driver that the others explain, above which nobody can part them
 
 
-def _cleaned(found: Moments, reliabilities: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
+def cleaned(found: Moments, reliabilities: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
     """Correlations freed of measurement error, of the data and of each resample."""
     share = np.sqrt([reliabilities.get(name, 1.0) for name in found.names])
     freed = np.outer(share, share)
@@ -38,7 +38,7 @@ def slopes(
         An answer a driver in unit slope; not testable where drivers cannot be told apart.
     """
     at, y = [found.names.index(name) for name in drivers], found.names.index(outcome)
-    value, drawn = _cleaned(found, reliabilities or {})
+    value, drawn = cleaned(found, reliabilities or {})
 
     def of(r: np.ndarray) -> np.ndarray:
         return np.linalg.solve(r[..., np.asarray(at)[:, None], at], r[..., at, y][..., None])[..., 0]
