@@ -275,6 +275,12 @@ def _figures(asked: _Asked | NotTestable, unit: str) -> dict[str, Any]:
     }
 
 
+def verdict(hypothesis_id: str, evidence: Evidence, *, rung: str) -> Verdict:
+    """What evidence on a rung says of a claim, by its frozen rule and without a study."""
+    hypothesis = hypotheses.get(hypothesis_id)
+    return _capped(hypothesis.rule.judge(evidence), {"causal": hypothesis.causal, "rung": rung, "limit": None})  # type: ignore[arg-type]
+
+
 def _capped(verdict: Verdict, entry: Mapping[str, Any]) -> Verdict:
     """The verdict after what the design allows: no cause below rung D, nothing decided where a limit holds."""
     limit, untested = entry["limit"], entry.get("association")

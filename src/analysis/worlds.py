@@ -201,3 +201,36 @@ def judged(hits: int, n: int, *, within: tuple[float, float] = COVERED) -> Judge
     low = float(beta.ppf(tail, hits, n - hits + 1)) if hits else 0.0
     high = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
     return Judged(hits / n if n else math.nan, low, high, low <= within[1] and high >= within[0])
+
+
+# --- Surveys and what follows ------------------------------------------------------------------------------------
+
+
+def after_a_survey(
+    random: np.random.Generator, size: int, *, slope: float = 0.0, through_the_past: float = 0.0
+) -> pd.DataFrame:
+    """Customers who answered once, with what they did before and after, as `payoff.answered` gives them.
+
+    Args:
+        random: the generator.
+        size: how many.
+        slope: log of mean later orders for one standard deviation of satisfaction.
+        through_the_past: correlation of satisfaction with how much a customer has bought.
+    """
+    pace = random.gamma(2.0, 1.0, size)
+    before, own = random.poisson(pace), random.standard_normal(size)
+    content = through_the_past * (before - 2.0) / 2.0 + math.sqrt(1 - through_the_past**2) * own
+    after = random.poisson(pace * np.exp(slope * content - slope**2 / 2))
+    level = np.clip(np.rint(5 + 1.2 * content), 1, 7)
+    basket = 30 * np.exp(0.3 * random.standard_normal(size))
+    table = pd.DataFrame({"before": before, "before_worth": before * basket, "after": after})
+    return table.assign(
+        after_worth=after * basket,
+        age=365.0,
+        score=level,
+        satisfaction=(level - level.mean()) / level.std(),
+        level=level,
+        customer=np.arange(size),
+        wave="1",
+        weight=1.0,
+    )
