@@ -6,6 +6,7 @@ import runpy
 from collections import Counter
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from analysis import datasets
@@ -16,12 +17,16 @@ BUNDLED = datasets.bundled(DATA / "raw")
 
 
 def rows_of(name):
+    if (stored := DATA / "raw" / f"{name}.parquet").exists():
+        return pd.read_parquet(stored).to_dict("records")
     with (DATA / "raw" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
 def test_every_raw_file_has_a_biography():
-    assert [told.file.name for told in BUNDLED] == sorted(path.name for path in (DATA / "raw").glob("*.csv"))
+    assert [told.file.name for told in BUNDLED] == sorted(
+        path.name for path in (DATA / "raw").iterdir() if path.suffix != ".toml"
+    )
 
 
 @pytest.mark.parametrize("told", BUNDLED, ids=lambda told: told.file.stem)

@@ -110,7 +110,7 @@ def _chapter(told: Biography) -> str:
 
 def bundled(folder: Path) -> list[Biography]:
     """The biographies of all data files in a folder, in order of name."""
-    found = (biography(sidecar.with_suffix(".csv")) for sidecar in sorted(folder.glob("*.toml")))
+    found = (biography(file) for file in sorted(folder.iterdir()) if file.suffix != ".toml")
     return [told for told in found if told is not None]
 
 
