@@ -28,6 +28,7 @@ DEFINITIONS = N_DAY, WINDOW, LATER = "n-day", "window", "on-or-after"
 CUSTOMERS, GROSS, NET_REVENUE = "customers", "gross revenue", "net revenue"
 SEEN, RUNNING, NOT_YET = "seen", "running", "not yet"
 FEWEST, FEWEST_COHORTS, LEVEL = 30, 3, 0.95  # active customers in a compared cohort; compared cohorts; of intervals
+EXACT = "decimal(38, 12)"  # in which the engine adds up money and products of money
 
 
 # --- counted in the engine ------------------------------------------------------------------------------------------
@@ -69,8 +70,10 @@ def begun(bought: Purchases, *, grain: str = "month") -> pd.DataFrame:
     """
     lives = _lives(bought, grain)
     first = lives.filter(lives.age == 0)
-    sums = {"customers": first.count(), "start": first.start.sum(), "start_squares": (first.start * first.start).sum()}
-    table = first.group_by("position").agg(**sums).order_by("position").to_pandas().round(DECIMALS)
+    squares = (first.start * first.start).cast(EXACT).sum()
+    sums = {"customers": first.count(), "start": first.start.cast(EXACT).sum(), "start_squares": squares}
+    table = first.group_by("position").agg(**sums).order_by("position").to_pandas()
+    table = table.astype({"start": "float64", "start_squares": "float64"})
     _, frequency, look = GRAINS[grain]
     periods = [pd.Period(ordinal=at, freq=frequency) for at in table["position"]]
     days = pd.PeriodIndex(periods, freq=frequency).asfreq("D", how="S")
@@ -164,14 +167,15 @@ def _sums(bought: Purchases, spans: pd.DataFrame, grain: str) -> pd.DataFrame:
     pairs = pd.DataFrame({"span": spans["span"], "share": [1 / len(p) for p in periods], "age": periods}).explode("age")
     at = _lives(bought, grain).join(ibis.memtable(pairs.astype({"age": "int64"})), "age")
     money = {"gross": ibis.least(at.revenue, at.start), "net": at.revenue}
-    means = {name: (amount * at.share).sum() for name, amount in money.items()}
+    means = {name: amount.sum().round(DECIMALS) * at.share.max() for name, amount in money.items()}
     one = at.group_by("customer_id", "position", "span").agg(active=at.active.max(), start=at.start.max(), **means)
-    sums = {"active": one.active.sum()} | {name: one[name].sum() for name in money}
-    sums |= {f"{name}_cross": (one[name] * one.start).sum() for name in money}
-    sums |= {f"{name}_squares": (one[name] * one[name]).sum() for name in money}
+    terms = {name: one[name] for name in money} | {f"{name}_cross": one[name] * one.start for name in money}
+    terms |= {f"{name}_squares": one[name] * one[name] for name in money}
+    # As decimals they add up to the same whatever thread comes first.
+    sums = {"active": one.active.sum()} | {name: term.cast(EXACT).sum() for name, term in terms.items()}
     # Where nobody came back the table is empty, and its sums would not even be numbers.
     found = one.group_by("position", "span").agg(**sums).order_by("position", "span").to_pandas()
-    return found.astype(dict.fromkeys(sums, "float64")).round(DECIMALS)
+    return found.astype(dict.fromkeys(sums, "float64"))
 
 
 def together(bought: Purchases, *, grain: str) -> pd.DataFrame:
