@@ -108,3 +108,30 @@ def test_a_parted_outcome_does_not_run_away():
 def test_nothing_to_foretell():
     found = regressions.gains(np.ones(200), {"a": np.arange(200.0)[:, None]}, draws=10)
     assert isinstance(found["a"], NotTestable)
+
+
+def test_areas_are_those_of_ranks_and_the_gain_is_found():
+    """The area is the Mann-Whitney share; two normal groups d apart have one of normal_cdf(d / root 2)."""
+    from scipy.stats import norm
+
+    rng = np.random.default_rng(8)
+    left = rng.integers(0, 2, 4000).astype(float)
+    sign, noise = left + rng.standard_normal(4000), rng.standard_normal(4000)
+    found = regressions.areas(left, {"noise": noise, "sign": sign}, draws=199)
+    assert found["sign"].value + found["noise"].value + 0.5 == pytest.approx(norm.cdf(1 / np.sqrt(2)), abs=0.02)
+    assert found["noise"].low < 0.02
+    assert found["sign"].low > 0.2
+    # Scores 1, 2, 2, 3 of a 1, a 0, a 1 and a 0: of four pairs of a 1 and a 0 the 1 wins none and draws one.
+    assert regressions._area(np.array([1, 2, 2, 3.0]), np.array([1, 0, 1, 0.0]), np.ones((1, 4))) == [0.125]
+    same = regressions.areas(np.ones(200), {"a": sign[:200]})
+    assert isinstance(same["a"], NotTestable)
+
+
+def test_semipartial_correlations_are_roots_of_what_is_lost_without_a_driver():
+    table = drawn()
+    alone = regressions.slopes(scales.moments(table, draws=10), "y", ["a", "b"], alone=True)
+    whole = sm.OLS(table["y"], sm.add_constant(table[["a", "b"]])).fit().rsquared
+    for name, other in (("a", "b"), ("b", "a")):
+        without = sm.OLS(table["y"], sm.add_constant(table[[other]])).fit().rsquared
+        assert alone[name].value == pytest.approx(np.sqrt(whole - without), abs=1e-8)
+        assert alone[name].unit == "correlation"

@@ -24,7 +24,12 @@ def cleaned(found: Moments, reliabilities: Mapping[str, float]) -> tuple[np.ndar
 
 
 def slopes(
-    found: Moments, outcome: str, drivers: Sequence[str], *, reliabilities: Mapping[str, float] | None = None
+    found: Moments,
+    outcome: str,
+    drivers: Sequence[str],
+    *,
+    reliabilities: Mapping[str, float] | None = None,
+    alone: bool = False,
 ) -> dict[str, Answer]:
     """Standardised slopes of an outcome on drivers, the others held fixed, with bootstrap intervals.
 
@@ -33,23 +38,27 @@ def slopes(
         outcome, drivers: names of columns.
         reliabilities: share of a score's variance that is not noise, by name; the slopes are then those of the true
             scores (correction for attenuation; Fuller 1987, Measurement Error Models).
+        alone: answer with semipartial correlations instead: with what each driver has that the others have not.
 
     Returns:
-        An answer a driver in unit slope; not testable where drivers cannot be told apart.
+        An answer a driver in unit slope, or correlation; not testable where drivers cannot be told apart.
     """
     at, y = [found.names.index(name) for name in drivers], found.names.index(outcome)
     value, drawn = cleaned(found, reliabilities or {})
 
     def of(r: np.ndarray) -> np.ndarray:
-        return np.linalg.solve(r[..., np.asarray(at)[:, None], at], r[..., at, y][..., None])[..., 0]
+        among = r[..., np.asarray(at)[:, None], at]
+        slope = np.linalg.solve(among, r[..., at, y][..., None])[..., 0]
+        return slope / np.sqrt(np.einsum("...ii->...i", np.linalg.inv(among))) if alone else slope
 
+    unit = "correlation" if alone else "slope"
     between = value[np.asarray(at)[:, None], at]
     if np.linalg.eigvalsh(between).min() <= 0 or (1 - 1 / np.diag(np.linalg.inv(between))).max() > COLLINEAR:
         reason = NotTestable("The drivers say the same thing, so their shares cannot be told apart.")
         return dict.fromkeys(drivers, reason)
     ends, estimates = of(drawn), of(value)
     return {
-        name: bootstrapped(Estimate.from_draws, float(estimates[i]), ends[:, i], unit="slope", n=found.n)
+        name: bootstrapped(Estimate.from_draws, float(estimates[i]), ends[:, i], unit=unit, n=found.n)
         for i, name in enumerate(drivers)
     }
 
@@ -108,17 +117,9 @@ def gains(
     """
     if np.ptp(outcome) == 0:
         return dict.fromkeys(designs, NotTestable("All outcomes are the same, so there is nothing to foretell."))
-    weighing, rng = np.ones(len(outcome)) if weight is None else weight, np.random.default_rng(seed)
-    columns = {"mean": np.ones((len(outcome), 1))}
-    columns |= {name: np.column_stack([np.ones(len(outcome)), design]) for name, design in designs.items()}
-    lost = np.zeros((len(columns), len(outcome)))
-    for _ in range(REPEATS):
-        part = rng.permutation(len(outcome)) % FOLDS
-        for held in range(FOLDS):
-            out = part == held
-            for place, design in enumerate(columns.values()):
-                told = _foretold(design[~out], outcome[~out], weighing[~out], design[out], chance)
-                lost[place, out] += _loss(outcome[out], told, chance)
+    outcome, rng = np.asarray(outcome, float), np.random.default_rng(seed)
+    weighing = np.ones(len(outcome)) if weight is None else weight
+    lost = _loss(outcome, _out_of_sample(outcome, designs, weighing, chance, rng), chance).sum(axis=0)
     blocks = [counts * weighing @ lost.T for counts in resampled(len(outcome), draws, rng)]
     drawn, value = np.concatenate(blocks), lost @ weighing
     saved, saved_drawn = 1 - value[1:] / value[0], 1 - drawn[:, 1:] / drawn[:, :1]
@@ -130,6 +131,54 @@ def gains(
             Estimate.from_draws, float(saved[i] - base), saved_drawn[:, i] - base_drawn, **tell
         )
     return answers
+
+
+def areas(
+    outcome: np.ndarray, designs: Mapping[str, np.ndarray], *, draws: int = 1000, seed: int = 0
+) -> dict[str, Answer]:
+    """As `gains` of a 0 or 1, by the area under the curve: how often a 1 gets a higher chance than a 0.
+
+    Returns:
+        Under the first model's name its area beyond the half that guessing has; under the others their area beyond the
+        first one's, in unit gain.
+    Source: Hanley & McNeil (1982), Radiology 143.
+    """
+    if np.ptp(outcome) == 0:
+        return dict.fromkeys(designs, NotTestable("All outcomes are the same, so there is nothing to foretell."))
+    rng, one = np.random.default_rng(seed), np.ones(len(outcome))
+    told = _out_of_sample(outcome, designs, one, True, rng).mean(axis=0)[1:]
+    weights = np.vstack([one, *resampled(len(outcome), draws, rng)])
+    found = np.array([_area(each, outcome, weights) for each in told])
+    more = found - np.vstack([np.full(len(weights), 0.5), *[found[0]] * (len(found) - 1)])
+    return {
+        name: bootstrapped(Estimate.from_draws, float(each[0]), each[1:], unit="gain", n=len(outcome))
+        for name, each in zip(designs, more, strict=True)
+    }
+
+
+def _area(score: np.ndarray, outcome: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Chance that a 1 has a higher score than a 0, ties halved, under each line of weights."""
+    order = np.argsort(score, kind="stable")
+    starts = np.flatnonzero(np.diff(score[order], prepend=-np.inf))
+    ones, zeros = (np.add.reduceat((weights * kind)[:, order], starts, axis=1) for kind in (outcome, 1 - outcome))
+    below = np.cumsum(zeros, axis=1) - zeros / 2
+    return (ones * below).sum(axis=1) / (ones.sum(axis=1) * zeros.sum(axis=1))
+
+
+def _out_of_sample(
+    outcome: np.ndarray, designs: Mapping[str, np.ndarray], weight: np.ndarray, chance: bool, rng: np.random.Generator
+) -> np.ndarray:
+    """What a mere mean and each model of nine tenths foretell of the last: shape (repeats, 1 + models, rows)."""
+    one = np.ones((len(outcome), 1))
+    columns = [one, *(np.column_stack([one, design]) for design in designs.values())]
+    told = np.empty((REPEATS, len(columns), len(outcome)))
+    for again in range(REPEATS):
+        part = rng.permutation(len(outcome)) % FOLDS
+        for held in range(FOLDS):
+            out = part == held
+            for place, x in enumerate(columns):
+                told[again, place, out] = _foretold(x[~out], outcome[~out], weight[~out], x[out], chance)
+    return told
 
 
 def _foretold(x: np.ndarray, y: np.ndarray, weight: np.ndarray, new: np.ndarray, chance: bool) -> np.ndarray:
