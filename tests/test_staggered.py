@@ -1,4 +1,4 @@
-"""Staggered differences: sums by hand, two-way fixed effects where they are right, and peaks that must leave no trace."""
+"""Staggered differences: by hand, against two-way fixed effects where they are right, and with peaks that fool."""
 
 import math
 

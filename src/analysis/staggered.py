@@ -20,6 +20,7 @@ from analysis.words import plural
 
 NEVER = 10**6  # a first period that does not come
 FEWEST = 30  # changed, and unchanged beside them
+METHOD = "staggered differences"
 OPEN, NOT_YET, NEVERS = "not changed by then", "not changed until the end", "never changed"
 
 
@@ -32,39 +33,32 @@ class Course:
         came: mean outcome of those who changed.
         otherwise: what it would have been: their own past, moved as that of the others moved.
         pulls: how each unit moves the two: shape (2, units, events); their sums of squares are variances.
-        later: of the others' time, the share after a change of their own.
-        base: places of the periods of the past that is compared with.
         changed: how many changed, in all groups.
+        later: of the others, the share that had changed too by then.
     """
 
     events: np.ndarray
     came: np.ndarray
     otherwise: np.ndarray
     pulls: np.ndarray
-    later: np.ndarray
-    base: np.ndarray
     changed: int
-
-    def over(self, periods: Sequence[int]) -> tuple[np.ndarray, np.ndarray, float]:
-        """Mean of what came and would have come over some periods, its pulls (2, units), and the mean of `later`."""
-        at = np.isin(self.events, list(periods))
-        both = np.array([self.came[at].mean(), self.otherwise[at].mean()])
-        return both, self.pulls[:, :, at].mean(axis=2), float(self.later[at].mean())
+    later: np.ndarray
 
     def ratio(self, periods: Sequence[int], cluster: np.ndarray | None = None) -> Estimate:
         """What came over what would have come, in the mean of some periods; errors by unit, or by these clusters."""
-        (came, otherwise), pulls, later = self.over(periods)
-        seen, pull = came / otherwise, pulls[0] / came - pulls[1] / otherwise
-        # Others who changed later have the effect too: undone as if it were the same for them.
-        value, bend = seen * (1 - later) / (1 - seen * later), 1 / (1 - seen * later)
-        error = _error(bend * pull, cluster)
-        return Estimate.log_normal(value, error, unit="ratio", n=self.changed, method="staggered differences")
+        (came, otherwise), pulls = self._over(periods)
+        error = _error(pulls[0] / came - pulls[1] / otherwise, cluster)
+        return Estimate.log_normal(came / otherwise, error, unit="ratio", n=self.changed, method=METHOD)
 
     def difference(self, periods: Sequence[int], cluster: np.ndarray | None = None, *, unit: str = "slope") -> Estimate:
         """What came less what would have come, in the mean of some periods; errors by unit, or by these clusters."""
-        (came, otherwise), pulls, later = self.over(periods)
-        value, error = (came - otherwise) / (1 - later), _error(pulls[0] - pulls[1], cluster) / (1 - later)
-        return Estimate.normal(value, error, unit=unit, n=self.changed, method="staggered differences")
+        (came, otherwise), pulls = self._over(periods)
+        error = _error(pulls[0] - pulls[1], cluster)
+        return Estimate.normal(came - otherwise, error, unit=unit, n=self.changed, method=METHOD)
+
+    def _over(self, periods: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        at = np.isin(self.events, list(periods))
+        return np.array([self.came[at].mean(), self.otherwise[at].mean()]), self.pulls[:, :, at].mean(axis=2)
 
     def table(self) -> pd.DataFrame:
         """One row an event: event, came, otherwise, value, low, high (ratio with its 95% interval)."""
@@ -124,9 +118,9 @@ def course(
         f"{plural(changed, 'unit')} changed with {plural(before, 'period')} watched before and {after} after it, "
         f"beside {FEWEST} others who had not; {FEWEST} are needed.",
     )
-    sums, pulls, later = np.zeros((2, len(events))), np.zeros((2, units, len(events))), np.zeros(len(events))
+    size = len(events)
+    sums, pulls, mixed = np.zeros((2, size)), np.zeros((2, units, size)), np.zeros((size, size))
     for g, (one, other) in sides.items():
-        n, m = one.sum(), other.sum()
         mine, theirs = outcome[one][:, g + events], outcome[other][:, g + events]
         past, their_past = mine[:, base].mean(axis=1), theirs[:, base].mean(axis=1)
         need(not scaled or their_past.mean() > 0, "The others had an outcome of zero in all of the past.")
@@ -136,11 +130,32 @@ def course(
         sums += mine.sum(axis=0), expected.sum(axis=0)
         pulls[0, one] += mine
         pulls[1, one] += expected
-        pulls[1, other] += (past.sum() / their_past.mean() if scaled else n) * away / m
-        later += n * (first[other][:, None] <= g + events).mean(axis=0)
+        pulls[1, other] += (past.sum() / their_past.mean() if scaled else one.sum()) * away / other.sum()
+        age = (g + events)[:, None] - first[other]  # of the others' own changes
+        for old in range(aside + 1, after + 1):
+            as_old = (age >= 0) & (age <= old) if old == aside + 1 else age == old
+            mixed[:, before + old] += one.sum() * as_old.mean(axis=1)
     mean, who = sums / changed, np.logical_or.reduce([one for one, _ in sides.values()])
     pulls[:, who] -= mean[:, None]
-    return Course(events, mean[0], mean[1], pulls / changed, later / changed, np.flatnonzero(base), changed)
+    otherwise, pulls[1] = _unmixed(mean, pulls / changed, mixed / changed, scaled)
+    pulls[0] /= changed
+    return Course(events, mean[0], otherwise, pulls, changed, mixed.sum(axis=1) / changed)
+
+
+def _unmixed(mean: np.ndarray, pulls: np.ndarray, mixed: np.ndarray, scaled: bool) -> tuple[np.ndarray, np.ndarray]:
+    """What would have come, and its pulls, if none of the others had changed later.
+
+    Of the others some changed later and so have the effect too, as old as their change is; taken to be that of those
+    who changed before them. So the effects of all ages solve linear equations.
+    """
+    if scaled:
+        seen, pull = mean[0] / mean[1], pulls[0] / mean[0] - pulls[1] / mean[1]
+        system = np.eye(len(seen)) - seen[:, None] * mixed
+        effect = np.linalg.solve(system, seen * (1 - mixed.sum(axis=1)))
+        own = np.linalg.solve(system, (effect * pull).T).T / effect
+        return mean[0] / effect, mean[0] / effect * (pulls[0] / mean[0] - own)
+    effect, own = (np.linalg.solve(np.eye(len(mixed)) - mixed, (a - b).T).T for a, b in (mean, pulls))
+    return mean[0] - effect, pulls[0] - own
 
 
 def _sides(
