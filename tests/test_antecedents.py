@@ -4,6 +4,7 @@ import tomllib
 from dataclasses import replace
 from pathlib import Path
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
@@ -51,7 +52,7 @@ class Lab:
     def table(self, name):
         rows = self.tables[name]
         checked = type("Checked", (), {})()
-        checked.rows = type("Rows", (), {"to_pandas": lambda _: rows.copy()})()
+        checked.rows = ibis.memtable(rows)
         checked.facts = {"covariates": tuple(rows.select_dtypes("number").columns)}
         return checked
 

@@ -106,7 +106,7 @@ def test_the_cost_of_one_won_over_one_kept_by_hand():
     # 40 hours for 80, and 160 for 100: half an hour against 1.6.
     assert economics.cost_ratio(shop, saved, NotTestable(""), what="hours").value == pytest.approx(0.5 / 1.6)
     # With the number won known, the ratio is the uplift times a constant, and so are its ends.
-    spread = 1.96 * math.sqrt(0.5 * 0.5 / 1000 + 0.4 * 0.6 / 1000)
+    spread = 1.96 * math.sqrt(0.5 * 0.5 / 999 + 0.4 * 0.6 / 999)
     assert (money.low, money.high) == pytest.approx((25 * (0.1 - spread), 25 * (0.1 + spread)), rel=1e-4)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis import figures, hypotheses
+from analysis import figures, hypotheses, trials
 from analysis.drivers import importance
 from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, gated, in_brief, need, needed
 from analysis.exhibits import Figure, Table, Text, say
@@ -365,32 +365,17 @@ def learning_table(of: Mapping[str, Answer]) -> Table | Text:
 def promised(lab: Study, found: Answers) -> dict[str, Answer]:
     """Readings of E02: each arm of an experiment against its control arm, in the first answer after the lot was drawn.
 
-    Everybody counts in the arm that the lot gave. Source: Glass (1976), Educational Researcher 5, for the unit;
-    Hedges (1981), Journal of Educational Statistics 6, for its error.
+    Everybody counts in the arm that the lot gave.
     """
-    who, lots = found.who, lab.table("experiments").rows.to_pandas() if lab.has("experiments") else pd.DataFrame()
-    lacking = sorted({"customer_id", "assigned_at", "control_arm"} - set(lots))
-    missing = found.lacks("will") or (
-        NotTestable(f"The study has no table experiments with {listing(lacking)}.") if lacking else None
-    )
-    if missing is None and not {"customer_id", "answered_at"} <= set(who):
-        missing = NotTestable("The survey does not say who answered when.")
-    if missing:
-        return {"by lot": missing}
-    asked = who[["customer_id", "answered_at"]].assign(will=found.score(found.constructs["will"]))
-    asked = asked.dropna().merge(lots.drop_duplicates("customer_id"), on="customer_id")
-    asked = asked[asked["answered_at"] > asked["assigned_at"]].sort_values("answered_at", kind="stable")
-    arms = asked.drop_duplicates("customer_id").groupby("arm")["will"].agg(["size", "mean", "std"])
-    control = str(lots["control_arm"].iloc[0])
-    if control not in arms.index or len(arms) < 2 or arms["size"].min() < FEWEST or not arms["std"].min():
-        return {"by lot": NotTestable(f"Each arm, the control arm among them, needs {FEWEST} customers who answer.")}
-    n, mean, spread = arms.loc[control].to_numpy(float)
-    readings: dict[str, Answer] = {}
-    for name, row in arms.drop(index=control).iterrows():
-        away = (row["mean"] - mean) / spread
-        error = np.sqrt((row["std"] / spread) ** 2 / row["size"] + 1 / n + away**2 / (2 * (n - 1)))
-        readings[f"{name} against {control}"] = Estimate.normal(away, error, unit="sd", n=int(n + row["size"]))
-    return readings
+    answered = trials.asked(lab, found, "will")
+    if isinstance(answered, NotTestable):
+        return {"by lot": answered}
+    control = answered["against"].iloc[0]
+    return {
+        f"{arm} against {control}": trials.difference(pair["said"], pair["treated"], in_sd=True, unit="sd")
+        for arm in sorted(answered["arm"][answered["treated"]].unique())
+        for pair in [answered[answered["arm"].isin([arm, control])]]
+    }
 
 
 @gated

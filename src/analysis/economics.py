@@ -19,6 +19,7 @@ from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, bootstrapp
 from analysis.responses import overspent
 from analysis.retention import MIN_EVENTS, balances
 from analysis.studies import Study
+from analysis.trials import arms, around, difference, promoted, rows_of
 from analysis.words import listing, plural
 
 FEWEST_CUSTOMERS, FEWEST_NEWCOMERS = 100, 5  # on each side, or seen again; newcomers in a period that is read
@@ -29,18 +30,9 @@ ACROSS, OVER_TIME = "across branches", "within branches over time"
 PAIRS = (("satisfaction", "retention"), ("retention", "profit"), ("satisfaction", "profit"))
 
 
-def _rows(study: Study, table: str, *names: str) -> Any:
-    """A table of the study that has these columns, in the engine."""
-    need(study.has(table), f"There is no table {table}. Bring one with {listing(list(names))}.")
-    rows = study.table(table).rows
-    missing = [name for name in names if name not in rows.columns]
-    need(not missing, f"The table {table} has no column {listing(missing, 'or')}. Bring it.")
-    return rows
-
-
 def _periods(study: Study, *names: str) -> pd.DataFrame:
     """The periods of the finances that have all of these columns, in order."""
-    rows = _rows(study, "finances", "period", *names).select("period", *names).to_pandas()
+    rows = rows_of(study, "finances", "period", *names).select("period", *names).to_pandas()
     return rows.dropna().sort_values("period", ignore_index=True)
 
 
@@ -80,10 +72,9 @@ def trial(study: Study, outcome: str) -> Estimate:
     Treated is every arm but the one that `control_arm` names, else "control". Rows without the outcome belong to
     another trial.
     """
-    rows = _rows(study, "experiments", "arm", outcome)
-    control = rows.control_arm.fill_null("control") if "control_arm" in rows.columns else "control"
+    rows = needed(arms(study, known=outcome))
     happened = rows[outcome].cast("string").lower().isin(["1", "1.0", "true", "yes", "y"])
-    return _moved(rows.select(treated=rows.arm != control, happened=happened), f"Column {outcome}")
+    return _moved(rows.select("treated", happened=happened).to_pandas(), f"Column {outcome}")
 
 
 @gated
@@ -92,15 +83,9 @@ def held_out(study: Study, bought: Purchases, *, within: int) -> Estimate:
 
     A customer counts with the first such promotion they got or were held out of, and only if followed for that long.
     """
-    import ibis
-
-    rows = _rows(study, "promotions", "assigned", "kind")
-    rows = rows.filter(rows.kind.lower() == "retention")
-    first = rows.group_by("customer_id").agg(treated=rows.assigned.argmin(rows.starts_at), start=rows.starts_at.min())
-    first = first.filter(ibis.literal(bought.observed_until).delta(first.start.date(), unit="day") >= within)
-    both = first.left_join(bought.rows.filter(bought.rows.opens == 1), "customer_id")
-    again = both.ordered_on.delta(both.start.date(), unit="day").between(0, within - 1).fill_null(False)
-    return _moved(both.group_by("customer_id", "treated").agg(happened=again.any()), "Promotions")
+    watched = needed(around(promoted(study, "retention"), bought, days=within, from_start=True))
+    first = watched.sort_values("start", kind="stable").drop_duplicates("customer")
+    return _moved(first.assign(happened=first["after"] > 0), "Promotions")
 
 
 def kept_customers(study: Study, bought: Purchases, *, outcome: str, within: int) -> Answer:
@@ -110,15 +95,13 @@ def kept_customers(study: Study, bought: Purchases, *, outcome: str, within: int
     return tried
 
 
-def _moved(people: Any, what: str) -> Estimate:
-    known = people.filter(people.treated.notnull(), people.happened.notnull())
-    arms = known.group_by("treated").agg(n=known.count(), yes=known.happened.cast("int64").sum()).to_pandas()
-    n, share, treated = arms["n"], arms["yes"] / arms["n"], arms["treated"].astype(bool)
-    least = np.minimum(arms["yes"], n - arms["yes"]).min() if treated.nunique() == 2 else 0
+def _moved(people: pd.DataFrame, what: str) -> Estimate:
+    by = people.groupby("treated")["happened"].agg(["size", "sum"])
+    least = min(by["sum"].min(), (by["size"] - by["sum"]).min()) if len(by) == 2 else 0
     need(least >= MIN_EVENTS, f"{what}: each arm needs {MIN_EVENTS} cases of either outcome; there are {least}.")
-    reached, error = n[treated].sum(), math.sqrt((share * (1 - share) / n).sum())
-    uplift = reached * (share[treated].sum() - share[~treated].sum())
-    return Estimate.normal(uplift, reached * error, unit="count", n=int(n.sum()), events=int(arms["yes"].sum()))
+    share, reached = needed(difference(people["happened"], people["treated"])), int(people["treated"].sum())
+    error = reached * (share.high - share.low) / (2 * NORMAL.inv_cdf(0.975))
+    return Estimate.normal(reached * share.value, error, unit="count", n=share.n, events=int(by["sum"].sum()))
 
 
 def cost_limits(saved: Answer, gained: Answer) -> dict[str, str | None]:
@@ -178,7 +161,7 @@ def cost_panel(study: Study, bought: Purchases) -> pd.DataFrame:
     """
     import ibis
 
-    costs = _rows(study, "costs", "customer_id", "period", "serving_cost", "marketing_cost")
+    costs = rows_of(study, "costs", "customer_id", "period", "serving_cost", "marketing_cost")
     starts = pd.Series(sorted(pd.to_datetime(costs.period.name("at").as_table().distinct().to_pandas()["at"])))
     need(len(starts) > 1, "The table costs has one period only. Bring two or more.")
     ends = starts.shift(-1).fillna(starts.iloc[-1] + starts.diff().iloc[-1])
@@ -305,7 +288,7 @@ def correlations(study: Study, *, over_time: bool = False, draws: int = 1000, se
 
 @gated
 def _correlation(study: Study, pair: list[str], over_time: bool, draws: int, seed: int) -> Answer:
-    known = _rows(study, "units", "unit", "period", *pair).to_pandas().dropna(subset=pair)
+    known = rows_of(study, "units", "unit", "period", *pair).to_pandas().dropna(subset=pair)
     fewest = FEWEST_UNIT_PERIODS if over_time else 1
     known = known[known.groupby("unit")["period"].transform("size") >= fewest]
     wide = known.pivot(index="unit", columns="period", values=pair)
@@ -345,7 +328,7 @@ def panel_growth(study: Study, *, change: float) -> Estimate:
         study: its table units holds unit, period, retention and profit.
         change: of the retention rate, as a share.
     """
-    rows = _rows(study, "units", "unit", "period", "retention", "profit").to_pandas()
+    rows = rows_of(study, "units", "unit", "period", "retention", "profit").to_pandas()
     known = within.lagged(rows, ["retention"]).dropna(subset=["retention before", "profit"])
     known = known[known.groupby("unit")["period"].transform("size") >= 2]
     n = known["unit"].nunique()

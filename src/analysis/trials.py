@@ -1,0 +1,304 @@
+"""Treatments given by lot: who got which, what they did before and after it, and what it changed.
+
+Everybody counts in the arm that the lot gave, whether or not they took what it offered. What was known before the lot
+only sharpens the comparison; it cannot tilt it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.customers import DECIMALS, Purchases
+from analysis.estimates import Estimate, gated, need, needed
+from analysis.retention import MIN_EVENTS
+from analysis.words import listing, plural
+
+if TYPE_CHECKING:
+    from analysis.scales import Answers
+    from analysis.studies import Study
+
+CONTROL, FEWEST = "control", 100  # the arm that others are compared with by default; cases that an arm needs
+NO_LOT = 1e-3  # chance of so unlike arms below which no lot can have been drawn
+BEFORE = ["before", "before_worth", "age"]
+AT_ONCE = -1  # length of a treatment of which nothing but the afterwards counts
+
+
+def rows_of(study: Study, table: str, *names: str) -> Any:
+    """Inside a `gated` function: a table of the study that has these columns, in the engine."""
+    need(study.has(table), f"There is no table {table}. Bring one with {listing(list(names))}.")
+    rows = study.table(table).rows
+    missing = [name for name in names if name not in rows.columns]
+    need(not missing, f"The table {table} has no column {listing(missing, 'or')}. Bring it.")
+    return rows
+
+
+# --- who got what -------------------------------------------------------------------------------------------------
+
+
+@gated
+def arms(study: Study, arm: str = "", *, control: str = "", known: str = "") -> Any:
+    """The units of one trial in the table experiments, in the engine, with `treated`; a customer's first lot counts.
+
+    Args:
+        study: whose experiments are asked.
+        arm: the treated arm; "" takes every arm but the control, where there is one trial only.
+        control: the arm that got nothing; "" takes what the column control_arm says, and without one "control".
+        known: a column that must not be empty. What is known of one trial only picks that trial.
+    """
+    import ibis
+
+    rows = rows_of(study, "experiments", "arm", *filter(None, [known]))
+    rows = rows.filter(rows.arm.notnull(), *([rows[known].notnull()] if known else []))
+    told = rows.control_arm.fill_null(CONTROL) if "control_arm" in rows.columns and not control else None
+    rows = rows.mutate(against=ibis.literal(control or CONTROL) if told is None else told)
+    pairs = rows.select("arm", "against").distinct().to_pandas()
+    pairs = pairs[~pairs["arm"].isin(set(pairs["against"])) & (pairs["arm"].isin([arm]) | (not arm))]
+    need(len(pairs), f"Nobody in the table experiments was treated{f' with {arm}' if arm else ''}.")
+    controls = sorted(set(pairs["against"]))
+    several = f"The table experiments holds several trials: {listing(sorted(pairs['arm']))}. Name one as arm."
+    need(len(controls) == 1, several)
+    rows = rows.filter(rows.arm.isin([*pairs["arm"], *controls])).mutate(treated=rows.arm != controls[0])
+    if "customer_id" not in rows.columns:
+        return rows
+    drawn = [name for name in ("assigned_at", "arm") if name in rows.columns]
+    order = ibis.row_number().over(ibis.window(group_by="customer_id", order_by=drawn))
+    return rows.mutate(again=order).filter(lambda t: (t.again == 0) | t.customer_id.isnull()).drop("again")
+
+
+@gated
+def promoted(study: Study, kind: str = "") -> Any:
+    """Customers who got a promotion or were held out of it, in the engine: promotion, start (a day), length, treated.
+
+    Promotions from which nobody was held out are left out, and so are those that nobody got.
+
+    Args:
+        study: whose promotions are asked.
+        kind: of the promotions; "" takes all.
+    """
+    rows = rows_of(study, "promotions", "assigned", *(["kind"] if kind else []))
+    rows = rows.filter(rows.assigned.notnull(), *([rows.kind.lower() == kind] if kind else []))
+    name = rows.promotion_id if "promotion_id" in rows.columns else rows.starts_at
+    rows = rows.mutate(promotion=name.cast("string"), start=rows.starts_at.date(), treated=rows.assigned)
+    lots = rows.group_by("promotion").agg(some=rows.treated.any(), every=rows.treated.all())
+    rows = rows.semi_join(lots.filter(lots.some, ~lots.every), "promotion")
+    need(
+        rows.count().to_pandas(),
+        "No promotion has both customers who got it and customers held out (column assigned). Hold some out by lot.",
+    )
+    return rows.mutate(length=rows.ends_at.date().delta(rows.start, unit="day"))
+
+
+@gated
+def around(people: Any, bought: Purchases, *, days: int, from_start: bool = False) -> Any:
+    """What the units of a trial bought before, during and after the treatment.
+
+    Args:
+        people: from `promoted`; or from `arms`, where the days after the lot count and there is nothing during it.
+        bought: the orders.
+        days: watched before the start and after the end; who was not watched so long is left out.
+        from_start: count afterwards from the start on, the time of the promotion included.
+
+    Returns:
+        One row a unit, without names: customer (a number), treated, promotion, start, age (days since the first order;
+        0 for those without one); before, during, after (orders) and each with _worth (money).
+    """
+    import ibis
+
+    people = needed(people)
+    if "start" not in people.columns:
+        lacking = [name for name in ("customer_id", "assigned_at") if name not in people.columns]
+        need(not lacking, f"The table experiments has no column {listing(lacking)}. Bring it.")
+        people = people.mutate(start=people.assigned_at.date(), length=AT_ONCE, promotion=ibis.literal(""))
+    people = people.mutate(length=AT_ONCE) if from_start else people
+    keys = ["customer_id", "promotion", "start", "length", "treated"]
+    seen = people.start.notnull() & (ibis.literal(bought.observed_until).delta(people.start, unit="day") >= days)
+    people = people.filter(seen).select(keys).distinct()
+    orders = bought.rows.select("customer_id", "ordered_on", "first_on", "opens", "value")
+    both = people.left_join(orders, "customer_id")
+    apart = both.ordered_on.delta(both.start, unit="day")
+    windows = {
+        "before": (apart < 0) & (apart >= -days),
+        "during": apart.between(0, both.length),
+        "after": apart.between(both.length + 1, both.length + days),
+    }
+    counted = {name: both.opens.sum(where=when).fill_null(0) for name, when in windows.items()}
+    worth = {
+        f"{name}_worth": both.value.sum(where=when).fill_null(0.0).round(DECIMALS) for name, when in windows.items()
+    }
+    age = both.start.delta(both.first_on, unit="day").max().fill_null(0).clip(lower=0)
+    table = both.group_by(keys).agg(age=age, **counted, **worth).order_by(keys).to_pandas()
+    last = pd.to_datetime(table["start"]) + pd.to_timedelta(table.pop("length") + days, unit="D")
+    table = table[(last <= pd.Timestamp(bought.observed_until)).to_numpy()]
+    need(len(table), f"Nobody was watched for {plural(days, 'day')} after the treatment.")
+    return table.assign(customer=pd.factorize(table.pop("customer_id"))[0]).reset_index(drop=True)
+
+
+@gated
+def asked(study: Study, found: Answers, construct: str, arm: str = "", *, last: bool = False) -> Any:
+    """What the units of a trial answered after the lot was drawn: treated, arm, said, and before (else missing).
+
+    Args:
+        study: whose experiments are asked.
+        found: its questionnaires.
+        construct: what they are asked for.
+        arm: see `arms`.
+        last: take each customer's last questionnaire, not the first.
+    """
+    needed(found.lacks(construct))
+    need({"customer_id", "answered_at"} <= set(found.who), "The survey does not say who answered when.")
+    people = needed(arms(study, arm))
+    lacking = [name for name in ("customer_id", "assigned_at") if name not in people.columns]
+    need(not lacking, f"The table experiments has no column {listing(lacking)}. Bring it.")
+    lots = people.select("customer_id", "assigned_at", "arm", "against", "treated").to_pandas()
+    rows = found.who[["customer_id", "answered_at"]].assign(said=found.score(found.constructs[construct]))
+    rows = rows.dropna().merge(lots, on="customer_id").sort_values("answered_at", kind="stable")
+    later = rows["answered_at"] > rows["assigned_at"]
+    before = rows[~later].groupby("customer_id")["said"].last()
+    table = rows[later].drop_duplicates("customer_id", keep="last" if last else "first")
+    need(len(table), "Nobody in the trial is known to have answered after the lot was drawn.")
+    return table.assign(before=table["customer_id"].map(before)).reset_index(drop=True)
+
+
+# --- what it changed ----------------------------------------------------------------------------------------------
+
+
+def _means(outcome: Any, treated: Any, before: pd.DataFrame | None, cases: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Adjusted means of the held out and of the treated, and their covariance.
+
+    Each arm gets its own least squares on what was known before, read at the mean of all (Lin 2013, Annals of Applied
+    Statistics 7); errors are robust (HC2), include that the mean is estimated, and go by case where units share one.
+    """
+    y, lot = np.asarray(outcome, float), np.asarray(treated, bool)
+    few = min(lot.sum(), (~lot).sum())
+    need(few >= FEWEST, f"Either arm needs {FEWEST} cases with a known outcome; the smaller one has {few}.")
+    x = np.empty((len(y), 0)) if before is None else before.astype(float).fillna(before.mean()).fillna(0).to_numpy()
+    x = (x - x.mean(axis=0)) / np.where(spread := x.std(axis=0), spread, 1)
+    design = np.ones((len(y), 1))
+    for column in x.T:
+        wider = np.column_stack([design, column])
+        if all(np.linalg.matrix_rank(wider[arm]) == wider.shape[1] for arm in (~lot, lot)):
+            design = wider
+    means, pulls = np.empty(2), np.empty((2, len(y)))
+    for place, arm in enumerate((~lot, lot)):
+        inside = design[arm]
+        inverse = np.linalg.inv(inside.T @ inside)
+        slopes = inverse @ inside.T @ y[arm]
+        left = y[arm] - inside @ slopes
+        leverage = np.einsum("ij,jk,ik->i", inside, inverse, inside)
+        means[place], pulls[place] = slopes[0], design[:, 1:] @ slopes[1:] / len(y)
+        pulls[place, arm] += inside @ inverse[0] * left / np.sqrt(np.maximum(1 - leverage, 1 / len(y)))
+    if cases is not None:
+        case = pd.factorize(np.asarray(cases))[0]
+        pulls = np.array([np.bincount(case, pull) for pull in pulls])
+    return means, pulls @ pulls.T
+
+
+@gated
+def difference(
+    outcome: Any,
+    treated: Any,
+    *,
+    before: pd.DataFrame | None = None,
+    cases: Any = None,
+    unit: str = "points",
+    in_sd: bool = False,
+) -> Estimate:
+    """Mean of the treated minus mean of the held out.
+
+    Args:
+        outcome: one number a unit; 0 and 1 for shares.
+        treated: whether the lot gave the treatment.
+        before: columns known before the lot.
+        cases: whom a unit belongs to, where one customer counts several times.
+        unit: of the answer.
+        in_sd: in standard deviations of the held out (Glass 1976, Educational Researcher 5; error of Hedges 1981,
+            Journal of Educational Statistics 6).
+    """
+    (base, raised), covariance = _means(outcome, treated, before, cases)
+    away, variance = raised - base, np.array([-1, 1]) @ covariance @ np.array([-1, 1])
+    if in_sd:
+        without = np.asarray(outcome, float)[~np.asarray(treated, bool)]
+        spread = without.std(ddof=1)
+        need(spread, "All who were held out have the same outcome, so there is no standard deviation to go by.")
+        away, variance = away / spread, variance / spread**2 + (away / spread) ** 2 / (2 * (len(without) - 1))
+    return Estimate.normal(away, np.sqrt(variance), unit=unit, n=len(np.asarray(treated)), method=_METHOD)
+
+
+@gated
+def ratio(outcome: Any, treated: Any, *, before: pd.DataFrame | None = None, cases: Any = None) -> Estimate:
+    """Mean of the treated over mean of the held out; errors on logs by the delta method. As `difference`."""
+    y, lot = np.asarray(outcome, float), np.asarray(treated, bool)
+    means, covariance = _means(y, lot, before, cases)
+    some = min((y[lot] > 0).sum(), (y[~lot] > 0).sum())
+    need(some >= MIN_EVENTS, f"Either arm needs {MIN_EVENTS} cases above zero; one has {some}.")
+    need(min(means) > 0, "An arm's mean is not above zero, so there is no ratio.")
+    pull = np.array([-1, 1]) / means
+    return Estimate.log_normal(
+        means[1] / means[0], np.sqrt(pull @ covariance @ pull), unit="ratio", n=len(y), method=_METHOD
+    )
+
+
+_METHOD = "adjusted for what was known before, robust errors"
+
+
+@gated
+def by_policy(outcome: Any, arm: Any, chosen: pd.DataFrame, rival: pd.DataFrame) -> Estimate:
+    """Mean outcome if a rule gave out the arms, over the mean if a rival rule did, from arms drawn by lot.
+
+    Units count as much as the rule would have them in the arm that they drew, over the share that drew it.
+
+    Args:
+        outcome: one number a unit.
+        arm: what the lot gave.
+        chosen, rival: a row a unit and a column an arm: chance that the rule gives it.
+    Source: Horvitz & Thompson (1952), Journal of the American Statistical Association 47; Hájek (1971) for weights
+        that add up to one.
+    """
+    y, drawn = np.asarray(outcome, float), pd.Series(np.asarray(arm))
+    share = drawn.map(drawn.value_counts(normalize=True)).to_numpy()
+    means, pulls = [], []
+    for rule in (rival, chosen):
+        weight = sum(np.where(drawn == name, rule[name], 0) for name in rule) / share
+        need((y[weight > 0] > 0).sum() >= MIN_EVENTS, f"A rule needs {MIN_EVENTS} cases above zero that obeyed it.")
+        means.append(weight @ y / weight.sum())
+        pulls.append(weight * (y - means[-1]) / weight.sum() / means[-1])
+    error = float(np.sqrt(((pulls[1] - pulls[0]) ** 2).sum()))
+    return Estimate.log_normal(means[1] / means[0], error, unit="ratio", n=len(y), method="weighted by assignment")
+
+
+# --- whether it was a lot -----------------------------------------------------------------------------------------
+
+
+def balance(table: pd.DataFrame, named: Mapping[str, str]) -> tuple[pd.DataFrame, str]:
+    """Whether the arms were alike before the treatment.
+
+    Args:
+        table: with treated and the columns named.
+        named: columns known before the lot -> what they are called.
+
+    Returns:
+        label, treated, held out (means) and apart (difference in standard deviations); and the rung that the design
+        reaches: "D", or "C" where arms so unlike cannot come from a lot.
+    """
+    from scipy.special import chdtrc
+
+    lot, x = table["treated"].to_numpy(bool), table[list(named)].astype(float)
+    x = x.fillna(x.mean())
+    means = x.groupby(lot).mean()
+    away, spread = (means.loc[True] - means.loc[False]).to_numpy(), x.std().to_numpy()
+    covariance = x.cov().to_numpy() * (1 / lot.sum() + 1 / (~lot).sum())
+    distance = away @ np.linalg.pinv(covariance) @ away
+    rows = pd.DataFrame({"label": list(named.values()), "treated": means.loc[True].to_numpy()})
+    rows = rows.assign(held_out=means.loc[False].to_numpy(), apart=away / np.where(spread, spread, 1))
+    return rows, "D" if chdtrc(np.linalg.matrix_rank(covariance), distance) >= NO_LOT else "C"
+
+
+def known_before(table: pd.DataFrame, names: Sequence[str] = BEFORE) -> pd.DataFrame:
+    """What was known of each unit before the lot, money on a log scale, and which promotion it was."""
+    x = pd.DataFrame({name: np.log1p(table[name].clip(lower=0)) for name in names})
+    which = pd.get_dummies(table["promotion"], drop_first=True) if "promotion" in table else pd.DataFrame()
+    return x.join(which)
