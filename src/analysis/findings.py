@@ -148,7 +148,7 @@ def record(
     for reached in (rungs[name] for name in readings):
         if reached not in RUNGS or reached > hypothesis.rung:
             raise ValueError(f"{hypothesis_id} can reach rung {hypothesis.rung}, not {reached}")
-    rule, changed = _rule_of(hypothesis, study)
+    rule, changed = rule_of(hypothesis, study)
     shared = {
         "hypothesis": hypothesis.id,
         "claim": hypothesis.claim,
@@ -189,7 +189,7 @@ def check_effects(study: Study) -> None:
             raise SettingsError(f"study {study.name}, smallest_effects.{name} = {value}: {error}.") from None
 
 
-def _rule_of(hypothesis: Hypothesis, study: Study) -> tuple[Rule, list[dict[str, Any]]]:
+def rule_of(hypothesis: Hypothesis, study: Study) -> tuple[Rule, list[dict[str, Any]]]:
     """The rule with the study's own smallest effect, and what was changed against the register."""
     chosen = study.smallest_effects.get(hypothesis.id)
     if chosen is None:
