@@ -14,7 +14,7 @@ from analysis.hypotheses.rules import Compound, Directional, NoEffect, Range, Th
 
 
 def study(**effects):
-    return SimpleNamespace(name="tiny", title="a tiny study", currency="EUR", smallest_effects=effects)
+    return SimpleNamespace(name="tiny", title="a tiny study", currency="EUR", smallest_effects=effects, simulated=False)
 
 
 def entries(found):
@@ -213,3 +213,23 @@ def test_the_board_counts_verdicts_and_shows_disagreement():
     assert boards.disagreements(found, study=tiny).text.startswith("The verdict depends on the reading for R01")
     assert len(boards.verdicts(found, study=tiny).rows) == 1
     assert len(boards.readings(found, study=tiny).rows) == 2
+
+
+def test_the_board_counts_claims_together_and_changes_no_verdict():
+    # One claim alone is adjusted by nothing; the register's R01 is a range, whose interval fits inside it here.
+    found = record_one(readings={"a": Estimate.normal(0.5, 0.01, unit="growth", n=9)})
+    (row,) = boards.together(found, study=study()).rows.to_dict("records")
+    assert (row["row"], row["verdict"], row["p alone"]) == ("R01", "supported", row["p among all"])
+    assert "1 of 1 supported ones stay" in boards.together_told(found, study=study()).text
+    short = record_one(readings={"a": Estimate.normal(5.0, 0.01, unit="growth", n=9)})
+    assert "0 of 0 supported ones stay" in boards.together_told(short, study=study()).text
+
+
+def test_the_board_pools_what_two_real_studies_say_and_names_what_was_published():
+    here = record_one(readings={"a": Estimate.normal(0.5, 0.01, unit="growth", n=9)})
+    there = [entry | {"study": "other"} for entry in here]
+    (row,) = boards.pooled([*here, *there], study=study()).rows.to_dict("records")
+    assert (row["row"], row["studies"]) == ("R01", "tiny, other")
+    assert row["expected of a further study"] == "needs three studies"
+    assert "nothing to pool" in boards.pooled(here, study=study()).text
+    assert "Gupta" in boards.published(here, study=study()).rows["published"].iloc[0]

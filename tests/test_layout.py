@@ -19,10 +19,10 @@ FLOW = [
     "spending", "repeaters", "retention", "hazards", "reasons", "milestones", "durations", "periods", "renewal",
     "buying", "habits", "fits", "order_values", "holdout", "silence", "customer_value", "regularity", "traits",
     "foresight", "value", "steadiness", "responses", "staggered", "within", "trials", "economics", "worth", "worlds", "opinions", "club", "scales",
-    "factors", "regressions", "afterwards", "indicators", "unreliability", "surfaces", "tolerance", "drivers",
+    "factors", "regressions", "afterwards", "planted", "indicators", "unreliability", "surfaces", "tolerance", "drivers",
     "paths", "necessity", "hypotheses", "exhibits", "sensitivity", "mediation", "guides", "calibrated", "findings", "calibration", "strokes", "figures", "maps", "specifications", "scores",
     "prospects", "promoters", "payoff", "gaps", "motives", "antecedents", "gauges", "bargains", "buyers", "equity",
-    "whatif", "profiles", "stays", "sorting", "cases", "boards", "news", "proposals", "state", "ledger", "notices",
+    "whatif", "profiles", "stays", "sorting", "cases", "pooling", "boards", "news", "proposals", "state", "ledger", "notices",
     "notebooks", "keys", "kernels", "worker", "runs", "welcome", "progress", "publishing", "pages", "provenance",
     "making", "report", "onefile", "schedule", "exports", "housekeeping", "operating", "cli",
 ]  # fmt: skip

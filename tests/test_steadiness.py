@@ -20,7 +20,7 @@ def people(loyal, others):
 
 def verdict(table, **more):
     found = steadiness.compare(table, **{"draws": 199, "seed": 1, **more})
-    shop = SimpleNamespace(name="shop", title="a shop", currency=None, smallest_effects={})
+    shop = SimpleNamespace(name="shop", title="a shop", currency=None, smallest_effects={}, simulated=True)
     told = {"headline": steadiness.SAME_MONEY, "design": "invented", "rung": "C"}
     return findings.record("R15", study=shop, readings=found, **told).headline
 

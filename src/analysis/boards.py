@@ -9,9 +9,13 @@ from typing import Any
 import pandas as pd
 
 from analysis import hypotheses, words
+from analysis.estimates import in_brief
 from analysis.exhibits import Table, Text, estimate_text, say, tabulated
 from analysis.findings import available, waits_for
-from analysis.hypotheses.rules import VERDICTS
+from analysis.hypotheses.anchors import ANCHORS
+from analysis.hypotheses.multiplicity import survivors
+from analysis.hypotheses.rules import ALPHA, ASSOCIATION, SUPPORTED, VERDICTS
+from analysis.pooling import pools
 from analysis.studies import Study
 
 Entries = Iterable[Mapping[str, Any]]
@@ -107,6 +111,81 @@ def changes(entries: Entries, *, study: Study) -> Table | Text:
 
 def _when(change: Mapping[str, Any]) -> str:
     return "changed after the first run" if change.get("after_first_run") else "set before the first run"
+
+
+def _counted(entries: Entries, study: Study) -> list[tuple[Mapping[str, Any], float]]:
+    """Headlines that rest on a sample, each with its p-value adjusted for all of them."""
+    asked = [e for e in headlines(_of(entries, study)) if e.get("p_support") is not None]
+    return list(zip(asked, survivors([e["p_support"] for e in asked]), strict=True))
+
+
+def together(entries: Entries, *, study: Study) -> Table | Text:
+    """Every supported claim, and whether it still is when all claims of the study are counted together."""
+    heads = ["row", "claim", "verdict", "p alone", "p among all"]
+    rows = [
+        (e["hypothesis"], e["claim"], e["verdict"], *map(_p, (e["p_support"], p)))
+        for e, p in _counted(entries, study)
+        if e["verdict"] in (SUPPORTED, ASSOCIATION)
+    ]
+    return tabulated(
+        "together", "Counted together", heads, rows, nothing="No claim that rests on a sample is supported."
+    )
+
+
+def _p(value: float) -> str:
+    return "below .0001" if value < 0.0001 else f"{value:.4f}".lstrip("0")
+
+
+def together_told(entries: Entries, *, study: Study) -> Text:
+    """How many supported claims survive Benjamini and Hochberg's correction."""
+    counted = _counted(entries, study)
+    held = [p for e, p in counted if e["verdict"] in (SUPPORTED, ASSOCIATION)]
+    return say(
+        "{} of this study rest on a sample. Counted together, so that of those named one in twenty is named by chance, "
+        "{} of {} supported ones stay.",
+        words.plural(len(counted), "claim"),
+        sum(p <= ALPHA for p in held),
+        len(held),
+    )
+
+
+def pooled(entries: Entries, *, study: Study) -> Table | Text:
+    """Claims that several studies answered, with what those say together and what a further one may expect."""
+    entries = list(entries)
+    mine = {e["hypothesis"] for e in headlines(_of(entries, study))}
+    heads = [
+        "row",
+        "claim",
+        "studies",
+        "together (95% interval)",
+        "expected of a further study",
+        "apart by more than chance",
+    ]
+    rows = [
+        (
+            each.claim,
+            each.text,
+            ", ".join(e["study"] for e in each.entries),
+            in_brief(each.together),
+            words.interval(*each.expected, each.unit) if each.expected else "needs three studies",
+            words.quantity(each.apart, "share"),
+        )
+        for each in pools(entries)
+        if each.claim in mine
+    ]
+    nothing = "No claim of this study was answered by another one of its kind, so there is nothing to pool."
+    return tabulated("pooled", "What studies say together", heads, rows, nothing=nothing)
+
+
+def published(entries: Entries, *, study: Study) -> Table | Text:
+    """What was published on the size of the effects that this study asked for."""
+    rows = [
+        (e["hypothesis"], estimate_text(e), found)
+        for e in headlines(_of(entries, study))
+        for found in ANCHORS.get(e["hypothesis"], ())
+    ]
+    heads = ["row", "estimate here", "published"]
+    return tabulated("published", "For scale", heads, rows, nothing="No published size of these effects is on record.")
 
 
 def elsewhere(entries: Entries, *, study: Study) -> Table | Text:

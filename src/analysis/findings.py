@@ -17,6 +17,7 @@ from typing import Any
 
 from analysis import exhibits, hypotheses
 from analysis.estimates import NORMAL, Estimate, NotTestable
+from analysis.hypotheses.multiplicity import smallest_error
 from analysis.hypotheses.register import RUNGS, Hypothesis
 from analysis.hypotheses.rules import (
     ASSOCIATION,
@@ -153,6 +154,7 @@ def record(
         "hypothesis": hypothesis.id,
         "claim": hypothesis.claim,
         "study": study.name,
+        "simulated": study.simulated,
         "estimand": hypothesis.estimand,
         "level": LEVEL,
         "smallest_effect": rule.smallest_effect,
@@ -212,6 +214,7 @@ def _judged(hypothesis: Hypothesis, rule: Rule, evidence: Evidence, shared: Mapp
     asked = evidence if isinstance(evidence, NotTestable) else _Asked(evidence)
     verdict = _capped(rule.judge(asked), shared)
     return _figures(asked, hypothesis.unit) | {
+        "p_support": smallest_error(rule, evidence),
         "verdict": verdict.word,
         "reason": verdict.reason,
         "reach": reach(rule, evidence, limit=shared["limit"]),
@@ -245,6 +248,7 @@ def _judged_parts(
     top = {k: leading[k] for k in ("estimate", "low", "high", "low90", "high90", "unit", "n", "events", "method")}
     return top | {
         "estimate_of": leading["name"],
+        "p_support": smallest_error(rule, given),
         "verdict": verdict.word,
         "reason": verdict.reason,
         "reach": leading["reach"] if verdict.word == INCONCLUSIVE else "",
