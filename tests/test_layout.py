@@ -18,7 +18,7 @@ FLOW = [
     "timetable", "settings", "mistakes", "studies", "leaks", "customers", "cohorts", "clocks", "lifetimes",
     "spending", "repeaters", "retention", "hazards", "reasons", "milestones", "durations", "periods", "renewal",
     "buying", "habits", "fits", "order_values", "holdout", "silence", "customer_value", "regularity", "traits",
-    "foresight", "value", "steadiness", "responses", "staggered", "within", "trials", "economics", "worth", "worlds", "opinions", "club", "scales",
+    "foresight", "value", "steadiness", "responses", "staggered", "thresholds", "within", "trials", "economics", "worth", "worlds", "opinions", "club", "scales",
     "factors", "regressions", "afterwards", "planted", "indicators", "unreliability", "surfaces", "tolerance", "drivers",
     "paths", "necessity", "hypotheses", "exhibits", "sensitivity", "mediation", "guides", "calibrated", "findings", "calibration", "strokes", "figures", "maps", "specifications", "scores",
     "prospects", "promoters", "payoff", "gaps", "motives", "antecedents", "gauges", "bargains", "buyers", "equity",
