@@ -21,7 +21,9 @@ WAVES = tuple(range(12, MONTHS, 6))  # months in which questionnaires go out
 CHANNELS, TOUCHPOINTS = ("search", "friend", "promotion"), ("shop", "site", "app", "letter", "call")
 CATEGORIES = ("bread", "coffee", "cheese", "wine", "flowers", "books")
 ACTIONS = ("ask and mend", "greet by name", "shorter queues", "clear prices")  # of the rolled-out tips
-TIER_AT = 300.0  # money of twelve months from which a member is gold for the next twelve
+PROMOTIONS, DEPTH = (20, 32, 44), 0.2  # months in which a promotion ran, by lot; what it took off a price
+ONE_ITEM = ("knowledge", "effort", "rival_north", "habit", "availability", "influence", "excitement")
+TIER_AT = 900.0  # money of twelve months from which a member is gold for the next twelve
 EXPERIMENTS = {  # arm -> its control, and the month in which the lot was drawn
     "personal service": ("usual service", 30), "offers from history": ("random offers", 36),
     "personal reward": ("same reward for all", 42), "asked with a benefit": ("asked without", 48),
@@ -44,6 +46,7 @@ class Laws:
         loyalty_desires: of loyalty on the desired level, in standard deviations.
         bond_growth: of the bond with each ten orders, in standard deviations.
         staff, mending, tips: of staff satisfaction, of "ask and mend" and of the other tips on a branch's satisfaction.
+        excitement_engagement: of excitement on engagement; influence has none.
         engaged_refers, loyal_refers, engaged_buying, engaged_leaving: of engagement and loyalty.
         loyal_crosses: of loyalty on buying from a category for the first time.
         knowledge_price, knowledge_adverts: of knowledge on price elasticity and on what adverts do.
@@ -75,20 +78,21 @@ class Laws:
     valued_leaving: float = -0.25
     locked: float = 0.15
     care_wallet: float = 0.3
-    trust_loyalty: float = 0.4
-    contact_trust: float = 0.3
+    trust_loyalty: float = 1.0
+    contact_trust: float = 1.2
     loyalty_desires: float = 0.25
     bond_growth: float = 0.15
     staff: float = 0.35
-    mending: float = 0.35
+    mending: float = 0.8
     tips: float = 0.0
+    excitement_engagement: float = 0.3
     engaged_refers: float = 0.4
     loyal_refers: float = 0.3
     engaged_buying: float = 0.1
     engaged_leaving: float = -0.1
     loyal_crosses: float = 0.15
-    knowledge_price: float = 0.3
-    knowledge_adverts: float = -0.1
+    knowledge_price: float = 0.6
+    knowledge_adverts: float = -0.4
     touching: tuple[float, ...] = (-0.3, -0.1, 0.0, 0.0, 0.15)
     joining: float = 0.0
     joining_leaving: float = 0.0
@@ -175,7 +179,9 @@ class _World:
         self.taste = -0.6 + habit + 0.4 * normal(size) + laws.lured * promoted
         self.readiness = np.log(0.022) + 0.5 * normal(size) - 0.2 * self.loyal
         self.traits = {name: normal(size) for name in ("satisfaction", "emotion", "value", "trust", "care", "quality")}
-        self.traits |= {name: normal(size) for name in ("bond", "engagement", "switching_cost", "knowledge", "price")}
+        others = "bond", "engagement", "switching_cost", "knowledge", "price", "availability", "influence", "excitement"
+        self.traits |= {name: normal(size) for name in others}
+        self.traits["habit"] = 0.8 * np.sign(habit) + 0.5 * normal(size)
         self.prone = normal(size)  # to contacts of all kinds
         self.mood, self.level, self.staff = np.zeros(size), 0.5 * normal(BRANCHES), normal(BRANCHES)
         self.left, self.joined = np.full(size, MONTHS), np.full(size, MONTHS)
@@ -231,11 +237,14 @@ class _World:
         bond += laws.joining_bond * self.member(month)
         trust = 0.7 * traits["trust"] + 0.3 * satisfaction + laws.contact_trust * self.talked
         loyalty = 0.6 * self.loyal + 0.3 * satisfaction + 0.2 * bond + laws.trust_loyalty * 0.5 * trust
-        return {
+        engagement = 0.7 * traits["engagement"] + 0.3 * satisfaction + 0.3 * self.loyal
+        engagement += laws.excitement_engagement * traits["excitement"]
+        singles = {name: traits[name] for name in ("habit", "availability", "influence", "excitement")}
+        return singles | {
             "satisfaction": satisfaction + 0.3 * noise(self.size), "quality": quality, "bond": bond, "trust": trust,
             "emotion": 0.7 * traits["emotion"] + 0.4 * satisfaction + 0.4 * noise(self.size),
             "value": 0.7 * traits["value"] + 0.4 * quality + 0.3 * traits["price"], "loyalty": loyalty,
-            "engagement": 0.7 * traits["engagement"] + 0.3 * satisfaction + 0.3 * self.loyal,
+            "engagement": engagement,
             "care": 0.7 * traits["care"] + 0.4 * quality, "valued": 0.6 * traits["care"] + 0.5 * quality,
             "desired": 0.5 * traits["quality"] + laws.loyalty_desires * loyalty + 0.7 * noise(self.size),
             "price": traits["price"], "switching_cost": traits["switching_cost"], "knowledge": traits["knowledge"],
@@ -248,7 +257,7 @@ class _World:
 
     def _join(self, month: int, here: np.ndarray) -> None:
         laws = self.laws
-        odds = -4.2 + laws.join_at_peaks * self.mood + laws.join_loyal * self.loyal + 0.8 * self.invited
+        odds = -4.8 + laws.join_at_peaks * self.mood + laws.join_loyal * self.loyal + 2.0 * self.invited
         able = here & ~self.member(month) & (month - self.won >= RUN_IN)
         joins = able & (self.random.random(self.size) < 1 / (1 + np.exp(-odds)))
         self.joined[joins] = month + 1
@@ -267,9 +276,10 @@ class _World:
         )
         pull += laws.gold * (self.gold_until[who] >= month)
         pull += laws.history_offers * self._treated("offers from history", month)[who]
-        for number, start in enumerate((20, 32, 44)):
+        heeds = laws.promotion_now + laws.knowledge_adverts * self.traits["knowledge"][who]
+        for number, start in enumerate(PROMOTIONS):
             now, after = month == start, start < month <= start + 6
-            pull += self.promoted[number, who] * (laws.promotion_now * now + laws.promotion_after * after)
+            pull += self.promoted[number, who] * (heeds * now + laws.promotion_after * after)
         return pull
 
     def _buy(self, month: int, who: np.ndarray, feel: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -279,7 +289,7 @@ class _World:
         buyer = np.repeat(who, times)
         new = random.random(len(buyer)) < 0.12 * np.exp(laws.loyal_crosses * feel["loyalty"][buyer])
         category = np.where(new, random.integers(0, len(CATEGORIES), len(buyer)), self.branch[buyer] % 2)
-        price = np.round((12 + 6 * category) * np.exp(0.15 * random.standard_normal(len(buyer))), 2)
+        price = np.round((12 + 6 * category) * np.exp(0.30 * random.standard_normal(len(buyer))), 2)
         dear = np.log(price / (12 + 6 * category))
         wanted = 0.4 - (1.0 + laws.knowledge_price * self.traits["knowledge"][buyer]) * dear
         quantity = 1 + random.poisson(np.exp(wanted))
@@ -288,6 +298,7 @@ class _World:
         np.add.at(self.bought, buyer, 1)
         np.add.at(self.margin, buyer, margin)
         self.tried[buyer, category] = True
+        cheaper = self.promoted[PROMOTIONS.index(month), buyer] if month in PROMOTIONS else np.zeros(len(buyer))
         self.life.orders.append(
             {
                 "customer": buyer,
@@ -296,6 +307,7 @@ class _World:
                 "quantity": quantity,
                 "category": category,
                 "margin": margin.round(2),
+                "discount": (DEPTH * money * cheaper).round(2),
             }
         )
         return np.bincount(buyer, money, self.size)
@@ -369,7 +381,7 @@ class _World:
         hazard += np.asarray(laws.touching) @ (self.touches - self.touches.mean(axis=1, keepdims=True))
         if month >= 40:  # from then on every member got the same middling reward
             hazard += self.member(month) * np.where(top, laws.uniform_top, laws.uniform_rest)
-        for number, start in enumerate((20, 32, 44)):
+        for number, start in enumerate(PROMOTIONS):
             hazard += laws.promotion_end * self.promoted[number] * (start < month <= start + 3)
         shares = np.bincount(self.branch, self.member(month) & here, BRANCHES) / np.maximum(
             np.bincount(self.branch, here, BRANCHES), 1
@@ -407,11 +419,9 @@ class _World:
         table["unit"] = self.branch[who]
         for name, held in feel.items():
             low, high = (0, 10) if name == "knowledge" else (1, 7)
-            for item in (1,) if name in ("knowledge", "effort", "rival_north") else (1, 2):
+            for item in (1,) if name in ONE_ITEM else (1, 2):
                 seen = (low + high) / 2 + 0.5 + (high - low) / 5.5 * held[who] + 0.5 * random.standard_normal(len(who))
-                table[name if name in ("knowledge", "effort", "rival_north") else f"{name}_{item}"] = np.clip(
-                    np.rint(seen), low, high
-                ).astype(int)
+                table[name if name in ONE_ITEM else f"{name}_{item}"] = np.clip(np.rint(seen), low, high).astype(int)
         odds = 0.3 + self.laws.care_wallet * feel["care"][who] + 0.3 * feel["loyalty"][who]
         table["wallet_share"] = np.rint(100 / (1 + np.exp(-odds - 0.6 * random.standard_normal(len(who))))).astype(int)
         self.life.surveys.append(pd.DataFrame(table))
@@ -486,7 +496,7 @@ class _World:
 
     def _promotions(self) -> pd.DataFrame:
         rows = []
-        for number, start in enumerate((20, 32, 44)):
+        for number, start in enumerate(PROMOTIONS):
             who = np.flatnonzero((self.won < start) & (self.left > start))
             day = _first(np.full(len(who), start))
             rows.append(
@@ -497,7 +507,7 @@ class _World:
                         "starts_at": day,
                         "ends_at": _last(np.full(len(who), start)),
                         "assigned": self.promoted[number, who],
-                        "depth": 0.2,
+                        "depth": DEPTH,
                         "kind": "discount",
                     }
                 )
