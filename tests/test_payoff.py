@@ -145,7 +145,7 @@ def test_gates_say_what_is_missing():
     few = Afterwards(found.only(np.arange(300) < 50), later.did[:50], 180, ())
     refused = {
         "did anything": nobody,
-        "equally satisfied": same,
+        "alike in satisfaction": same,
         "no construct satisfaction": unasked,
         "50 customers": few,
         "no table orders": NotTestable("The study has no table orders."),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from analysis.checks import Step
-from analysis.customers import DAY, DECIMALS, PURCHASES, Purchases, purchases
-from analysis.estimates import NotTestable
+from analysis.customers import DAY, DECIMALS, PURCHASES, YEAR, Purchases, purchases
+from analysis.estimates import NotTestable, gated, need
 from analysis.scales import Answers
 from analysis.tables import TableError
 from analysis.words import listing, plural
@@ -120,6 +120,7 @@ DATED = {
     "referrals": ("referred_at", "referrer_id"),
     "contacts": ("contacted_at", "customer_id"),
     "operations": ("measured_at", "customer_id"),
+    "touchpoints": ("touched_at", "customer_id"),
 }
 
 
@@ -155,3 +156,46 @@ def in_study(
         return afterwards(found, lab.table("surveys"), events, since=since, until=until, days=days, once=once)
     except TableError as error:
         return NotTestable(str(error))
+
+
+def stays(lab: Study, who: pd.Series, day: pd.Series) -> pd.DataFrame | NotTestable:
+    """How long the customer of each row stayed after a day, by the contract that ran on it.
+
+    Returns:
+        time (days until leaving, or until last seen; NaN where no contract ran), left, and tenure (years since the
+        contract began), row by row.
+    """
+    if not lab.has("subscriptions") or not lab.table("subscriptions").has("started_at"):
+        return NotTestable(
+            "Who leaves is told by contracts with dates: bring subscriptions with started_at and ended_at."
+        )
+    spells = lab.table("subscriptions").rows.select("customer_id", "started_at", "time", "left").to_pandas()
+    asked = pd.DataFrame({"customer_id": who.to_numpy(), "day": pd.to_datetime(day).dt.normalize().to_numpy()})
+    both = asked.reset_index(names="row").merge(spells, on="customer_id")
+    gone = (both["day"] - pd.to_datetime(both["started_at"])).dt.days
+    both = both.assign(time=(both["time"] - gone).where(gone >= 0), tenure=gone / YEAR)
+    running = both[both["time"] > 0].drop_duplicates("row").set_index("row").reindex(range(len(asked)))
+    return running[["time", "left", "tenure"]].assign(left=lambda t: t["left"].eq(True)).set_index(who.index)
+
+
+@gated
+def in_turn(found: Answers, scores: pd.DataFrame) -> Any:
+    """Each questionnaire beside the next one of the same customer, if that came on a later day.
+
+    Args:
+        found: the questionnaires.
+        scores: of these questionnaires, row by row.
+
+    Returns:
+        The scores, each again as "later NAME", months (between the two days), who and weight; rows with a gap in any
+        score are left out.
+    """
+    known = {"customer_id", "answered_at"} <= {*found.who}
+    need(known, "The survey has no customer_id or no answered_at, so nobody's next answer can be found.")
+    day = pd.to_datetime(found.who["answered_at"]).dt.normalize()
+    table = scores.assign(who=found.who["customer_id"], day=day, weight=found.weight).sort_values("day", kind="stable")
+    later = table.groupby("who")[[*scores, "day"]].shift(-1)
+    months = (later.pop("day") - table.pop("day")).dt.days / (YEAR / 12)
+    table = table.join(later.add_prefix("later ")).assign(months=months)[months > 0].dropna()
+    need(len(table), "Nobody answered on two days, so no answer comes before another. Ask the same customers again.")
+    return table.sort_index()

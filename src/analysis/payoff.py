@@ -36,29 +36,30 @@ Table = pd.DataFrame | NotTestable
 
 
 @gated
-def answered(later: Afterwards | NotTestable) -> Any:
-    """One row a questionnaire with a satisfaction score, or why there are too few.
+def answered(later: Afterwards | NotTestable, of: str = "satisfaction") -> Any:
+    """One row a questionnaire with a score of satisfaction, or of another construct, or why there are too few.
 
     Returns:
-        The columns of `Afterwards.did`, and score, satisfaction (the score in standard deviations), level (whole points
-        of the scale, tenths of a wide one), customer, wave and weight.
+        The columns of `Afterwards.did`, and score, the same under the construct's name in standard deviations, level
+        (whole points of the scale, tenths of a wide one), customer, asked (when), wave and weight.
     """
     around: Afterwards = needed(later)
     found = around.answers
-    needed(found.lacks("satisfaction") or found)
-    items = found.constructs["satisfaction"]
+    needed(found.lacks(of) or found)
+    items = found.constructs[of]
     known = {"score": found.score(items), "customer": found.who["customer_id"], "wave": found.who.get("wave", "")}
+    known["asked"] = found.who.get("answered_at")
     table = around.did.assign(**known, weight=found.weight).dropna(subset="score").reset_index(drop=True)
     people, buyers = (rows["customer"].nunique() for rows in (table, table[table["after"] > 0]))
     need(people >= FEWEST, f"{plural(people, 'customer')} paired with what they did, and {FEWEST} are needed.")
-    need(np.ptp(table["score"]) > 0, "All who answered are equally satisfied.")
+    need(np.ptp(table["score"]) > 0, f"All who answered are alike in {of}.")
     need(buyers >= MIN_EVENTS, f"Fewer than {MIN_EVENTS} customers did anything after they had answered.")
     low, high = found.scale[items[0]] or (table["score"].min(), table["score"].max())
     step = max(1.0, (high - low) / 10)
     level = low + step * np.floor((table["score"] - low) / step + 0.5)
     away = table["score"] - np.average(table["score"], weights=table["weight"])
     content = away / np.sqrt(np.average(away**2, weights=table["weight"]))
-    return table.assign(satisfaction=content, level=level)
+    return table.assign(**{of: content}, level=level)
 
 
 def _past(table: pd.DataFrame) -> np.ndarray:
@@ -218,13 +219,20 @@ def coming_back(table: Table, *, held: bool = True) -> Any:
     """A reading of S02, from one questionnaire a customer: the gap between the outer thirds, and reversals."""
     rows: pd.DataFrame = needed(table)
     steps = needed(by_level(rows, held=held))[1]
+    turned = Estimate.exact(float((steps["high"] < 0).sum()), unit="count", n=len(steps))
+    return {"gap": needed(outer_gap(rows, held=held)), "reversals": turned}
+
+
+@gated
+def outer_gap(table: Table, *, held: bool = True) -> Any:
+    """Share who did it again, the highest third by the score minus the lowest, from one questionnaire a customer."""
+    rows: pd.DataFrame = needed(table)
     need(rows["score"].nunique() > 2, "There are fewer than three different answers, so there are no thirds.")
     outer = thirds(rows["score"].to_numpy(), rows["weight"].to_numpy())
     fewest = outer[rows["after"] > 0].sum(axis=0).min()
-    need(fewest >= MIN_EVENTS, f"Fewer than {MIN_EVENTS} of the most, or of the least satisfied third bought again.")
+    need(fewest >= MIN_EVENTS, f"Fewer than {MIN_EVENTS} of the highest, or of the lowest third did it again.")
     low, high = _shares(rows, outer, np.eye(2), held=held)
-    turned = Estimate.exact(float((steps["high"] < 0).sum()), unit="count", n=len(steps))
-    return {"gap": _apart(rows, high, low), "reversals": turned}
+    return _apart(rows, high, low)
 
 
 def top_from(table: pd.DataFrame) -> float:

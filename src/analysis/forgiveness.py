@@ -1,0 +1,375 @@
+"""What happens after something went wrong: slow replies, bonds that hold, experience that forgives (S09, L03, L04)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import figures
+from analysis.afterwards import stays
+from analysis.checks import Step
+from analysis.drivers import thirds
+from analysis.estimates import Estimate, NotTestable, columns, gated, need, needed
+from analysis.exhibits import Figure, Text, say
+from analysis.hazards import cox
+from analysis.rates import difference
+from analysis.retention import MIN_EVENTS
+from analysis.words import count, listing, plural, quantity
+
+if TYPE_CHECKING:
+    from analysis.scales import Answers
+    from analysis.studies import Study
+
+HELD, PLAIN = "at equal severity", "as it comes"
+FREE, SMALL, SERIOUS, ASIDE = "no failure", "small failure", "serious failure", "other"
+BESIDE, AFTER_ONLY, UNCOMPARED = "satisfaction held as well", "after a failure only", "without failure-free customers"
+FIFTHS = 5
+THIRDS = ("lowest third", "highest third")
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Rows of customers who were watched for leaving, and which rows were kept and dropped on the way."""
+
+    rows: pd.DataFrame
+    steps: tuple[Step, ...]
+
+
+def _contacts(lab: Study, *columns: str) -> pd.DataFrame:
+    """Contacts of a study that has these columns: customer_id, day and them."""
+    need(lab.has("contacts"), "There is no table contacts.")
+    lacking = [name for name in columns if not lab.table("contacts").has(name)]
+    need(not lacking, f"The table contacts has no column {listing(lacking, 'or')}. Bring it.")
+    also = [name for name in ("recovery_rating",) if lab.table("contacts").has(name)]
+    rows = lab.table("contacts").rows.order_by("contacted_at", "customer_id").to_pandas()
+    return rows[["customer_id", *columns, *also]].assign(day=pd.to_datetime(rows["contacted_at"]))
+
+
+def _numbered(who: pd.Series) -> np.ndarray:
+    """A number for each customer with several rows, 0 for those with one."""
+    return (pd.factorize(who)[0] + 1) * who.duplicated(keep=False).to_numpy()
+
+
+# --- Replies --------------------------------------------------------------------------------------------------------
+
+
+@gated
+def replies(lab: Study, *, days: int) -> Any:
+    """Contacts from the reply on: whether the customer left within so many days of it.
+
+    Returns:
+        `Watched`, a row a contact that was answered while the customer was still there: time (days after the reply, at
+        most `days`), left, entered (0), weight (1), customer (see `hazards.cox`), severity (a word), doublings (the
+        minutes as a power of two), tenure (years) and recovery_rating where the table has it.
+    """
+    rows = _contacts(lab, "severity", "first_reply_minutes")
+    known = rows["severity"].notna() & (rows["first_reply_minutes"] > 0)
+    need(known.any(), "No contact has a severity and the minutes until the first reply. Bring both.")
+    steps, rows = [_step("contacts with a severity and a time to the first reply", known)], rows[known]
+    replied = rows["day"] + pd.to_timedelta(rows["first_reply_minutes"], unit="min")
+    after = needed(stays(lab, rows["customer_id"], replied))
+    there = after["time"].notna()
+    steps.append(_step("still a customer when the reply came", there))
+    rows, after = rows[there], after[there]
+    return Watched(
+        rows.assign(
+            time=after["time"].clip(upper=days),
+            left=after["left"] & (after["time"] <= days),
+            entered=0.0,
+            weight=1,
+            customer=_numbered(rows["customer_id"]),
+            severity=rows["severity"].map("{:g}".format),
+            doublings=np.log2(rows["first_reply_minutes"]),
+            tenure=after["tenure"],
+        ).reset_index(drop=True),
+        tuple(steps),
+    )
+
+
+def _step(rule: str, kept: pd.Series) -> Step:
+    return Step(rule, int(kept.sum()), int((~kept).sum()))
+
+
+def hazard_ratio(rows: pd.DataFrame, cause: str, held: Sequence[str]) -> Estimate:
+    """By what factor leaving is likelier at any moment for one unit more of a cause."""
+    names = [cause, *held]
+    lifetimes = rows[[name for name in ("time", "left", "entered", "weight", "customer", *names) if name in rows]]
+    model = needed(cox(lifetimes, covariates=names))
+    own = model.table.query("covariate == @cause")
+    need(len(own), "All are alike in what is to be compared, or it follows from what is held equal.")
+    slope, error = own.iloc[0][["coefficient", "error"]] / own.iloc[0]["step"]
+    ratio = {"unit": "hazard ratio", "n": model.customers, "events": model.leavers, "method": "Cox"}
+    return Estimate.log_normal(float(np.exp(slope)), float(error), **ratio)
+
+
+@gated
+def slow(watched: Watched | NotTestable, *, held: bool = True) -> Any:
+    """A reading of S09: the hazard ratio of leaving after the reply for a doubling of the minutes to it."""
+    rows = needed(watched).rows
+    need(rows["left"].sum() >= MIN_EVENTS, f"Fewer than {MIN_EVENTS} customers left in the days after a reply.")
+    return hazard_ratio(rows, "doublings", ["severity"] if held else [])
+
+
+@gated
+def bend(watched: Watched | NotTestable) -> Any:
+    """By what factor each doubling adds more, or less, than the one before it: 1 is a straight line in doublings."""
+    rows = needed(watched).rows
+    away = rows["doublings"] - rows["doublings"].mean()
+    return hazard_ratio(rows.assign(bend=away**2), "bend", ["doublings", "severity"])
+
+
+def _risk(rows: pd.DataFrame, days: int, weight: Any = 1.0) -> tuple[float, float]:
+    """Chance to leave within so many days at the rate of these rows, and its variance.
+
+    A rate of leaving over all the days watched makes use of those who were not watched to the end.
+    """
+    time = (weight * (rows["time"] - rows["entered"])).sum()
+    rate, variance = (weight * rows["left"]).sum() / time, (weight**2 * rows["left"]).sum() / time**2
+    return 1 - np.exp(-rate * days), (days * np.exp(-rate * days)) ** 2 * variance
+
+
+def by_speed(watched: Watched | NotTestable, *, days: int) -> Figure | Text:
+    """Who leaves by how fast the reply came, every fifth with the same mixture of severities."""
+    if isinstance(watched, NotTestable):
+        return say("{}", watched.reason)
+    rows = watched.rows
+    mixture = rows["severity"].value_counts(normalize=True)
+    fifth, shown = pd.qcut(rows["doublings"].rank(method="first"), FIFTHS, labels=False), []
+    for _, own in rows.groupby(fifth):
+        alike = (mixture / own["severity"].value_counts(normalize=True)).reindex(own["severity"]).to_numpy()
+        value, variance = _risk(own, days, alike)
+        answer = Estimate.normal(value, np.sqrt(variance), unit="share", n=len(own))
+        minutes = count(2 ** own["doublings"].median())
+        shown.append({"label": f"after about {minutes} minutes", **columns(answer), "n": len(own)})
+    table = pd.DataFrame(shown).drop(columns="note").assign(low=lambda t: t["low"].clip(lower=0))
+    first, last = (quantity(share, "share") for share in table["value"].iloc[[0, -1]])
+    return figures.dots(
+        table,
+        name="leaving-by-reply",
+        title=f"After the slowest replies {last} leave, after the fastest {first}",
+        unit="share",
+        x_label=f"Customers who leave within {days} days of the first reply",
+        caption=f"{plural(len(rows), 'contact')} in fifths by the time to the first reply, each fifth weighted to the "
+        "same mixture of severities; 95% intervals.",
+    )
+
+
+@gated
+def beside_it(watched: Watched | NotTestable, what: str) -> Any:
+    """What else goes with a doubling of the minutes to the reply, in standard deviations, at equal severity.
+
+    Args:
+        watched: from `replies`.
+        what: "recovery_rating", which slow replies may lower; or "tenure" as a customer, which was there before any
+            reply, so that it shows whether slow replies went to other kinds of customers.
+    """
+    rows = needed(watched).rows
+    rows = rows.dropna(subset=what) if what in rows else rows[:0]
+    need(len(rows) >= MIN_EVENTS and np.ptp(rows[what]) > 0, "Nobody rated how the contact was settled.")
+    rows = rows.assign(customer=rows["customer_id"], **{what: rows[what] / rows[what].std()})
+    return difference(rows, what, "doublings", held=["severity"], unit="sd")
+
+
+# --- Failures after an answer ---------------------------------------------------------------------------------------
+
+
+def cut(asked: pd.DataFrame, failures: pd.DataFrame, *, days: int) -> pd.DataFrame:
+    """Cut the time after each answer where a failure begins and ceases to count.
+
+    Args:
+        asked: answer (a number), customer_id, day, until (days on one calendar) and left (at `until`), and what was
+            said; the spans of one customer do not overlap.
+        failures: customer_id, day and grade (its severity as a number), kind (SMALL, SERIOUS or ASIDE).
+        days: how long a failure counts. Where several count, the worst does; time in which one counts that came
+            before the answer, or on its day, is left out, for the answer already carries it. So is ASIDE.
+
+    Returns:
+        One row a piece: the columns of `asked`, entered and time (days after the answer), left, state (FREE, SMALL or
+        SERIOUS) and grade (0 where there was no failure).
+    """
+    order = [FREE, SMALL, SERIOUS, ASIDE]
+    spans = asked[["answer", "customer_id", "day", "until"]].merge(failures, on="customer_id", suffixes=("", "_failed"))
+    spans = spans.rename(columns={"day_failed": "begins"}).assign(ends=lambda t: t["begins"] + days)
+    spans = spans[(spans["begins"] < spans["until"]) & (spans["ends"] > spans["day"])]
+    late = (spans["begins"] <= spans["day"]).to_numpy()
+    spans["rank"] = np.where(late, len(order) - 1, spans["kind"].map(order.index))
+    inside = [spans["begins"].clip(lower=spans["day"]), spans["ends"].clip(upper=spans["until"])]
+    edges = [asked[["answer", edge]].set_axis(["answer", "at"], axis=1) for edge in ("day", "until")]
+    edges += [pd.DataFrame({"answer": spans["answer"], "at": at}) for at in inside]
+    pieces = pd.concat(edges).drop_duplicates().sort_values(["answer", "at"])
+    pieces["to"] = pieces.groupby("answer")["at"].shift(-1)
+    pieces = pieces.dropna().reset_index(drop=True)
+    over = pieces.reset_index(names="piece").merge(spans[["answer", "begins", "ends", "rank", "grade"]], on="answer")
+    over = over[(over["begins"] <= over["at"]) & (over["at"] < over["ends"])]
+    worst = over.sort_values(["rank", "grade"]).drop_duplicates("piece", keep="last").set_index("piece")
+    rank = worst["rank"].reindex(pieces.index, fill_value=0)
+    rows = pieces.assign(
+        state=np.array(order, dtype=object)[rank], grade=worst["grade"].reindex(pieces.index).fillna(0)
+    )
+    rows = rows.merge(asked, on="answer")
+    rows["left"] &= rows["to"] == rows["until"]
+    rows = rows.assign(entered=rows["at"] - rows["day"], time=rows["to"] - rows["day"], weight=1)
+    return rows[rows["state"] != ASIDE].reset_index(drop=True)
+
+
+@gated
+def answers_until(lab: Study, found: Answers, *said: str, reach: int) -> Any:
+    """The time from each answer to the customer's next one, to leaving, or to the end of its reach.
+
+    Args:
+        lab: the study.
+        found: all its questionnaires.
+        said: constructs whose scores must be there.
+        reach: days for which an answer counts at most.
+
+    Returns:
+        `Watched`, a row an answer: answer (a number), customer_id, day and until (days on one calendar), left (at
+        `until`), tenure (years since the contract began) and the scores in standard deviations.
+    """
+    needed(found.lacks(*said) or found)
+    lacking = [name for name in ("customer_id", "answered_at") if name not in found.who]
+    need(not lacking, f"The survey has no {listing(lacking)}, so nobody knows what came after an answer.")
+    scores = {name: found.score(found.constructs[name]) for name in said}
+    asked = found.who[["customer_id", "answered_at"]].assign(**{n: (s - s.mean()) / s.std() for n, s in scores.items()})
+    known = asked.notna().all(axis=1)
+    steps, asked = [_step(f"questionnaires with a customer, a day and {listing(list(said))}", known)], asked[known]
+    after = needed(stays(lab, asked["customer_id"], asked["answered_at"]))
+    there = after["time"].notna()
+    steps.append(_step("from customers with a contract on that day", there))
+    asked = asked[there].assign(**after[there], day=_days(asked["answered_at"]))
+    asked = asked.sort_values(["customer_id", "day"]).drop_duplicates(["customer_id", "day"], ignore_index=True)
+    again = asked.groupby("customer_id")["day"].shift(-1) - asked["day"]
+    span = np.fmin(np.fmin(asked["time"], again), reach)
+    asked = asked.assign(answer=asked.index, left=asked["left"] & (asked["time"] == span), until=asked["day"] + span)
+    return Watched(asked.drop(columns=["time", "answered_at"]), tuple(steps))
+
+
+@gated
+def failures_after(
+    lab: Study, found: Answers, said: str, *, days: int, reach: int, small: float, serious: float, kinds: str = ""
+) -> Any:
+    """The time after each answer, cut where something went wrong.
+
+    Args:
+        lab, found, reach: see `answers_until`.
+        said: construct whose score must be there; satisfaction must be too, where it was asked.
+        days: how long a failure counts.
+        small, serious: severity up to which a failure is small, and from which on it is serious; between is set aside.
+        kinds: kinds of contact that tell of a failure, with commas between; empty for every kind.
+
+    Returns:
+        `Watched` with the rows of `cut`.
+    """
+    both = [name for name in dict.fromkeys([said, "satisfaction"]) if name == said or name in found.constructs]
+    asked, failures = needed(answers_until(lab, found, *both, reach=reach)), _contacts(lab, "kind", "severity")
+    wanted = [kind.strip() for kind in kinds.split(",")]
+    failures = failures[failures["severity"].notna() & (failures["kind"].isin(wanted) | (not kinds))]
+    grade = failures["severity"].astype(float)
+    kind = np.select([grade >= serious, grade <= small], [SERIOUS, SMALL], ASIDE)
+    rows = cut(asked.rows, failures.assign(day=_days(failures["day"]), grade=grade, kind=kind), days=days)
+    followed = asked.rows["answer"].isin(rows.loc[rows["state"] != FREE, "answer"])
+    none = f"No failure came within {reach} days after an answer: ask what is felt before something goes wrong."
+    need(followed.any(), none)
+    return Watched(rows, (*asked.steps, _step("of these, followed by a failure that can be read", followed)))
+
+
+def _days(when: pd.Series) -> pd.Series:
+    return (pd.to_datetime(when).dt.normalize() - pd.Timestamp("1970-01-01")).dt.days
+
+
+def _beside(watched: Watched | NotTestable, state: str) -> pd.DataFrame:
+    """The pieces without a failure and those after one of this kind, if enough left in both."""
+    rows: pd.DataFrame = needed(watched).rows
+    rows = rows[rows["state"].isin([FREE, state])]
+    gone = rows.groupby("state")["left"].sum()
+    for one, what in ((state, f"after a {state}"), (FREE, "without a failure to compare them with")):
+        there = f"{plural(int(gone.get(one, 0)), 'customer')} left {what}"
+        need(gone.get(one, 0) >= MIN_EVENTS, f"{there}, and {MIN_EVENTS} are needed.")
+    return rows
+
+
+@gated
+def buffered(watched: Watched | NotTestable, how: str = HELD, *, state: str = SERIOUS, said: str = "bond") -> Any:
+    """A reading of L03: by what factor a standard deviation more of what was said before changes a failure's harm.
+
+    Args:
+        watched: from `failures_after`.
+        how: HELD (the severity of the failure), BESIDE (and satisfaction with what it changes), or AFTER_ONLY (naive:
+            customers after a failure, without those who had none).
+        state: kind of failure.
+        said: construct.
+    """
+    rows = _beside(watched, state)
+    if how == AFTER_ONLY:
+        return hazard_ratio(rows[rows["state"] == state], said, ["grade"])
+    failed = (rows["state"] == state).astype(float)
+    rows = rows.assign(failed=failed, changed=failed * rows[said])
+    held = ["failed", said, "grade"]
+    if how == BESIDE:
+        need("satisfaction" in rows and said != "satisfaction", "Satisfaction was not asked beside it.")
+        rows, held = rows.assign(content=failed * rows["satisfaction"]), [*held, "satisfaction", "content"]
+    return hazard_ratio(rows, "changed", held)
+
+
+def _outer(rows: pd.DataFrame, said: str) -> np.ndarray:
+    """How far each piece belongs to the lowest, and to the highest third of the answers."""
+    once = rows.drop_duplicates("answer").set_index("answer")[said]
+    outer = pd.DataFrame(thirds(once.to_numpy(), np.ones(len(once))), once.index)
+    return outer.loc[rows["answer"]].to_numpy()
+
+
+@gated
+def falls(watched: Watched | NotTestable, *, state: str = SMALL, said: str = "satisfaction", days: int) -> Any:
+    """Who leaves within so many days, by third of what was said before, without a failure and after one.
+
+    Returns:
+        One row a third and state: third, state, value, variance, n (answers).
+    """
+    rows = _beside(watched, state)
+    shown = []
+    for third, weight in zip(THIRDS, _outer(rows, said).T, strict=True):
+        for one in (FREE, state):
+            own = (rows["state"] == one) & (weight > 0)
+            need((weight * rows["left"])[own].sum() > 0, f"Nobody of the {third} left: {one}.")
+            value, variance = _risk(rows[own], days, weight[own])
+            n = rows.loc[own, "answer"].nunique()
+            shown.append({"third": third, "state": one, "value": value, "variance": variance, "n": n})
+    return pd.DataFrame(shown)
+
+
+@gated
+def forgiven(table: pd.DataFrame | NotTestable, *, compared: bool = True) -> Any:
+    """A reading of L04: how much less a failure costs those who had rated high; with `said` as bond, L03 by addition.
+
+    Args:
+        table: from `falls`.
+        compared: take off what like customers without a failure lose anyway.
+    """
+    cells = needed(table)
+    sign = np.where(cells["third"] == THIRDS[0], 1, -1) * np.where(cells["state"] == FREE, -1 if compared else 0, 1)
+    error = float(np.sqrt((sign**2 * cells["variance"]).sum()))
+    value, n = float((sign * cells["value"]).sum()), int(cells.groupby("third")["n"].max().sum())
+    return Estimate.normal(value, error, unit="points", n=n, method="rates of leaving")
+
+
+def drawn(table: pd.DataFrame | NotTestable, *, days: int, name: str, said: str) -> Figure | Text:
+    """A figure of `falls`."""
+    if isinstance(table, NotTestable):
+        return say("{}", table.reason)
+    ends = 1.96 * np.sqrt(table["variance"])
+    shown = table.assign(section=table["third"].map(f"{said}: {{}}".format), label=table["state"])
+    shown = shown.assign(low=(shown["value"] - ends).clip(lower=0), high=shown["value"] + ends)
+    harm = table.groupby("third", sort=False)["value"].diff().dropna().to_numpy()
+    low, high = (quantity(one, "points") for one in harm)
+    return figures.dots(
+        shown[["section", "label", "value", "low", "high", "n"]],
+        name=name,
+        title=f"A failure moves leaving by {low} among the {THIRDS[0]} by {said}, by {high} among the {THIRDS[1]}",
+        unit="share",
+        x_label=f"Customers who leave within {days} days",
+        caption=f"{said.capitalize()} as answered before anything went wrong; 95% intervals. n counts answers.",
+    )
