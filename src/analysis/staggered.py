@@ -83,6 +83,8 @@ def course(
     others: str = OPEN,
     scaled: bool = True,
     there: np.ndarray | None = None,
+    followed: np.ndarray | None = None,
+    fewest: int = FEWEST,
 ) -> Any:
     """Follow all groups that changed in the same period, each beside others who had not changed by then.
 
@@ -98,6 +100,8 @@ def course(
             high time, and make any change look good.
         scaled: the past moves by the same factor as that of the others; else by the same amount.
         there: units × periods, whether a unit could change then (a customer who had left could not); None for all.
+        followed: units whose change is asked about; None for all. The others keep the dates of theirs.
+        fewest: how many must have changed, and how many others must stand beside each group.
 
     Returns:
         A `Course`.
@@ -111,12 +115,14 @@ def course(
     base = events < -aside
     groups = [g for g in np.unique(first[first < NEVER]) if before <= g < periods - after]
     sides = {g: _sides(outcome, first, g, events, aside, others, there) for g in groups}
-    sides = {g: (one, other) for g, (one, other) in sides.items() if one.any() and other.sum() >= FEWEST}
+    asked = np.ones(units, bool) if followed is None else followed
+    sides = {g: (one & asked, other) for g, (one, other) in sides.items()}
+    sides = {g: (one, other) for g, (one, other) in sides.items() if one.any() and other.sum() >= fewest}
     changed = sum(int(one.sum()) for one, _ in sides.values())
     need(
-        changed >= FEWEST,
+        changed >= fewest,
         f"{plural(changed, 'unit')} changed with {plural(before, 'period')} watched before and {after} after it, "
-        f"beside {FEWEST} others who had not; {FEWEST} are needed.",
+        f"beside {fewest} others who had not; {fewest} are needed.",
     )
     size = len(events)
     sums, pulls, mixed = np.zeros((2, size)), np.zeros((2, units, size)), np.zeros((size, size))
