@@ -6,6 +6,7 @@ As in `figures`, a kind takes a finished table, is drawn for a page and for a ph
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any, Unpack
 
 import numpy as np
@@ -205,3 +206,54 @@ def quarters(
     )
     alt = f"{y_label}, by {x_label}. {said}."
     return Figure(alt=alt, data=placed, draw=draw, heights=(tall[0], tall[1]), **telling)
+
+
+def crowd(
+    cells: pd.DataFrame,
+    *,
+    x_label: str,
+    y_label: str,
+    cuts: tuple[float, float] | None = None,
+    corners: Sequence[str] = (),
+    ceiling: bool = False,
+    **telling: Unpack[Telling],
+) -> Figure | Text:
+    """How many customers stand where on two measures: a dot for each pair of steps, larger for more.
+
+    Args:
+        cells: x, y, n; cells on too few customers are left out.
+        x_label, y_label: the measures; y upwards.
+        cuts: where x and y are parted into quarters.
+        corners: words in the quarters, from the lower left to the right, then above.
+        ceiling: draw the steps through the highest y so far, among the cells shown.
+        telling: see the module.
+    """
+    few = disclosure.few(cells)
+    if few.all():
+        return strokes.too_few(None)
+    shown = cells[~few].sort_values("x")
+    highest = shown.groupby("x")["y"].max().cummax()
+
+    def draw(fig: Any, phone: bool) -> None:
+        ax = fig.subplots()
+        for which in "xy":
+            strokes.scale(ax, which, "ratio", strokes.limits(shown[which], unit="ratio", margin=0.1), few=phone)
+        areas = shown["n"] * (150 if phone else 260) / shown["n"].max()
+        ax.scatter(shown["x"], shown["y"], s=areas, color=ABOVE, alpha=0.5, lw=0, zorder=3)
+        if ceiling:
+            ax.step([*highest.index, shown["x"].max()], [*highest, highest.iloc[-1]], where="post", color=BELOW, lw=1.8)
+        for cut, line in zip(cuts or (), (ax.axvline, ax.axhline), strict=False):
+            line(cut, color=INK, lw=1, ls=(0, (3, 2)))
+        for place, name in enumerate(corners):
+            high, right = divmod(place, 2)
+            by, how = (3 - 6 * right, 3 - 6 * high), {"ha": ("left", "right")[right], "va": ("bottom", "top")[high]}
+            strokes.write(ax, name, (right, high), by, "axes fraction", INK, wide=16 if phone else 34, **how)
+        ax.grid(visible=False)
+        strokes.above(ax, y_label, phone=phone)
+        ax.set_xlabel(textwrap.fill(x_label, 34 if phone else 80))
+
+    fullest = shown.iloc[int(shown["n"].argmax())]
+    most = f"most at {fullest['x']:.3g} and {fullest['y']:.3g} ({words.count(fullest['n'])})"
+    reach = strokes.listed((f"up to {top:.3g} at {at:.3g}" for at, top in highest.items()), 8) if ceiling else ""
+    alt = ". ".join(filter(None, [f"{y_label} by {x_label}: {most}", reach, "; ".join(corners)])) + "."
+    return Figure(alt=alt, data=shown, draw=draw, heights=(4.2, 4.0), **strokes.hiding(few, "cell", None, telling))

@@ -123,12 +123,14 @@ def gathered(found: Answers, names: Sequence[str], *, draws: int, seed: int) -> 
     return moments(table[list(names)], weight=table["weight"].to_numpy(), draws=draws, seed=seed)
 
 
-def shares(of: Weighed) -> Figure | Text:
-    """Each driver's share of what all of them explain."""
+def shares(of: Weighed | NotTestable, *, name: str = "importance") -> Figure | Text:
+    """Each driver's share of what all of them explain; `name` is the figure's."""
+    if isinstance(of, NotTestable):
+        return say("The shares cannot be told. {}", of.reason)
     table = of.importance.table().replace({"driver": {"_": " "}}, regex=True)
     return figures.dots(
         table.rename(columns={"driver": "label"}),
-        name="importance",
+        name=name,
         title=f"Most falls to {table['driver'][0]}, the first in {table['top_ranked'][0]:.0%} of the resamples",
         unit="share",
         x_label=f"Share of the explained differences in {of.outcome}",

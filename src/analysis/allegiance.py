@@ -1,0 +1,349 @@
+"""Kinds of loyalty: who stays and likes it, who is stuck, what a tier tells, and what comes first (L09 to L13)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import figures, maps
+from analysis.afterwards import Afterwards, in_turn, stays
+from analysis.drivers import importance
+from analysis.estimates import Answer, Estimate, NotTestable, columns, effective_size, gated, need, needed
+from analysis.exhibits import Figure, Table, Text, say
+from analysis.hazards import cox
+from analysis.mixtures import Kinds, kinds
+from analysis.motives import Weighed
+from analysis.regressions import areas, slopes
+from analysis.retention import MIN_EVENTS
+from analysis.scales import FEWEST, Answers, moments
+from analysis.words import listing, plural, quantity
+
+if TYPE_CHECKING:
+    from analysis.studies import Study
+
+SEVERAL, ONCE = "mean of two answers or more", "one answer or more"
+NEXT, FIRST = "each answer until the next", "first answer for good"
+ADDED, LIKING, BESIDE_POINTS = "beside the tier", "attitude alone", "beside tier and points"
+HELD, PLAIN, EARLIER = "usage held fixed", "as it comes", "earlier demands held fixed as well"
+LATER, SAME_DAY = "loyalty one wave later", "loyalty of the same day"
+EXPERIENCE = {"emotion": 1, "effort": -1, "quality": 1}  # and which way each counts
+RIVALS = ("price", "habit", "availability", "switching_cost")
+NOT_YET = "none yet"
+
+Rows = pd.DataFrame | NotTestable
+
+
+def scored(found: Answers, names: Iterable[str]) -> pd.DataFrame:
+    """Scores of some constructs, row by row."""
+    return pd.DataFrame({name: found.score(found.constructs[name]) for name in names})
+
+
+def alike(table: pd.DataFrame) -> pd.DataFrame:
+    """Columns in standard deviations from their means."""
+    return (table - table.mean()) / table.std(ddof=0)
+
+
+# --- L09: kinds -----------------------------------------------------------------------------------------------------
+
+
+@gated
+def measured(around: Afterwards | NotTestable, *, least: int = 2) -> Any:
+    """One row a customer: attitude (mean loyalty over answers) and often (log of one and the mean orders before them).
+
+    Args:
+        around: orders around every questionnaire; customers for less than its days are left out.
+        least: answers that a customer must have given, because the mood of one day makes no kind.
+    """
+    of: Afterwards = needed(around)
+    needed(of.answers.lacks("loyalty") or of)
+    table = scored(of.answers, ["loyalty"]).join(of.did).assign(who=of.answers.who["customer_id"]).dropna()
+    table = table.groupby("who").agg(
+        answers=("loyalty", "size"), attitude=("loyalty", "mean"), orders=("before", "mean"), age=("age", "max")
+    )
+    table = table[(table["answers"] >= least) & (table["age"] >= of.days)].reset_index(drop=True)
+    enough = f"{plural(len(table), 'customer')} answered {plural(least, 'time')} or more, and {FEWEST} are needed."
+    need(len(table) >= FEWEST, enough)
+    return table.assign(often=np.log1p(table["orders"]))
+
+
+@gated
+def sorted_out(table: Rows, *, draws: int, seed: int, halves: int = 50) -> Any:
+    """The groups that customers fall into by attitude and buying (see `mixtures.kinds`)."""
+    return kinds(needed(table)[["attitude", "often"]], draws=draws, halves=halves, seed=seed)
+
+
+def parts(found: Kinds | NotTestable) -> dict[str, Answer] | NotTestable:
+    """A reading of L09."""
+    if isinstance(found, NotTestable):
+        return found
+    return {"groups": found.groups, "stability": found.stability, "beyond_skew": found.beyond_skew}
+
+
+# --- L10: willing and stuck -----------------------------------------------------------------------------------------
+
+
+@gated
+def in_contract(lab: Study, found: Answers) -> Any:
+    """Questionnaires that came while a contract ran, each until the customer's next one.
+
+    Returns:
+        A row a questionnaire: satisfaction; attitude and switching_cost (points above mid-scale); who; weight; time
+        (days to the next answer, the end of the contract or the last day seen) and left (by then); stay and gone (the
+        same whatever was answered next); seen (days to the last day seen).
+    """
+    needed(found.lacks("satisfaction", "loyalty", "switching_cost") or found)
+    need({"customer_id", "answered_at"} <= {*found.who}, "The survey has no customer_id or no answered_at.")
+    after = needed(stays(lab, found.who["customer_id"], found.who["answered_at"]))
+    table = scored(found, ["satisfaction", "loyalty", "switching_cost"]).rename(columns={"loyalty": "attitude"})
+    table["attitude"] -= sum(found.ends("loyalty")) / 2
+    table["switching_cost"] -= sum(found.ends("switching_cost")) / 2
+    day = pd.to_datetime(found.who["answered_at"]).dt.normalize()
+    table = table.assign(who=found.who["customer_id"], day=day, weight=found.weight)
+    table = table.assign(stay=after["time"], gone=after["left"]).dropna().sort_values(["day", "who"])
+    need(len(table), "No answer came while a contract ran. Ask customers while they are customers.")
+    until = pd.Timestamp(lab.table("subscriptions").facts["observed_until"])
+    following = (table.groupby("who")["day"].shift(-1) - table["day"]).dt.days
+    time = np.fmin(table["stay"], following)
+    table = table.assign(seen=(until - table["day"]).dt.days, time=time, left=table["gone"] & (time == table["stay"]))
+    return table[time > 0].drop(columns="day").reset_index(drop=True)
+
+
+@gated
+def stuck(table: Rows, *, days: int) -> Any:
+    """Share of those who answered who are still customers after some days, without liking it, at a cost of leaving.
+
+    The last answer that was followed so long counts; both cut-points are the middle of the scale.
+    """
+    rows = needed(table)
+    rows = rows[rows["seen"] >= days].drop_duplicates("who", keep="last")
+    need(len(rows) >= FEWEST, f"{plural(len(rows), 'customer')} watched for {days} days, and {FEWEST} are needed.")
+    yes = (rows["stay"] >= days) & (rows["attitude"] < 0) & (rows["switching_cost"] > 0)
+    share, size = np.average(yes, weights=rows["weight"]), effective_size(rows["weight"].to_numpy())
+    around: Any = Estimate.proportion(share * size, size)  # type: ignore[arg-type]
+    return Estimate(float(share), "share", len(rows), around.quantile, "Wilson", int(yes.sum()))
+
+
+@gated
+def leaving(table: Rows, *, how: str = NEXT, product: bool = True) -> Any:
+    """The hazard ratio of leaving for one standard deviation more satisfaction; or what switching cost does to it.
+
+    Args:
+        table: from `in_contract`.
+        how: NEXT, or FIRST: a customer's first answer, as if nothing had changed since.
+        product: answer with the factor by which one standard deviation more switching cost moves that ratio.
+    """
+    rows = needed(table)
+    if how == FIRST:
+        rows = rows.drop_duplicates("who").assign(time=lambda t: t["stay"], left=lambda t: t["gone"])
+    z = alike(rows[["satisfaction", "switching_cost"]])
+    causes = z.assign(both=z["satisfaction"] * z["switching_cost"]) if product else z[["satisfaction"]]
+    who = (pd.factorize(rows["who"])[0] + 1) * rows["who"].duplicated(keep=False)
+    spells = rows[["time", "left"]].assign(entered=0.0, weight=1, customer=who).join(causes)
+    model = needed(cox(spells if who.any() else spells.drop(columns="customer"), covariates=[*map(str, causes)]))
+    own = model.table[model.table["covariate"] == ("both" if product else "satisfaction")]
+    need(len(own), "All who answered are alike in satisfaction, or in the cost of leaving.")
+    slope, error = own.iloc[0][["coefficient", "error"]] / own.iloc[0]["step"]
+    known: Any = {"unit": "hazard ratio", "n": model.customers, "events": model.leavers, "method": "Cox"}
+    return Estimate.log_normal(float(np.exp(slope)), float(error), **known)
+
+
+def willing_or_stuck(table: Rows, *, days: int) -> dict[str, dict[str, Answer]]:
+    """Readings of L10."""
+    share = stuck(table, days=days)
+    return {how: {"stuck": share, "dulled": leaving(table, how=how)} for how in (NEXT, FIRST)}
+
+
+# --- L11: what a tier tells -----------------------------------------------------------------------------------------
+
+
+@gated
+def members(lab: Study, around: Afterwards | NotTestable) -> Any:
+    """One row a member, at the last questionnaire that was watched: what the programme, the survey and orders say.
+
+    Returns:
+        tier (held on that day), points (log of one and the running value), attitude, often (log of one and the orders
+        before), and stayed: still under contract `days` later, or, without contracts, ordered within them.
+    """
+    of: Afterwards = needed(around)
+    needed(of.answers.lacks("loyalty") or of)
+    need(lab.has("memberships"), "The study has no table memberships.")
+    known = lab.table("memberships").rows.to_pandas()
+    missing = "tier and tier_at are needed: a tier without its day may have been reached after the answer."
+    need({"tier", "tier_at"} <= {*known}, f"The table memberships has not both columns: {missing}")
+    who = of.answers.who[["customer_id"]].assign(asked=pd.to_datetime(of.answers.who["answered_at"]))
+    held = who.reset_index(names="row").merge(known, on="customer_id")
+    held = held[pd.to_datetime(held["joined_at"]) <= held["asked"]]
+    reached = pd.to_datetime(held["tier_at"])
+    held = held.assign(reached=reached.where(reached <= held["asked"])).sort_values("reached", na_position="first")
+    held["tier"] = held["tier"].where(held["reached"].notna(), NOT_YET).fillna(NOT_YET)
+    points = held["running_value"].where(held["reached"].notna()) if "running_value" in held else 0.0
+    last = held.assign(points=np.log1p(points)).drop_duplicates("row", keep="last").set_index("row")
+    need(len(last) >= FEWEST, f"{plural(len(last), 'member')} answered, and {FEWEST} are needed.")
+    after = stays(lab, of.answers.who["customer_id"], of.answers.who["answered_at"])
+    if isinstance(after, NotTestable):
+        stayed = of.did["after"] > 0
+    else:
+        stayed = (~after["left"] | (after["time"] > of.days)).where(after["time"].notna())
+    table = scored(of.answers, ["loyalty"]).set_axis(["attitude"], axis=1).assign(often=np.log1p(of.did["before"]))
+    table = table.assign(stayed=stayed, tier=last["tier"], points=last["points"].fillna(0.0))
+    return table.dropna().astype({"stayed": float}).reset_index(drop=True)
+
+
+@gated
+def beyond_tier(table: Rows, *, how: str = ADDED, draws: int, seed: int) -> Any:
+    """A reading of L11: gain in the area under the curve for staying, by what `how` adds."""
+    rows = needed(table)
+    few = min(rows["stayed"].sum(), (1 - rows["stayed"]).sum())
+    need(few >= MIN_EVENTS, f"Fewer than {MIN_EVENTS} members stayed, or left, within the time after the answer.")
+    need(rows["tier"].nunique() > 1, "All members held the same tier when they answered.")
+    tier = pd.get_dummies(rows["tier"], drop_first=True, dtype=float)
+    base = tier.join(rows["points"]) if how == BESIDE_POINTS else tier
+    more = base.join(rows[["attitude"] if how == LIKING else ["attitude", "often"]])
+    designs = {"base": base.to_numpy(), "more": more.to_numpy()}
+    return areas(rows["stayed"].to_numpy(), designs, draws=draws, seed=seed)["more"]
+
+
+# --- L12 and L13: what goes along with loyalty ----------------------------------------------------------------------
+
+
+@gated
+def asked_again(found: Answers, usage: pd.Series | None, *, of: str, control: str = "") -> Any:
+    """Questionnaires in turn, with what L12 ("demands") or L13 ("causes") asks for.
+
+    Args:
+        found: every questionnaire.
+        usage: log of one and the orders before each; None where they are not known.
+        of: "demands" or "causes".
+        control: a construct that loyalty cannot move, to be asked about beside the demands; empty for none.
+    """
+    asked = ["loyalty", "desired", *filter(None, [control])] if of == "demands" else ["loyalty", *EXPERIENCE, *RIVALS]
+    replaced = {"habit": usage} if usage is not None and "habit" not in found.constructs else {}
+    needed(found.lacks(*(name for name in asked if name not in replaced)) or found)
+    table = scored(found, (name for name in asked if name not in replaced)).assign(**replaced)
+    if of == "demands":
+        return in_turn(found, table if usage is None else table.assign(usage=usage))
+    experience = sum(way * alike(table[[name]])[name] for name, way in EXPERIENCE.items())
+    return in_turn(found, table[["loyalty", *RIVALS]].assign(experience=experience))
+
+
+@gated
+def demands(table: Rows, *, how: str = HELD, outcome: str = "desired", draws: int, seed: int) -> Any:
+    """A reading of L12: standardised slope of the later desired level, or of something else, on loyalty."""
+    rows = needed(table)
+    need(how == PLAIN or "usage" in rows, "How much customers used what they bought is not known: bring orders.")
+    drivers = ["loyalty"] + ["usage"] * (how != PLAIN) + [outcome] * (how == EARLIER)
+    asked, weight = rows[[f"later {outcome}", *drivers]], rows["weight"]
+    made = needed(moments(asked, weight=weight, cases=rows["who"], draws=draws, seed=seed))
+    return slopes(made, f"later {outcome}", drivers)["loyalty"]
+
+
+@gated
+def first_cause(found: Answers, table: Rows, *, how: str = LATER, draws: int, seed: int) -> Any:
+    """What falls to experience and to each rival of it, of what all of them explain of loyalty."""
+    rows, outcome = needed(table), "later loyalty" if how == LATER else "loyalty"
+    names = ["experience", *RIVALS]
+    made = needed(moments(rows[[outcome, *names]], weight=rows["weight"], cases=rows["who"], draws=draws, seed=seed))
+    return Weighed(found, outcome, made, needed(importance(made, outcome=outcome, drivers=names)))
+
+
+def lead(of: Weighed | NotTestable) -> Answer:
+    """A reading of L13: the share of experience minus the largest share of any rival."""
+    return of if isinstance(of, NotTestable) else of.importance.lead("experience")
+
+
+# --- Exhibits -------------------------------------------------------------------------------------------------------
+
+
+def quarters(table: Rows, found: Answers, *, days: int) -> Figure | Text:
+    """Customers by attitude and buying, and the share of them in each quarter."""
+    if isinstance(table, NotTestable):
+        return say("There is no map of attitude and buying. {}", table.reason)
+    middle, usual = float(np.mean(found.ends("loyalty"))), float(table["orders"].median())
+    likes, buys = table["attitude"] > middle, table["orders"] > usual
+    names = {"no loyalty": ~likes & ~buys, "latent loyalty": likes & ~buys, "spurious loyalty": ~likes & buys}
+    shares = {
+        name: quantity(float(which.mean()), "share") for name, which in (names | {"true loyalty": likes & buys}).items()
+    }
+    step = max(1.0, np.ceil(table["orders"].quantile(0.95) / 16))
+    cells = pd.DataFrame({"x": (table["attitude"] * 2).round() / 2, "y": (table["orders"] / step).round() * step})
+    return maps.crowd(
+        cells.value_counts().reset_index(name="n"),
+        name="quarters",
+        title=f"{shares['spurious loyalty']} of the customers buy much without liking it",
+        x_label="Attitude: mean answer to the questions about loyalty",
+        y_label=f"Orders in {days} days, mean over answers",
+        cuts=(middle, usual),
+        corners=[f"{name}: {share}" for name, share in shares.items()],
+        caption=f"{plural(len(table), 'customer')}, cut at the middle of the scale and at the median of the orders "
+        f"({usual:.3g}); the names of the quarters are Dick and Basu's.",
+    )
+
+
+def groups(found: Kinds | NotTestable, *, days: int) -> Table | Text:
+    """The groups of the mixture, in their own units."""
+    if isinstance(found, NotTestable):
+        return say("No groups were looked for. {}", found.reason)
+    orders = np.expm1(found.table["often"])
+    rows = found.table[["n", "share", "attitude"]].assign(orders=orders)
+    rows.insert(0, "group", [f"group {place + 1}" for place in rows.index])
+    more = (found.fits["bic"] - found.fits["bic"].min()).map("{:,.0f}".format)
+    return Table(
+        name="groups",
+        title=f"The likeliest number of groups above one is {len(rows)}",
+        rows=rows,
+        units={"share": "share", "attitude": "ratio", "orders": "ratio"},
+        headings={"n": "customers", "attitude": "attitude (mean)", "orders": f"orders in {days} days (typical)"},
+        caption=f"By how many points the information criterion of 1 to {len(more)} groups lies above the least: "
+        f"{listing(list(more))}.",
+    )
+
+
+def by_cost(table: Rows) -> Figure | Text:
+    """What satisfaction does to leaving, by third of the cost of leaving; thirds of equal size, cut before the fit."""
+    if isinstance(table, NotTestable):
+        return say("Nobody's leaving can be put beside what they said. {}", table.reason)
+    third = pd.qcut(table["switching_cost"].rank(method="first"), 3, labels=["lowest", "middle", "highest"])
+    each = {f"{name} third by cost": leaving(table[third == name], product=False) for name in third.cat.categories}
+    rows = [{"label": name, **columns(answer)} for name, answer in each.items()]
+    low, high = (rows[place]["value"] for place in (0, 2))
+    return figures.dots(
+        pd.DataFrame(rows),
+        name="by-cost",
+        title=f"Where leaving costs least the ratio is {quantity(low, 'hazard ratio')}, where it costs most "
+        f"{quantity(high, 'hazard ratio')}",
+        unit="hazard ratio",
+        x_label="Hazard ratio of leaving for one standard deviation more satisfaction",
+        reference=1.0,
+        reference_label="satisfaction makes no difference",
+        caption=f"{plural(len(table), 'questionnaire')}, each until the customer's next one. 95% intervals, several "
+        "questionnaires of one customer kept together.",
+    )
+
+
+def liking_by_tier(table: Rows, found: Answers) -> Figure | Text:
+    """In each tier, the share who like the firm, and the share who stayed."""
+    if isinstance(table, NotTestable):
+        return say("Nothing can be said of tiers. {}", table.reason)
+    likes = table["attitude"] > np.mean(found.ends("loyalty"))
+    heads = {"attitude above mid-scale": likes, "stayed": table["stayed"] > 0}
+    rows = [
+        {"section": head, "label": f"tier {tier}", "n": len(own), **columns(Estimate.proportion(own.sum(), len(own)))}
+        for head, yes in heads.items()
+        for tier, own in yes.groupby(table["tier"])
+    ]
+    return figures.dots(
+        pd.DataFrame(rows),
+        name="tiers",
+        title="In each tier: who likes us, and who was still there afterwards",
+        unit="share",
+        x_label="Share of the members of the tier",
+        caption=f"{plural(len(table), 'member')}, the tier held on the day of the answer. 95% intervals.",
+    )
+
+
+def leading(readings: Mapping[str, Any]) -> str:
+    """The first reading that can be tested, or else the first."""
+    return next((name for name, one in readings.items() if not isinstance(one, NotTestable)), next(iter(readings)))
