@@ -174,7 +174,7 @@ class _World:
         self.friend = random.integers(0, size, size)
         promoted = self.channel == CHANNELS.index("promotion")
         kind = random.choice(4, size, p=(0.35, 0.2, 0.2, 0.25))  # true, latent, spurious, none
-        self.loyal = np.where(np.isin(kind, (0, 1)), 0.9, -0.9) + 0.45 * normal(size) if laws.kinds else normal(size)
+        self.loyal = np.where(np.isin(kind, (0, 1)), 1.0, -1.0) + 0.15 * normal(size) if laws.kinds else normal(size)
         habit = np.where(np.isin(kind, (0, 2)), 0.5, -0.5) if laws.kinds else 0.3 * normal(size)
         self.taste = -0.6 + habit + 0.4 * normal(size) + laws.lured * promoted
         self.readiness = np.log(0.022) + 0.5 * normal(size) - 0.2 * self.loyal
