@@ -44,12 +44,14 @@ class TestByHand:
         assert found.changed == 120
 
     def test_others_who_change_later_are_allowed_for(self):
-        # Every change doubles. Of 80 others at period 1, half change at once after, so they look 1.5 times as high.
+        # Every change doubles, and in its own period half of that is there. Of 80 others at period 1, half change right
+        # after it, so in the end they look 1.5 times as high as they would have been.
         first = np.repeat([1, 2, NEVER], [40, 40, 40])
-        outcome = np.where(first[:, None] <= np.arange(3), 2.0, 1.0)
-        found = staggered.course(outcome, first, before=1, after=1, aside=0)
-        assert found.later[-1] == pytest.approx(0.5)
-        assert found.ratio([1]).value == pytest.approx(2.0, rel=1e-12)
+        since = np.arange(4) - first[:, None]
+        outcome = 1 + 1.0 * (since > 0) + 0.5 * (since == 0)
+        found = staggered.course(outcome, first, before=1, after=2, aside=0)
+        assert found.later.tolist() == pytest.approx([0, 0, 0.25, 0.5])
+        assert found.ratio([2]).value == pytest.approx(2.0, rel=1e-12)
 
 
 class TestSecondProgram:

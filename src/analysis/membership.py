@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -209,8 +209,6 @@ def leaving(lab: Study, bought: Purchases, *, times: float) -> dict[str, Answer]
     """Hazard ratio of leaving of members over the others: as the naive flag, and counted from the day of joining."""
     import ibis
 
-    if not lab.has("memberships"):
-        return dict.fromkeys((milestones.FLAG, milestones.DATED), NotTestable("There is no table memberships."))
     dated = lab.has("subscriptions") and lab.table("subscriptions").has("started_at")
     joined = lab.table("memberships").rows
     events = joined.select("customer_id", at=joined.joined_at.date(), state=ibis.literal(milestones.AFTER))
@@ -322,10 +320,10 @@ def through_bond(around: Afterwards | NotTestable, lab: Study) -> Any:
     return table.assign(joining=joining, bond=pairs["bond later"], **{"bond before": pairs["bond"]})
 
 
-def by_way_of_bond(table: pd.DataFrame | NotTestable, *, draws: int, seed: int) -> Any:
+def by_way_of_bond(table: pd.DataFrame | NotTestable, *, held: Sequence[str] = HELD, draws: int, seed: int) -> Any:
     """The paths from joining to later orders, directly and by way of the bond, from `through_bond`."""
     made = table if isinstance(table, NotTestable) else moments(table, draws=draws, seed=seed)
-    return mediation.paths(made, "joining", "bond", "later orders", given=HELD)
+    return mediation.paths(made, "joining", "bond", "later orders", given=held)
 
 
 @gated
@@ -451,7 +449,7 @@ def kept_by_generosity(table: pd.DataFrame | NotTestable, aware: float = 1.0) ->
 
 
 def lines(found: People, course: staggered.Course) -> pd.DataFrame:
-    """What came around joining, and what would have come: line, x (months), y, and what came times the other (peak)."""
+    """What came around joining, and what would have come: line, x (months), y."""
     table = course.table().assign(x=course.events * found.days * 12 / YEAR)
     drawn = {"those who joined": table["came"], "had they not joined": table["otherwise"]}
     return pd.concat([pd.DataFrame({"line": name, "x": table["x"], "y": y}) for name, y in drawn.items()])

@@ -34,7 +34,7 @@ class Course:
         otherwise: what it would have been: their own past, moved as that of the others moved.
         pulls: how each unit moves the two: shape (2, units, events); their sums of squares are variances.
         changed: how many changed, in all groups.
-        later: of the others, the share that had changed too by then.
+        later: of the others, the share that had changed too by then; half of those who changed in that period.
     """
 
     events: np.ndarray
@@ -55,6 +55,12 @@ class Course:
         (came, otherwise), pulls = self._over(periods)
         error = _error(pulls[0] - pulls[1], cluster)
         return Estimate.normal(came - otherwise, error, unit=unit, n=self.changed, method=METHOD)
+
+    @property
+    def peak(self) -> float:
+        """What came over what would have come in the period when most came."""
+        at = int(np.argmax(self.came))
+        return float(self.came[at] / self.otherwise[at])
 
     def _over(self, periods: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         at = np.isin(self.events, list(periods))
@@ -139,8 +145,9 @@ def course(
         pulls[1, other] += (past.sum() / their_past.mean() if scaled else one.sum()) * away / other.sum()
         age = (g + events)[:, None] - first[other]  # of the others' own changes
         for old in range(aside + 1, after + 1):
-            as_old = (age >= 0) & (age <= old) if old == aside + 1 else age == old
-            mixed[:, before + old] += one.sum() * as_old.mean(axis=1)
+            as_old = (age > 0) & (age <= old) if old == aside + 1 else age == old
+            fresh = 0.5 * (age == 0) * (old == aside + 1)  # changed half-way through that period, on average
+            mixed[:, before + old] += one.sum() * (as_old + fresh).mean(axis=1)
     mean, who = sums / changed, np.logical_or.reduce([one for one, _ in sides.values()])
     pulls[:, who] -= mean[:, None]
     otherwise, pulls[1] = _unmixed(mean, pulls / changed, mixed / changed, scaled)
