@@ -56,6 +56,16 @@ CAUSAL = listed("""
 RANDOMISED_OR_NATURAL = listed("R03 R04 S09 S11 S13 P01 P04 P05 P06 P07 P09 P10 P12 P13 P15 E02")
 
 NOTEBOOKS = {
+    "P05": "51_what_promotions_leave_behind",
+    "P06": "51_what_promotions_leave_behind",
+    "P07": "51_what_promotions_leave_behind",
+    "P08": "51_what_promotions_leave_behind",
+    "P09": "52_who_should_be_rewarded",
+    "P10": "52_who_should_be_rewarded",
+    "P12": "53_does_personal_treatment_pay",
+    "P13": "53_does_personal_treatment_pay",
+    "P15": "53_does_personal_treatment_pay",
+    "S11": "53_does_personal_treatment_pay",
     "R01": "23_what_five_percent_is_worth",
     "R02": "23_what_five_percent_is_worth",
     "R03": "26_what_keeping_and_winning_cost",
@@ -112,6 +122,12 @@ NOTEBOOKS = {
     "E06": "31_expectations_and_satisfaction",
     "E07": "31_expectations_and_satisfaction",
     "E09": "31_expectations_and_satisfaction",
+    "P01": "50_does_the_club_work",
+    "P02": "50_does_the_club_work",
+    "P03": "50_does_the_club_work",
+    "P04": "50_does_the_club_work",
+    "P11": "50_does_the_club_work",
+    "P14": "50_does_the_club_work",
 }
 
 # Names of constructs that tests look for, and the levels that a pair of items may ask for.

@@ -211,7 +211,7 @@ def test_a_lot_is_told_from_a_choice():
     random = np.random.default_rng(3)
     table = pd.DataFrame({"before": random.normal(size=2000), "age": random.normal(size=2000)})
     by_lot, by_choice = random.random(2000) < 0.5, table["before"] + random.normal(size=2000) > 0
-    rungs = [trials.balance(table.assign(treated=by), {"before": "orders", "age": "age"}) for by in (by_lot, by_choice)]
+    rungs = [trials.balance(table.assign(treated=by)) for by in (by_lot, by_choice)]
     assert [rung for _, rung in rungs] == ["D", "C"]
     assert abs(rungs[0][0]["apart"]).max() < 0.15 < rungs[1][0]["apart"].iloc[0]
 

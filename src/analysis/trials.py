@@ -6,7 +6,6 @@ only sharpens the comparison; it cannot tilt it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import pandas as pd
 from analysis.customers import DECIMALS, Purchases
 from analysis.estimates import Estimate, gated, need, needed
 from analysis.retention import MIN_EVENTS
-from analysis.words import listing, plural
+from analysis.words import listing, plural, spoken
 
 if TYPE_CHECKING:
     from analysis.scales import Answers
@@ -23,7 +22,10 @@ if TYPE_CHECKING:
 
 CONTROL, FEWEST = "control", 100  # the arm that others are compared with by default; cases that an arm needs
 NO_LOT = 1e-3  # chance of so unlike arms below which no lot can have been drawn
-BEFORE = ["before", "before_worth", "age"]
+# Columns that say what came of the lot, or name a unit; all others were known before.
+AFTERWARDS = {"customer", "arm", "promotion", "start", "treated", "full", "stayed"}
+AFTERWARDS |= {f"{span}{what}" for span in ("during", "after") for what in ("", "_worth")}
+LABELS = {"before": "orders before", "before_worth": "spending before", "age": "days since the first order"}
 AT_ONCE = -1  # length of a treatment of which nothing but the afterwards counts
 
 
@@ -92,14 +94,26 @@ def promoted(study: Study, kind: str = "") -> Any:
     return rows.mutate(length=rows.ends_at.date().delta(rows.start, unit="day"))
 
 
+def dated(people: Any) -> Any:
+    """Inside a `gated` function: units of a trial with start, length (days) and promotion, as `promoted` has them."""
+    import ibis
+
+    lacking = [name for name in ("customer_id", "assigned_at") if name not in people.columns]
+    if "start" not in people.columns:
+        need(not lacking, f"The table experiments has no column {listing(lacking)}. Bring it.")
+        people = people.mutate(start=people.assigned_at.date(), length=AT_ONCE, promotion=ibis.literal(""))
+    return people
+
+
 @gated
-def around(people: Any, bought: Purchases, *, days: int, from_start: bool = False) -> Any:
+def around(people: Any, bought: Purchases, *, days: int, money: str = "amount", from_start: bool = False) -> Any:
     """What the units of a trial bought before, during and after the treatment.
 
     Args:
         people: from `promoted`; or from `arms`, where the days after the lot count and there is nothing during it.
         bought: the orders.
         days: watched before the start and after the end; who was not watched so long is left out.
+        money: of the orders: "amount", or "value" (margin where known).
         from_start: count afterwards from the start on, the time of the promotion included.
 
     Returns:
@@ -108,30 +122,23 @@ def around(people: Any, bought: Purchases, *, days: int, from_start: bool = Fals
     """
     import ibis
 
-    people = needed(people)
-    if "start" not in people.columns:
-        lacking = [name for name in ("customer_id", "assigned_at") if name not in people.columns]
-        need(not lacking, f"The table experiments has no column {listing(lacking)}. Bring it.")
-        people = people.mutate(start=people.assigned_at.date(), length=AT_ONCE, promotion=ibis.literal(""))
+    people = dated(needed(people))
     people = people.mutate(length=AT_ONCE) if from_start else people
     keys = ["customer_id", "promotion", "start", "length", "treated"]
     seen = people.start.notnull() & (ibis.literal(bought.observed_until).delta(people.start, unit="day") >= days)
     people = people.filter(seen).select(keys).distinct()
-    orders = bought.rows.select("customer_id", "ordered_on", "first_on", "opens", "value")
+    orders = bought.rows.select("customer_id", "ordered_on", "first_on", "opens", worth=bought.rows[money])
     both = people.left_join(orders, "customer_id")
     apart = both.ordered_on.delta(both.start, unit="day")
-    windows = {
-        "before": (apart < 0) & (apart >= -days),
-        "during": apart.between(0, both.length),
-        "after": apart.between(both.length + 1, both.length + days),
-    }
-    counted = {name: both.opens.sum(where=when).fill_null(0) for name, when in windows.items()}
-    worth = {
-        f"{name}_worth": both.value.sum(where=when).fill_null(0.0).round(DECIMALS) for name, when in windows.items()
-    }
+    spans = {"before": (-days, -1), "during": (0, both.length), "after": (both.length + 1, both.length + days)}
+    sums = {}
+    for name, ends in spans.items():
+        inside = apart.between(*ends)
+        sums[name] = both.opens.sum(where=inside).fill_null(0)
+        sums[f"{name}_worth"] = both.worth.sum(where=inside).fill_null(0.0).round(DECIMALS)
     age = both.start.delta(both.first_on, unit="day").max().fill_null(0).clip(lower=0)
-    table = both.group_by(keys).agg(age=age, **counted, **worth).order_by(keys).to_pandas()
-    last = pd.to_datetime(table["start"]) + pd.to_timedelta(table.pop("length") + days, unit="D")
+    table = both.group_by(keys).agg(age=age, **sums).order_by(keys).to_pandas()
+    last = pd.to_datetime(table["start"]) + pd.to_timedelta(table.pop("length").astype("int64") + days, unit="D")
     table = table[(last <= pd.Timestamp(bought.observed_until)).to_numpy()]
     need(len(table), f"Nobody was watched for {plural(days, 'day')} after the treatment.")
     return table.assign(customer=pd.factorize(table.pop("customer_id"))[0]).reset_index(drop=True)
@@ -150,10 +157,7 @@ def asked(study: Study, found: Answers, construct: str, arm: str = "", *, last: 
     """
     needed(found.lacks(construct))
     need({"customer_id", "answered_at"} <= set(found.who), "The survey does not say who answered when.")
-    people = needed(arms(study, arm))
-    lacking = [name for name in ("customer_id", "assigned_at") if name not in people.columns]
-    need(not lacking, f"The table experiments has no column {listing(lacking)}. Bring it.")
-    lots = people.select("customer_id", "assigned_at", "arm", "against", "treated").to_pandas()
+    lots = dated(needed(arms(study, arm))).select("customer_id", "assigned_at", "arm", "against", "treated").to_pandas()
     rows = found.who[["customer_id", "answered_at"]].assign(said=found.score(found.constructs[construct]))
     rows = rows.dropna().merge(lots, on="customer_id").sort_values("answered_at", kind="stable")
     later = rows["answered_at"] > rows["assigned_at"]
@@ -273,12 +277,11 @@ def by_policy(outcome: Any, arm: Any, chosen: pd.DataFrame, rival: pd.DataFrame)
 # --- whether it was a lot -----------------------------------------------------------------------------------------
 
 
-def balance(table: pd.DataFrame, named: Mapping[str, str]) -> tuple[pd.DataFrame, str]:
+def balance(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Whether the arms were alike before the treatment.
 
     Args:
-        table: with treated and the columns named.
-        named: columns known before the lot -> what they are called.
+        table: with treated; see `known_before`.
 
     Returns:
         label, treated, held out (means) and apart (difference in standard deviations); and the rung that the design
@@ -286,19 +289,25 @@ def balance(table: pd.DataFrame, named: Mapping[str, str]) -> tuple[pd.DataFrame
     """
     from scipy.special import chdtrc
 
-    lot, x = table["treated"].to_numpy(bool), table[list(named)].astype(float)
+    lot, x = table["treated"].to_numpy(bool), table[[name for name in table if name not in AFTERWARDS]].astype(float)
     x = x.fillna(x.mean())
     means = x.groupby(lot).mean()
     away, spread = (means.loc[True] - means.loc[False]).to_numpy(), x.std().to_numpy()
     covariance = x.cov().to_numpy() * (1 / lot.sum() + 1 / (~lot).sum())
     distance = away @ np.linalg.pinv(covariance) @ away
-    rows = pd.DataFrame({"label": list(named.values()), "treated": means.loc[True].to_numpy()})
+    rows = pd.DataFrame(
+        {"label": [LABELS.get(name, spoken(name)) for name in map(str, x)], "treated": means.loc[True].to_numpy()}
+    )
     rows = rows.assign(held_out=means.loc[False].to_numpy(), apart=away / np.where(spread, spread, 1))
     return rows, "D" if chdtrc(np.linalg.matrix_rank(covariance), distance) >= NO_LOT else "C"
 
 
-def known_before(table: pd.DataFrame, names: Sequence[str] = BEFORE) -> pd.DataFrame:
-    """What was known of each unit before the lot, money on a log scale, and which promotion it was."""
-    x = pd.DataFrame({name: np.log1p(table[name].clip(lower=0)) for name in names})
+def known_before(table: pd.DataFrame) -> pd.DataFrame:
+    """What was known of each unit before the lot, on a log scale where never negative, and which promotion it was.
+
+    Args:
+        table: from `around`, or one whose further columns were known before.
+    """
+    x = table[[name for name in table if name not in AFTERWARDS]].astype(float)
     which = pd.get_dummies(table["promotion"], drop_first=True) if "promotion" in table else pd.DataFrame()
-    return x.join(which)
+    return pd.DataFrame({name: x[name] if x[name].min() < 0 else np.log1p(x[name]) for name in x}, x.index).join(which)

@@ -54,6 +54,7 @@ ROWS = (
         pitfalls=(SELF_SELECTION, IMMORTAL_TIME, REGRESSION + ": people join at a peak of spending"),
         origin="Bolton, Kannan & Bramlett 2000; Verhoef 2003; Leenheer and others 2007: mostly self-selection",
         article=("A5",),
+        notebook="50_does_the_club_work",
     ),
     Hypothesis(
         id="P02",
@@ -72,6 +73,7 @@ ROWS = (
         pitfalls=("mediation at one moment says nothing about causes", ONE_SOURCE, SELF_SELECTION),
         origin="Attributed to the literature on customer clubs of Butscher and Diller",
         article=("A5",),
+        notebook="50_does_the_club_work",
     ),
     Hypothesis(
         id="P03",
@@ -90,6 +92,7 @@ ROWS = (
         pitfalls=("members are regular customers, who are easier to foretell anyway",),
         origin="The case for customer relationship management; no single source",
         article=("A5",),
+        notebook="50_does_the_club_work",
     ),
     Hypothesis(
         id="P04",
@@ -117,6 +120,7 @@ ROWS = (
         pitfalls=("buying ahead to reach a reward", REGRESSION, "heavy users have no room to grow"),
         origin="Liu 2007: light and moderate buyers grow, heavy buyers collect",
         article=("A2",),
+        notebook="50_does_the_club_work",
     ),
     Hypothesis(
         id="P05",
@@ -125,13 +129,14 @@ ROWS = (
         unit="ratio",
         rule=Directional(at_least=1.05, null=1.0),
         causal=True,
-        needs={"promotions": ("assigned",), "orders": ("amount",)},
+        needs={"promotions|experiments": ("assigned|arm",), "orders|experiments": ("amount|arm",)},
         rung="D",
-        design="Randomised hold-out; without one, a synthetic control, which reaches rung C.",
+        design="Randomised hold-out, adjusted for what was known before the lot; without one it is not testable here.",
         gates=ARMS,
         pitfalls=("customers stock up and buy less later",),
         origin="The literature on sales promotion; no single source",
         article=("A2",),
+        notebook="51_what_promotions_leave_behind",
     ),
     Hypothesis(
         id="P06",
@@ -153,24 +158,26 @@ ROWS = (
         ),
         origin="DelVecchio, Henard & Freling 2006: nil on average; Anderson & Simester 2004: new and old differ",
         article=("A2",),
+        notebook="51_what_promotions_leave_behind",
     ),
     Hypothesis(
         id="P07",
         claim="Once a promotion is over, the customers it drew begin to leave.",
         estimand=(
-            "Hazard ratio of leaving after the promotion's end over before it, within the same customers, divided by "
-            "that of customers who never had the promotion over the same weeks."
+            "Hazard ratio of leaving after the promotion's end, customers who had it by lot over those held out, in "
+            "the same weeks. Both were there when the lot was drawn, so neither had left before."
         ),
         unit="hazard ratio",
         rule=Directional(at_least=1.10, null=1.0),
         causal=True,
         needs={"promotions": ("assigned",), "subscriptions": ()},
         rung="D",
-        design="Event study at the end date with a randomised hold-out; Cox model with the end as a change in time.",
+        design="Randomised hold-out; Cox model, the clock started at the promotion's end, each promotion a stratum.",
         gates=EVENTS,
         pitfalls=("a promotion draws customers who would have left soon anyway", SORTING),
         origin="Lewis 2006; Neslin & Shoemaker 1989: selection alone lowers repeat buying",
         article=("A2",),
+        notebook="51_what_promotions_leave_behind",
     ),
     Hypothesis(
         id="P08",
@@ -192,6 +199,7 @@ ROWS = (
         pitfalls=("a short horizon cuts the benefit off", "the customers they bring along are not counted"),
         origin="Lewis 2006: deep discounts halve the long-run value",
         article=("A2",),
+        notebook="51_what_promotions_leave_behind",
     ),
     Hypothesis(
         id="P09",
@@ -208,7 +216,8 @@ ROWS = (
             unprofitable=Part(
                 NoEffect(within=1.10, null=1.0),
                 "hazard ratio",
-                "hazard of leaving under the scheme over before it, bottom third by profit before the scheme",
+                "hazard ratio of leaving under the scheme over before it, bottom third by profit before the scheme, "
+                "divided by the same outside the club",
             ),
         ),
         causal=True,
@@ -219,6 +228,7 @@ ROWS = (
         pitfalls=(REGRESSION + ": the best customers always fall", SURVIVORS),
         origin="Lal & Bell 2003; equity theory",
         article=("A2",),
+        notebook="52_who_should_be_rewarded",
     ),
     Hypothesis(
         id="P10",
@@ -241,6 +251,7 @@ ROWS = (
         pitfalls=("customers push themselves just over the line", "a spoilt customer costs more to serve"),
         origin="Drèze & Nunes 2009; Wetzel, Hammerschmidt & Zablah 2014: gratitude and entitlement both rise",
         article=("A2",),
+        notebook="52_who_should_be_rewarded",
     ),
     Hypothesis(
         id="P11",
@@ -259,13 +270,14 @@ ROWS = (
         pitfalls=(SELF_SELECTION + ": loyal people join", SORTING),
         origin="A common target of programme managers; no single source",
         article=("A2",),
+        notebook="50_does_the_club_work",
     ),
     Hypothesis(
         id="P12",
         claim="Most customers hand over their data willingly when service becomes personal in return.",
         estimand=(
             "Share who consent to the use of their data when a personal experience is offered for it and the box is "
-            "not ticked beforehand; the change against no offer is a second reading."
+            "not ticked beforehand; the change against no offer is shown beside it."
         ),
         unit="share",
         rule=Threshold(at_least=0.50),
@@ -277,6 +289,7 @@ ROWS = (
         pitfalls=("a ticked box is not consent", "people say one thing and do another"),
         origin="The literature on the privacy calculus; no single source",
         article=("A2",),
+        notebook="53_does_personal_treatment_pay",
     ),
     Hypothesis(
         id="P13",
@@ -288,13 +301,17 @@ ROWS = (
         unit="ratio",
         rule=Directional(at_least=1.05, null=1.0),
         causal=True,
-        needs={"experiments": ("arm", "customer_id", "assigned_at"), "orders": ("amount", "margin")},
+        needs={"experiments": ("arm",), "orders|experiments": ("amount|arm",)},
         rung="D",
-        design="Offers assigned by lot; all later margin counts, whether or not an offer was used.",
+        design=(
+            "Offers assigned by lot; all later margin counts, whether or not an offer was used. Where the lot gave "
+            "several offers, what each customer's past would choose is weighted by the chance of assignment."
+        ),
         gates=ARMS,
         pitfalls=("what would have been bought anyway is credited to the offer",),
         origin="The literature on recommendation; no single source",
         article=("A2",),
+        notebook="53_does_personal_treatment_pay",
     ),
     Hypothesis(
         id="P14",
@@ -313,6 +330,7 @@ ROWS = (
         pitfalls=(ONE_SOURCE,),
         origin="The literature on persuasion knowledge; no single source",
         article=("A2",),
+        notebook="50_does_the_club_work",
     ),
     Hypothesis(
         id="P15",
@@ -323,12 +341,13 @@ ROWS = (
         unit="points",
         rule=Directional(at_least=0.02),
         causal=True,
-        needs={"experiments": ("arm", "customer_id", "assigned_at"), "orders": ()},
+        needs={"experiments": ("arm", "customer_id", "assigned_at"), "subscriptions|orders": ()},
         rung="D",
         design="Randomised trial with rewards of equal cost.",
         gates=ARMS + " The cost of either reward.",
         pitfalls=("personal rewards are often dearer ones",),
         origin="Palmatier and others 2009: gratitude",
         article=("A2",),
+        notebook="53_does_personal_treatment_pay",
     ),
 )

@@ -307,11 +307,12 @@ ROWS = (
         causal=True,
         needs={"experiments": ("arm", "customer_id"), "surveys": ("customer_id", "answered_at", "satisfaction")},
         rung="D",
-        design="A randomised trial; without one, weighting by the chance of being treated, which reaches rung C.",
+        design="A randomised trial, first answer after the lot, adjusted for the last one before it.",
         gates=ARMS,
         pitfalls=(SELF_SELECTION, "novelty wears off"),
         origin="Fornell and others 1996: customisation counts for more than reliability",
         article=("A3",),
+        notebook="53_does_personal_treatment_pay",
     ),
     Hypothesis(
         id="S12",

@@ -1,0 +1,431 @@
+"""What promotions leave behind: sales while they run, buying and leaving afterwards, and what their customers bring.
+
+Claims P05 to P08. What customers did under a promotion is compared with what those did whom the lot held out of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import figures, trials
+from analysis.buying import WEEK
+from analysis.customer_value import Terms, appraise
+from analysis.customers import DECIMALS, Purchases, purchases
+from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, columns, gated, need, needed, told
+from analysis.exhibits import Figure, Table, Text, say
+from analysis.hazards import cox
+from analysis.prospects import FAMILIES
+from analysis.retention import MIN_EVENTS
+from analysis.words import count, plural, quantity
+
+if TYPE_CHECKING:
+    from analysis.studies import Study
+
+SHARPER, PLAIN = "adjusted for what was known before", "as counted"
+ALL, NEW, OLD, FULL = "all customers", "new customers", "established customers", "orders at full price"
+SEEN, FORETOLD = "as seen, followed equally long", "as foretold by a model of buying"
+ARMS = {True: "got it", False: "held out"}
+PRONE = ((200, 0.8, 0.9), (800, 0.1, 0.5))  # a toy in which a promotion draws those who seldom buy
+NO_AFTERWARDS = (
+    "What is on record ends with the promotion: nothing says what anybody did later. Bring orders of at least as long "
+    "after it, with the customers whom the lot held out."
+)
+
+
+# --- while it runs, and afterwards (P05, P06) ---------------------------------------------------------------------
+
+
+@gated
+def orders_of(study: Study, **policy: str) -> Any:
+    """The orders of a study under a policy of `customers.purchases`, or that there are none."""
+    need(study.has("orders"), "The study has no table orders.")
+    return purchases(study.table("orders"), **policy)
+
+
+@gated
+def exposed(
+    study: Study,
+    bought: Purchases | NotTestable,
+    *,
+    days: int,
+    outcome: str = "",
+    before: Sequence[str] = (),
+    **trial: str,
+) -> Any:
+    """Who got a promotion or was held out, with what they bought around it (see `trials.around`).
+
+    Where no promotions are on record, the units of an experiment with an outcome of their own as during_worth.
+
+    Args:
+        study: whose promotions, or experiments, are asked.
+        bought: its orders.
+        days: watched before and after.
+        outcome: column of the experiments with what a unit spent while the promotion ran.
+        before: columns of the experiments known before the lot; numbers.
+        trial: arm and control, see `trials.arms`.
+    """
+    if study.has("promotions"):
+        return trials.around(trials.promoted(study), needed(bought), days=days)
+    need(outcome, "The study has no table promotions, and no outcome of its experiments is named.")
+    people = needed(trials.arms(study, known=outcome, **trial))
+    trials.rows_of(study, "experiments", *before)
+    numbers = {name: people[name].cast("float64") for name in before}
+    table = people.select("arm", "treated", during_worth=people[outcome].cast("float64"), **numbers)
+    table = table.order_by(table.columns).to_pandas()
+    return table.assign(customer=np.arange(len(table)))
+
+
+def counted(table: pd.DataFrame | NotTestable) -> Text:
+    """How many cases there are, in how many promotions, and in which group."""
+    if isinstance(table, NotTestable):
+        return say("{}", table.reason)
+    cases, people, got = len(table), table["customer"].nunique(), int(table["treated"].sum())
+    in_what = plural(table["promotion"].nunique(), "promotion") if "promotion" in table else "one trial"
+    return say(
+        "{} of {} in {}: {} got it, {} were held out.",
+        plural(cases, "case"),
+        plural(people, "customer"),
+        in_what,
+        got,
+        cases - got,
+    )
+
+
+def sold_more(table: pd.DataFrame | NotTestable) -> dict[str, Answer]:
+    """Readings of P05: mean spending during the promotion over that of those held out; each arm, if several."""
+    if isinstance(table, NotTestable):
+        return {SHARPER: table}
+    parts = {SHARPER: table}
+    several = sorted(table.loc[table["treated"], "arm"].unique()) if "arm" in table else []
+    if len(several) > 1:
+        parts |= {name: table[(table["arm"] == name) | ~table["treated"]] for name in several}
+    readings: dict[str, Answer] = {
+        name: trials.ratio(
+            part["during_worth"], part["treated"], before=trials.known_before(part), cases=part["customer"]
+        )
+        for name, part in parts.items()
+    }
+    return readings | {PLAIN: trials.ratio(table["during_worth"], table["treated"], cases=table["customer"])}
+
+
+def left_behind(table: pd.DataFrame | NotTestable, *, established: int = 365) -> dict[str, Answer]:
+    """Readings of P06: share who order again after the promotion, minus that of those held out.
+
+    Args:
+        table: from `exposed`; with full (orders at full price afterwards), they are a reading.
+        established: days since the first order from which on a customer is no longer new.
+    """
+    if isinstance(table, NotTestable) or "after" not in table:
+        return {ALL: table if isinstance(table, NotTestable) else NotTestable(NO_AFTERWARDS)}
+    old = table["age"] >= established
+    readings = {name: _again(table[part]) for name, part in ((ALL, old | True), (NEW, ~old), (OLD, old))}
+    return readings | {FULL: _full_price(table)}
+
+
+def _again(table: pd.DataFrame) -> Answer:
+    again = (table["after"] > 0).to_numpy(float)
+    return trials.difference(again, table["treated"], before=trials.known_before(table), cases=table["customer"])
+
+
+@gated
+def _full_price(table: pd.DataFrame) -> Any:
+    """Share of the orders afterwards at full price: a ratio of sums, so its straight part is compared."""
+    need("full" in table, "Orders at full price cannot be told: the orders have no column discount.")
+    lot = table["treated"].to_numpy()
+    sums = table.groupby("treated")[["full", "after"]].sum()
+    need(sums["after"].min() >= MIN_EVENTS, f"Either arm needs {MIN_EVENTS} orders after the promotion.")
+    need((sums["full"] < sums["after"]).any(), "Nothing was sold at a discount after the promotion, to either arm.")
+    share = (sums["full"] / sums["after"]).reindex(lot).to_numpy()
+    each = table.groupby("treated")["after"].mean().reindex(lot).to_numpy()
+    straight = share + (table["full"] - share * table["after"]) / each
+    return trials.difference(straight, lot, cases=table["customer"])
+
+
+def at_full_price(study: Study, bought: Purchases, table: pd.DataFrame | NotTestable, *, days: int) -> Any:
+    """The table of `exposed` with full, the orders of a day without any discount; as it is where none is on record."""
+    if isinstance(table, NotTestable) or "after" not in table or not study.table("orders").has("discount"):
+        return table
+    rows = study.table("orders").rows
+    cut = rows.filter(rows.discount > 0).select("customer_id", ordered_on=rows.ordered_at.date()).distinct()
+    whole = replace(bought, rows=bought.rows.anti_join(cut, ["customer_id", "ordered_on"]))
+    return table.assign(full=trials.around(trials.promoted(study), whole, days=days)["after"].to_numpy())
+
+
+def course(table: pd.DataFrame | NotTestable, *, currency: str | None, min_cell: int) -> Figure | Text:
+    """Mean spending before, during and after the treatment, of those who got it and of those held out."""
+    if isinstance(table, NotTestable):
+        return say("{}", table.reason)
+    spans = [span for span in ("before", "during", "after") if table.get(f"{span}_worth", pd.Series(0.0)).any()]
+    leading = "during" if "during" in spans else "after"
+    means = table.groupby("treated")[f"{leading}_worth"].mean()
+    apart = quantity(means[True] / means[False] - 1, "growth")
+    return arms_drawn(
+        [(span, got, mean(part[f"{span}_worth"])) for span in spans for got, part in sides(table)],
+        name="spending",
+        title=f"{leading.capitalize()} it, spending of the two groups lies {apart} apart",
+        unit="money",
+        x_label=f"Mean spending a customer{f', {currency}' if currency else ''}",
+        caption=f"{plural(len(table), 'case')}. 95% intervals.",
+        min_cell=min_cell,
+    )
+
+
+def sides(table: pd.DataFrame) -> list[tuple[bool, pd.DataFrame]]:
+    """The treated, then the held out."""
+    return [(got, table[table["treated"] == got]) for got in (True, False)]
+
+
+def arms_drawn(
+    rows: Iterable[tuple[str, bool, Estimate]], names: Mapping[bool, str] = ARMS, **telling: Any
+) -> Figure | Text:
+    """Estimates of either arm, section by section."""
+    lines = [{"section": span, "label": names[got], **columns(each), "n": each.n} for span, got, each in rows]
+    return figures.dots(pd.DataFrame(lines).drop(columns="note"), **telling)
+
+
+def mean(values: pd.Series, unit: str = "money") -> Estimate:
+    """A mean with its standard error."""
+    return Estimate.normal(values.mean(), values.std() / np.sqrt(len(values)), unit=unit, n=len(values))
+
+
+def alike(table: pd.DataFrame | NotTestable) -> tuple[Table | Text, str]:
+    """Whether those who got the promotion and those held out were alike before it, and the rung that this leaves."""
+    if isinstance(table, NotTestable):
+        return say("{}", table.reason), "D"
+    if set(table) <= trials.AFTERWARDS:
+        return say("Nothing is on record of the time before the lot, so its fairness cannot be shown."), "D"
+    rows, rung = trials.balance(table)
+    said = {"D": "unlike only as far as a lot makes them", "C": "so unlike that no lot can have parted them"}
+    shown = Table(
+        name="alike",
+        title=f"Before the promotion, the two groups were {said[rung]}",
+        rows=rows,
+        units=dict.fromkeys(["treated", "held_out", "apart"], "ratio"),
+        headings={"label": "mean of", "treated": "got it", "apart": "apart, in standard deviations"},
+    )
+    return shown, rung
+
+
+def checked(table: pd.DataFrame | NotTestable) -> Text:
+    """The same comparison before the promotion, where it must find nothing, and the whole time, stocks included."""
+    if isinstance(table, NotTestable) or "after" not in table:
+        return say("{}", getattr(table, "reason", NO_AFTERWARDS))
+    lot, cases = table["treated"], table["customer"]
+    return say(
+        "A test of the comparison itself: in the days before the promotion, when it can have done nothing, the share "
+        "of those who ordered differs by {}. And stocks: from the start of the promotion to the end of the time "
+        "watched, those who got it spent {} times what those held out spent; 1 would mean that all was borrowed from "
+        "later.",
+        told(trials.difference(table["before"] > 0, lot, cases=cases)),
+        told(trials.ratio(table["during_worth"] + table["after_worth"], lot, cases=cases)),
+    )
+
+
+# --- the trap of the naive comparison -----------------------------------------------------------------------------
+
+
+def selected(prone: Sequence[tuple[int, float, float]] = PRONE) -> dict[bool, float]:
+    """Mean chance to buy again after a purchase under a promotion (True) and a usual one, where nobody ever changes.
+
+    Args:
+        prone: customers, their chance to buy at any time, and their chance to buy under a promotion.
+    Source: after Neslin & Shoemaker (1989), Journal of Marketing Research 26.
+    """
+    n, usual, lured = np.array(prone, float).T
+    return {got: float(n * chance @ usual / (n @ chance)) for got, chance in ((True, lured), (False, usual))}
+
+
+def naive(table: pd.DataFrame | NotTestable) -> Table:
+    """Share who order again: in a toy, of those who bought while the promotion ran, and of all whom the lot chose."""
+    rows = [{"counted": "a toy: buyers who never change", **{ARMS[got]: share for got, share in selected().items()}}]
+    if not isinstance(table, NotTestable) and "after" in table:
+        drawn = {"here: buyers while it ran": table[table["during"] > 0], "here: all whom the lot chose": table}
+        rows += [
+            {"counted": who, **{ARMS[got]: (part["after"] > 0).mean() for got, part in sides(some)}, "n": len(some)}
+            for who, some in drawn.items()
+        ]
+    return Table(
+        name="order-again",
+        title="Share who order again afterwards, counted so as to mislead and rightly",
+        rows=pd.DataFrame(rows),
+        units=dict.fromkeys(ARMS.values(), "share"),
+    )
+
+
+# --- leaving at the end (P07) -------------------------------------------------------------------------------------
+
+
+@gated
+def staying(study: Study, people: Any, *, days: int) -> Any:
+    """Units of a trial from its start on, counted: promotion, treated, ran, time (days), left, n.
+
+    Nobody is watched for two promotions at once: the next lot ends the watch.
+
+    Args:
+        study: whose subscriptions are asked.
+        people: from `trials.promoted` or `trials.arms`.
+        days: watched after the end.
+    """
+    import ibis
+
+    people = trials.dated(needed(people))
+    need(study.has("subscriptions"), "The study has no table subscriptions, so nobody is known to leave.")
+    need(study.table("subscriptions").has("started_at"), "The subscriptions have no dates.")
+    following = people.start.lead().over(ibis.window(group_by="customer_id", order_by="start"))
+    people = people.mutate(free=following.delta(people.start, unit="day").fill_null(2**30))
+    both = people.inner_join(study.table("subscriptions").rows, "customer_id")
+    age = both.start.delta(both.started_at, unit="day")
+    here = both.mutate(age=age, watched=ibis.least(both.length + 1 + days, both.free))
+    here = here.filter(here.age >= here.entered, here["time"] > here.age, here.age >= 0)
+    stayed = (here["time"] - here.age).cast("int64")
+    keys = {"promotion": here.promotion, "treated": here.treated, "ran": here.length + 1}
+    ends = {"time": ibis.least(stayed, here.watched), "left": here.left & (stayed <= here.watched)}
+    table = here.select(**keys, **ends)
+    return table.group_by(table.columns).agg(n=table.count()).order_by(table.columns).to_pandas()
+
+
+@gated
+def leaving(table: pd.DataFrame | NotTestable) -> Any:
+    """P07: hazard of leaving after the promotion's end, of those who had it over those held out, in the same weeks.
+
+    Everybody was still there when the lot was drawn, so before it the two hazards are both nil. The clock starts at
+    the end, and each promotion has its own course of leaving.
+    """
+    rows = needed(table)
+    rows = rows[rows["time"] > rows["ran"]]
+    gone = rows["n"].where(rows["left"], 0).groupby(rows["treated"]).sum().reindex([False, True], fill_value=0)
+    need(gone.min() >= MIN_EVENTS, f"Either arm needs {MIN_EVENTS} who left after the end; one has {gone.min()}.")
+    spells = rows.assign(
+        time=1.0 * rows["time"] - rows["ran"], entered=0.0, weight=rows["n"], had=rows["treated"].map(ARMS)
+    )
+    model = needed(cox(spells, covariates=["had"], strata=["promotion"] if rows["promotion"].nunique() > 1 else []))
+    (row,) = model.table.to_dict("records")
+    way = 1 if row["term"].startswith(ARMS[True]) else -1
+    said: dict[str, Any] = {"unit": "hazard ratio", "n": int(rows["n"].sum()), "events": int(gone.sum())}
+    return Estimate.log_normal(float(np.exp(way * row["coefficient"])), row["error"], method="Cox", **said)
+
+
+def rates(table: pd.DataFrame | NotTestable, *, days: int, min_cell: int) -> Figure | Text:
+    """How many leave in thirty days, while the promotion ran and in three spans after its end, of either arm."""
+    if isinstance(table, NotTestable):
+        return say("{}", table.reason)
+    since, cuts = table["time"] - table["ran"], np.linspace(0, days, 4).round().astype(int)
+    spans = {"while it ran": (-table["ran"], 0)} | {f"day {a + 1} to {b} after": (a, b) for a, b in pairwise(cuts)}
+    rows = []
+    for name, (begin, end) in spans.items():
+        here = table.assign(gone=table["left"] & (since <= end), watched=since.clip(upper=end) - begin)[since > begin]
+        if here["gone"].any():
+            rows += [(name, got, _rate(part)) for got, part in sides(here)]
+    return arms_drawn(
+        rows,
+        name="leaving",
+        title="How many leave around the end of the promotion, beside those held out",
+        unit="share",
+        x_label="Leavers in 30 days, of those still there",
+        caption=f"{plural(int(table['n'].sum()), 'case')}, of whom {count(table.loc[table['left'], 'n'].sum())} left. "
+        "95% intervals.",
+        min_cell=min_cell,
+    )
+
+
+def _rate(part: pd.DataFrame) -> Estimate:
+    events, watched = part.loc[part["gone"], "n"].sum(), (part["n"] * part["watched"]).sum()
+    return Estimate.log_normal(30 * events / watched, max(events, 1) ** -0.5, unit="share", n=int(part["n"].sum()))
+
+
+# --- what customers won by promotion bring (P08) ------------------------------------------------------------------
+
+
+@gated
+def won(study: Study, bought: Purchases | NotTestable, *, days: int, margin: float) -> Any:
+    """Customers followed for so many days since they were won: channel, promoted, cost and brought (money).
+
+    Args:
+        study: whose customers are asked. Who got an `acquisition_discount` was won by promotion.
+        bought: its orders.
+        days: of equal follow-up.
+        margin: share of revenue that is kept, where the orders do not hold their own margins.
+    """
+    import ibis
+
+    people = trials.rows_of(study, "customers", "acquired_at", "channel", "acquisition_cost", "acquisition_discount")
+    log: Purchases = needed(bought)
+    orders = log.rows.select("customer_id", "ordered_on", "value")
+    cost = people.acquisition_cost.fill_null(0) + people.acquisition_discount.fill_null(0)
+    people = people.select(
+        "customer_id", "channel", start=people.acquired_at.date(), cost=cost,
+        promoted=people.acquisition_discount.fill_null(0) > 0,
+    )  # fmt: skip
+    seen = people.filter(
+        people.start.notnull(), ibis.literal(log.observed_until).delta(people.start, unit="day") >= days
+    )
+    both = seen.left_join(orders, "customer_id")
+    here = both.ordered_on.delta(both.start, unit="day").between(0, days)
+    brought = both.value.sum(where=here).fill_null(0.0).round(DECIMALS)
+    table = both.group_by(seen.columns).agg(brought=brought).drop("customer_id", "start")
+    rows = table.order_by(table.columns).to_pandas()
+    need(rows["promoted"].any(), "No customer on record was won by a discount (acquisition_discount above zero).")
+    return rows.assign(brought=(1.0 if log.measure == "margin" else margin) * rows["brought"])
+
+
+@gated
+def worth_less(table: pd.DataFrame | NotTestable) -> Any:
+    """P08 as seen: what customers won by promotion brought, less what winning them cost, on average."""
+    rows = needed(table)
+    rows = rows[rows["promoted"]]
+    need(len(rows) >= trials.FEWEST, f"{trials.FEWEST} customers won by promotion must be followed; {len(rows)} are.")
+    return mean(rows["brought"] - rows["cost"])
+
+
+@gated
+def foretold(
+    study: Study,
+    bought: Purchases | NotTestable,
+    table: pd.DataFrame | NotTestable,
+    *,
+    days: int,
+    family: str,
+    margin: float,
+) -> Any:
+    """P08 by a model: first order and expected later ones of customers won by promotion, less what winning them cost.
+
+    Args:
+        study, bought, days, margin: see `won`.
+        table: from `won`; what winning them cost.
+        family: a key of `prospects.FAMILIES`, fitted to the customers won by promotion alone.
+    """
+    rows, log = needed(table), needed(bought)
+    people = trials.rows_of(study, "customers", "acquisition_discount")
+    mine = log.rows.semi_join(people.filter(people.acquisition_discount > 0), "customer_id")
+    kept = 1.0 if log.measure == "margin" else margin
+    model = needed(appraise(replace(log, rows=mine), FAMILIES[family], Terms(days / WEEK, margin=kept)))
+    later, opening = needed(model.newcomer), mine.filter(mine.ordered_on == mine.first_on)
+    first = kept * opening.group_by("customer_id").agg(worth=opening.value.sum()).worth.to_pandas().sort_values()
+    cost = rows.loc[rows["promoted"], "cost"]
+    error = (later.high - later.low) / (2 * NORMAL.inv_cdf(0.975))
+    total = first.mean() + later.value - cost.mean()
+    spread = np.sqrt(error**2 + first.sem() ** 2 + cost.sem() ** 2)
+    return Estimate.normal(total, spread, unit="money", n=len(first), method=f"{family}, errors of its parameters")
+
+
+def by_channel(table: pd.DataFrame | NotTestable, *, currency: str | None, days: int) -> Table | Text:
+    """What customers of each way of winning brought and cost, and how dear winning them could have been."""
+    if isinstance(table, NotTestable):
+        return say("{}", table.reason)
+    each = table.assign(left_over=table["brought"] - table["cost"]).groupby(["channel", "promoted"])
+    rows = each[["brought", "cost", "left_over"]].mean().assign(n=each.size()).reset_index()
+    return Table(
+        name="channels",
+        title=f"What customers brought within {plural(days, 'day')}, and what winning them cost",
+        rows=rows,
+        units=dict.fromkeys(["brought", "cost", "left_over"], "money"),
+        headings={"channel": "won by", "promoted": "with a discount", "left_over": "left over", "n": "customers"},
+        currency=currency,
+        caption="Means a customer. The cost holds the discount and whatever else was spent on winning.",
+    )
