@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.checks import Step
 from analysis.customers import DAY, DECIMALS, PURCHASES, YEAR, Purchases, purchases
-from analysis.estimates import NotTestable, gated, need
-from analysis.scales import Answers
+from analysis.estimates import NotTestable, gated, need, needed
+from analysis.scales import Answers, answers
 from analysis.tables import TableError
 from analysis.words import listing, plural
 
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
     from analysis.studies import Study
 
 FOUND = ["before", "before_worth", "after", "after_worth"]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Rows of customers who were watched for leaving, and which rows were kept and dropped on the way."""
+
+    rows: pd.DataFrame
+    steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True)
@@ -94,14 +103,14 @@ def afterwards(
     known = did["before"].notna()
     early = did["asked_on"] - span >= pd.Timestamp(since) - pd.Timedelta(days=1)
     late = did["asked_on"] + span <= pd.Timestamp(until)
-    keep, steps = known, [_step("questionnaires with a customer and a day", known, known | True)]
+    keep, steps = known, [step("questionnaires with a customer and a day", known)]
     for rule, part in ((f"{plural(days, 'day')} on record before the answer", early), ("as many after it", late)):
-        steps.append(_step(rule, keep & part, keep))
+        steps.append(step(rule, keep & part, keep))
         keep = keep & part
     if once and keep.any():
         last = did[keep].sort_values("asked_on", kind="stable").duplicated("customer_id", keep="last")
         again = last.reindex(did.index, fill_value=False)
-        steps.append(_step("the last such answer of each customer", keep & ~again, keep))
+        steps.append(step("the last such answer of each customer", keep & ~again, keep))
         keep = keep & ~again
     if not keep.any():
         raise TableError(
@@ -111,8 +120,9 @@ def afterwards(
     return Afterwards(found.only(keep), did.loc[keep, [*FOUND, "age"]].reset_index(drop=True), days, tuple(steps))
 
 
-def _step(rule: str, kept: Any, of: Any) -> Step:
-    return Step(rule, int(kept.sum()), int(of.sum()) - int(kept.sum()))
+def step(rule: str, kept: Any, of: Any = None) -> Step:
+    """What a rule kept and dropped of some rows; of all where none are named."""
+    return Step(rule, int(kept.sum()), int(len(kept) if of is None else of.sum()) - int(kept.sum()))
 
 
 # Table to its columns of time and of the customer.
@@ -199,3 +209,47 @@ def in_turn(found: Answers, scores: pd.DataFrame) -> Any:
     table = table.join(later.add_prefix("later ")).assign(months=months)[months > 0].dropna()
     need(len(table), "Nobody answered on two days, so no answer comes before another. Ask the same customers again.")
     return table.sort_index()
+
+
+def asked(lab: Study) -> Answers | NotTestable:
+    """The answers of a study, or that it has none."""
+    return answers(lab) if lab.has("surveys") else NotTestable("There is no table surveys.")
+
+
+@gated
+def answers_until(lab: Study, found: Any, *said: str, reach: int) -> Any:
+    """The time from each answer to the customer's next one, to leaving, or to the end of its reach.
+
+    Args:
+        lab: the study.
+        found: from `asked`.
+        said: constructs whose scores must be there.
+        reach: days for which an answer counts at most.
+
+    Returns:
+        `Watched`, a row an answer: answer (a number), customer_id, day and until (days on one calendar), left (at
+        `until`), tenure (years since the contract began) and the scores in standard deviations.
+    """
+    found = needed(found)
+    needed(found.lacks(*said))
+    lacking = [name for name in ("customer_id", "answered_at") if name not in found.who]
+    need(not lacking, f"The survey has no {listing(lacking)}, so nobody knows what came after an answer.")
+    scores = {name: found.score(found.constructs[name]) for name in said}
+    rows = found.who[["customer_id", "answered_at"]].assign(**{n: (s - s.mean()) / s.std() for n, s in scores.items()})
+    known = rows.notna().all(axis=1)
+    steps = [step(f"questionnaires with a customer, a day and {listing(list(said))}", known)]
+    rows = rows[known]
+    after = needed(stays(lab, rows["customer_id"], rows["answered_at"]))
+    there = after["time"].notna()
+    steps.append(step("from customers with a contract on that day", there))
+    rows = rows[there].assign(**after[there], day=calendar(rows["answered_at"]))
+    rows = rows.sort_values(["customer_id", "day"]).drop_duplicates(["customer_id", "day"], ignore_index=True)
+    again = rows.groupby("customer_id")["day"].shift(-1) - rows["day"]
+    span = np.fmin(np.fmin(rows["time"], again), reach)
+    rows = rows.assign(answer=rows.index, left=rows["left"] & (rows["time"] == span), until=rows["day"] + span)
+    return Watched(rows.drop(columns=["time", "answered_at"]), tuple(steps))
+
+
+def calendar(when: pd.Series) -> pd.Series:
+    """Dates as whole days on one calendar."""
+    return (pd.to_datetime(when).dt.normalize() - pd.Timestamp("1970-01-01")).dt.days

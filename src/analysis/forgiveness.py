@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from analysis import figures
-from analysis.afterwards import stays
-from analysis.checks import Step
+from analysis.afterwards import Watched, answers_until, calendar, stays, step
 from analysis.drivers import thirds
 from analysis.estimates import Estimate, NotTestable, columns, gated, need, needed
 from analysis.exhibits import Figure, Text, say
@@ -21,7 +19,6 @@ from analysis.retention import MIN_EVENTS
 from analysis.words import count, listing, plural, quantity
 
 if TYPE_CHECKING:
-    from analysis.scales import Answers
     from analysis.studies import Study
 
 HELD, PLAIN = "at equal severity", "as it comes"
@@ -29,14 +26,6 @@ FREE, SMALL, SERIOUS, ASIDE = "no failure", "small failure", "serious failure", 
 BESIDE, AFTER_ONLY, UNCOMPARED = "satisfaction held as well", "after a failure only", "without failure-free customers"
 FIFTHS = 5
 THIRDS = ("lowest third", "highest third")
-
-
-@dataclass(frozen=True)
-class Watched:
-    """Rows of customers who were watched for leaving, and which rows were kept and dropped on the way."""
-
-    rows: pd.DataFrame
-    steps: tuple[Step, ...]
 
 
 def _contacts(lab: Study, *columns: str) -> pd.DataFrame:
@@ -69,11 +58,11 @@ def replies(lab: Study, *, days: int) -> Any:
     rows = _contacts(lab, "severity", "first_reply_minutes")
     known = rows["severity"].notna() & (rows["first_reply_minutes"] > 0)
     need(known.any(), "No contact has a severity and the minutes until the first reply. Bring both.")
-    steps, rows = [_step("contacts with a severity and a time to the first reply", known)], rows[known]
+    steps, rows = [step("contacts with a severity and a time to the first reply", known)], rows[known]
     replied = rows["day"] + pd.to_timedelta(rows["first_reply_minutes"], unit="min")
     after = needed(stays(lab, rows["customer_id"], replied))
     there = after["time"].notna()
-    steps.append(_step("still a customer when the reply came", there))
+    steps.append(step("still a customer when the reply came", there))
     rows, after = rows[there], after[there]
     return Watched(
         rows.assign(
@@ -90,10 +79,6 @@ def replies(lab: Study, *, days: int) -> Any:
     )
 
 
-def _step(rule: str, kept: pd.Series) -> Step:
-    return Step(rule, int(kept.sum()), int((~kept).sum()))
-
-
 def hazard_ratio(rows: pd.DataFrame, cause: str, held: Sequence[str]) -> Estimate:
     """By what factor leaving is likelier at any moment for one unit more of a cause."""
     names = [cause, *held]
@@ -102,8 +87,9 @@ def hazard_ratio(rows: pd.DataFrame, cause: str, held: Sequence[str]) -> Estimat
     own = model.table.query("covariate == @cause")
     need(len(own), "All are alike in what is to be compared, or it follows from what is held equal.")
     slope, error = own.iloc[0][["coefficient", "error"]] / own.iloc[0]["step"]
-    ratio = {"unit": "hazard ratio", "n": model.customers, "events": model.leavers, "method": "Cox"}
-    return Estimate.log_normal(float(np.exp(slope)), float(error), **ratio)
+    n = int(rows["answer"].nunique()) if "answer" in rows else len(rows)  # an answer may be cut into several rows
+    ratio, events = float(np.exp(slope)), model.leavers
+    return Estimate.log_normal(ratio, float(error), unit="hazard ratio", n=n, method="Cox", events=events)
 
 
 @gated
@@ -217,45 +203,21 @@ def cut(asked: pd.DataFrame, failures: pd.DataFrame, *, days: int) -> pd.DataFra
 
 
 @gated
-def answers_until(lab: Study, found: Answers, *said: str, reach: int) -> Any:
-    """The time from each answer to the customer's next one, to leaving, or to the end of its reach.
-
-    Args:
-        lab: the study.
-        found: all its questionnaires.
-        said: constructs whose scores must be there.
-        reach: days for which an answer counts at most.
-
-    Returns:
-        `Watched`, a row an answer: answer (a number), customer_id, day and until (days on one calendar), left (at
-        `until`), tenure (years since the contract began) and the scores in standard deviations.
-    """
-    needed(found.lacks(*said) or found)
-    lacking = [name for name in ("customer_id", "answered_at") if name not in found.who]
-    need(not lacking, f"The survey has no {listing(lacking)}, so nobody knows what came after an answer.")
-    scores = {name: found.score(found.constructs[name]) for name in said}
-    asked = found.who[["customer_id", "answered_at"]].assign(**{n: (s - s.mean()) / s.std() for n, s in scores.items()})
-    known = asked.notna().all(axis=1)
-    steps, asked = [_step(f"questionnaires with a customer, a day and {listing(list(said))}", known)], asked[known]
-    after = needed(stays(lab, asked["customer_id"], asked["answered_at"]))
-    there = after["time"].notna()
-    steps.append(_step("from customers with a contract on that day", there))
-    asked = asked[there].assign(**after[there], day=_days(asked["answered_at"]))
-    asked = asked.sort_values(["customer_id", "day"]).drop_duplicates(["customer_id", "day"], ignore_index=True)
-    again = asked.groupby("customer_id")["day"].shift(-1) - asked["day"]
-    span = np.fmin(np.fmin(asked["time"], again), reach)
-    asked = asked.assign(answer=asked.index, left=asked["left"] & (asked["time"] == span), until=asked["day"] + span)
-    return Watched(asked.drop(columns=["time", "answered_at"]), tuple(steps))
-
-
-@gated
 def failures_after(
-    lab: Study, found: Answers, said: str, *, days: int, reach: int, small: float, serious: float, kinds: str = ""
+    lab: Study,
+    found: Any,
+    said: str,
+    *,
+    days: int,
+    reach: int,
+    small: float,
+    serious: float,
+    kinds: str = "",
 ) -> Any:
     """The time after each answer, cut where something went wrong.
 
     Args:
-        lab, found, reach: see `answers_until`.
+        lab, found, reach: see `afterwards.answers_until`.
         said: construct whose score must be there; satisfaction must be too, where it was asked.
         days: how long a failure counts.
         small, serious: severity up to which a failure is small, and from which on it is serious; between is set aside.
@@ -264,21 +226,17 @@ def failures_after(
     Returns:
         `Watched` with the rows of `cut`.
     """
-    both = [name for name in dict.fromkeys([said, "satisfaction"]) if name == said or name in found.constructs]
-    asked, failures = needed(answers_until(lab, found, *both, reach=reach)), _contacts(lab, "kind", "severity")
+    both = dict.fromkeys([said, *({"satisfaction"} & {*getattr(found, "constructs", ())})])
+    since, failures = needed(answers_until(lab, found, *both, reach=reach)), _contacts(lab, "kind", "severity")
     wanted = [kind.strip() for kind in kinds.split(",")]
     failures = failures[failures["severity"].notna() & (failures["kind"].isin(wanted) | (not kinds))]
     grade = failures["severity"].astype(float)
     kind = np.select([grade >= serious, grade <= small], [SERIOUS, SMALL], ASIDE)
-    rows = cut(asked.rows, failures.assign(day=_days(failures["day"]), grade=grade, kind=kind), days=days)
-    followed = asked.rows["answer"].isin(rows.loc[rows["state"] != FREE, "answer"])
+    rows = cut(since.rows, failures.assign(day=calendar(failures["day"]), grade=grade, kind=kind), days=days)
+    followed = since.rows["answer"].isin(rows.loc[rows["state"] != FREE, "answer"])
     none = f"No failure came within {reach} days after an answer: ask what is felt before something goes wrong."
     need(followed.any(), none)
-    return Watched(rows, (*asked.steps, _step("of these, followed by a failure that can be read", followed)))
-
-
-def _days(when: pd.Series) -> pd.Series:
-    return (pd.to_datetime(when).dt.normalize() - pd.Timestamp("1970-01-01")).dt.days
+    return Watched(rows, (*since.steps, step("of these, followed by a failure that can be read", followed)))
 
 
 def _beside(watched: Watched | NotTestable, state: str) -> pd.DataFrame:
@@ -371,5 +329,6 @@ def drawn(table: pd.DataFrame | NotTestable, *, days: int, name: str, said: str)
         title=f"A failure moves leaving by {low} among the {THIRDS[0]} by {said}, by {high} among the {THIRDS[1]}",
         unit="share",
         x_label=f"Customers who leave within {days} days",
-        caption=f"{said.capitalize()} as answered before anything went wrong; 95% intervals. n counts answers.",
+        caption=f"{said.capitalize()} as answered before anything went wrong, in thirds of the answers, of which "
+        f"{count(table['n'].min())} to {count(table['n'].max())} stand behind each dot; 95% intervals.",
     )

@@ -47,8 +47,8 @@ def answered(later: Afterwards | NotTestable, of: str = "satisfaction") -> Any:
     found = around.answers
     needed(found.lacks(of) or found)
     items = found.constructs[of]
-    known = {"score": found.score(items), "customer": found.who["customer_id"], "wave": found.who.get("wave", "")}
-    known["asked"] = found.who.get("answered_at")
+    known: dict[str, Any] = {"score": found.score(items), "customer": found.who["customer_id"]}
+    known |= {"wave": found.who.get("wave", ""), "asked": found.who.get("answered_at")}
     table = around.did.assign(**known, weight=found.weight).dropna(subset="score").reset_index(drop=True)
     people, buyers = (rows["customer"].nunique() for rows in (table, table[table["after"] > 0]))
     need(people >= FEWEST, f"{plural(people, 'customer')} paired with what they did, and {FEWEST} are needed.")

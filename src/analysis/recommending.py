@@ -9,15 +9,14 @@ import numpy as np
 import pandas as pd
 
 from analysis import figures, payoff, rates
-from analysis.afterwards import in_study, stays
-from analysis.checks import Step
+from analysis.afterwards import Watched, in_study, stays, step
 from analysis.customers import YEAR, purchases
 from analysis.estimates import Answer, Estimate, NotTestable, columns, gated, in_brief, need, needed
 from analysis.exhibits import Figure, Table, Text, say
-from analysis.forgiveness import Watched, hazard_ratio
+from analysis.forgiveness import hazard_ratio
 from analysis.retention import MIN_EVENTS
 from analysis.scales import FEWEST
-from analysis.words import plural
+from analysis.words import count, listing, plural, quantity
 
 if TYPE_CHECKING:
     from analysis.scales import Answers
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 WORDS, DEEDS = "loyal by what they say", "loyal by what they do"
 HELD, PLAIN, DISPERSED = "the past held fixed", "as it comes", "negative binomial"
 DOES = {"visits": "touchpoints", "talk": "referrals", "feedback": "contacts", "purchases": "orders"}
+NO_MARGIN = "The orders have no margin."
 TRACED, NAMED = "by channel or by name", "by name only"
 
 
@@ -45,12 +45,12 @@ def _summed(
 
 
 @gated
-def periods(lab: Study, found: Answers | None, *, days: int, top: float) -> Any:
+def periods(lab: Study, found: Answers | NotTestable, *, days: int, top: float) -> Any:
     """Customers who ordered in one period, and what they did in the next.
 
     Args:
         lab: the study.
-        found: all questionnaires, or None.
+        found: all its questionnaires, or why there are none.
         days: length of a period; they are counted back from the last day observed, so that all are whole.
         top: share of the customers of a period who count as loyal: those with most orders, or highest stated loyalty.
 
@@ -72,8 +72,8 @@ def periods(lab: Study, found: Answers | None, *, days: int, top: float) -> Any:
     kind = {"category": _.category.fill_null("") if orders.has("category") else ""}
     each = _summed(lines.mutate(**kind), "ordered_at", until, days, "category", **sums).reset_index()
     entered = each.groupby(["customer_id", "category"])["ago"].transform("max") == each["ago"]
-    each = each.assign(new=each["lines"].where(entered, 0), tried=entered)
-    each = each.groupby(["customer_id", "ago"])[[*sums, "new", "tried"]].sum()
+    each = each.assign(new=each["lines"].where(entered, 0), tried=entered).groupby(["customer_id", "ago"])
+    each = each[[*sums, "new", "tried"]].sum()
     often = _summed(lines, "ordered_at", until, days, often=_.ordered_at.date().nunique())
     rows = often.assign(tried=each.pop("tried")[::-1].groupby("customer_id").cumsum()).reset_index()
     rows = rows[rows["ago"].between(1, whole - 1)].reset_index(drop=True)
@@ -85,32 +85,36 @@ def periods(lab: Study, found: Answers | None, *, days: int, top: float) -> Any:
         later["served"] = _summed(lab.table("costs").rows, "period", until, days, n=_.serving_cost.sum())["n"]
     after = pd.MultiIndex.from_arrays([rows["customer_id"], rows["ago"] - 1])
     rows = rows.assign(**{name: known.reindex(after, fill_value=0).to_numpy() for name, known in later.items()})
-    steps = [Step(f"customers who ordered in a period of {plural(days, 'day')}, but the last", len(rows), 0)]
     stayed = stays(lab, rows["customer_id"], until - pd.to_timedelta(days * rows["ago"], unit="D"))
     rows["years"] = days / YEAR if isinstance(stayed, NotTestable) else stayed["time"].clip(upper=days) / YEAR
     there = rows["years"].notna()
-    steps.append(Step("still customers at its end", int(there.sum()), int((~there).sum())))
+    first = f"customers who ordered in a period of {plural(days, 'day')}, but the last"
     rows[WORDS] = _said(found, rows, until, days)
     rows = rows[there].rename(columns={"customer_id": "customer"}).reset_index(drop=True)
     for name, score in ((DEEDS, rows["often"]), (WORDS, rows[WORDS])):
-        rows[name] = (
-            (score >= score.groupby(rows["ago"]).transform("quantile", 1 - top)).where(score.notna()).astype(float)
-        )
-    return Watched(rows.assign(start=rows["ago"].astype(str), tried=rows["tried"].astype(str)), tuple(steps))
+        least = score.groupby(rows["ago"]).transform("quantile", 1 - top)
+        rows[name] = (score >= least).astype(float).where(score.notna())
+    rows = rows.assign(start=rows["ago"].astype(str), tried=rows["tried"].astype(str))
+    return Watched(rows, (step(first, there | True), step("still customers at its end", there)))
 
 
-def _said(found: Answers | None, rows: pd.DataFrame, until: pd.Timestamp, days: int) -> Any:
+def _said(found: Answers | NotTestable, rows: pd.DataFrame, until: pd.Timestamp, days: int) -> Any:
     """The last loyalty that each customer stated in the period; NaN where there is none."""
-    if found is None or found.lacks("loyalty") or not {"customer_id", "answered_at"} <= {*found.who}:
+    if isinstance(found, NotTestable) or found.lacks("loyalty") or not {"customer_id", "answered_at"} <= {*found.who}:
         return np.nan
-    asked = found.who.assign(score=found.score(found.constructs["loyalty"])).dropna(subset="score")
-    asked = asked.sort_values("answered_at", kind="stable")
+    asked = found.who.assign(score=found.score(found.constructs["loyalty"])).sort_values("answered_at", kind="stable")
     ago = (until - asked["answered_at"].dt.normalize()).dt.days // days
     last = asked.groupby([asked["customer_id"], ago.rename("ago")])["score"].last()
     return last.reindex(pd.MultiIndex.from_frame(rows[["customer_id", "ago"]])).to_numpy()
 
 
 # --- The loyal (L05, L06) -------------------------------------------------------------------------------------------
+
+
+def told_by(watched: Watched | NotTestable) -> str:
+    """How loyalty is told here: by words where enough were asked, else by deeds."""
+    said = 0 if isinstance(watched, NotTestable) else int(watched.rows[WORDS].notna().sum())
+    return WORDS if said >= FEWEST else DEEDS
 
 
 def _known(watched: Watched | NotTestable, loyal: str, column: str, missing: str) -> pd.DataFrame:
@@ -158,32 +162,30 @@ def crossing(watched: Watched | NotTestable, loyal: str = DEEDS, *, lines: int, 
         uptake = rates.difference(rows, "chance", loyal, held=["tried", "start"])
     else:
         uptake = rates.difference(rows.assign(chance=(rows["new"] > 0).astype(float)), "chance", loyal)
-    return {"uptake": uptake, "profit": left_over(entered)}
-
-
-@gated
-def left_over(entered: pd.DataFrame) -> Any:
-    """Mean margin of customers in the period in which they entered a new category."""
-    need("margin" in entered, "The orders have no margin.")
-    return rates.mean(entered["margin"], entered["customer"], unit="money")
+    paid = rates.mean(entered["margin"], entered["customer"], unit="money") if "margin" in entered else None
+    return {"uptake": uptake, "profit": paid or NotTestable(NO_MARGIN)}
 
 
 # --- The engaged (G03, G06) -----------------------------------------------------------------------------------------
 
 
-def behaviours(lab: Study, found: Answers, *, days: int, said: str = "engagement") -> dict[str, Any]:
+def behaviours(lab: Study, found: Answers | NotTestable, *, days: int, said: str = "engagement") -> dict[str, Any]:
     """What customers did before and after they answered, a table of `payoff.answered` for each of `DOES`."""
-    return {part: payoff.answered(in_study(lab, found, table, days=days), of=said) for part, table in DOES.items()}
+    if isinstance(found, NotTestable):
+        return dict.fromkeys(DOES, found)
+    around = {part: in_study(lab, found, table, days=days, once=False) for part, table in DOES.items()}
+    return {part: payoff.answered(each, of=said) for part, each in around.items()}
 
 
 @gated
-def exposed(lab: Study, found: Answers, *, days: int, said: str = "engagement") -> Any:
-    """Referrals in the days after an answer, one row a customer, with the time in which there could be some.
+def exposed(lab: Study, found: Answers | NotTestable, *, days: int, said: str = "engagement") -> Any:
+    """Referrals in the days after an answer, one row an answer, with the time in which there could be some.
 
     Returns:
         happened, years, earlier (the logarithm of 1 and the referrals before the answer), customer and the score.
     """
-    rows = needed(payoff.answered(in_study(lab, found, "referrals", days=days), of=said))
+    around = in_study(lab, needed(found), "referrals", days=days, once=False)
+    rows = needed(payoff.answered(around, of=said))
     stayed = stays(lab, rows["customer"], rows["asked"])
     time = days if isinstance(stayed, NotTestable) else stayed["time"].clip(upper=days)
     rows = rows.assign(happened=rows["after"], years=time / YEAR, earlier=np.log1p(rows["before"]))
@@ -208,7 +210,7 @@ def active(did: Mapping[str, Any], watched: Watched | NotTestable, *, held: bool
 
     Args:
         did: from `behaviours`.
-        watched: from `forgiveness.answers_until`.
+        watched: from `afterwards.answers_until`.
         held: hold earlier behaviour fixed, and for leaving the time as a customer.
     """
     found: dict[str, Answer] = {part: payoff.outer_gap(table, held=held) for part, table in did.items()}
@@ -267,9 +269,8 @@ def contributed(rows: pd.DataFrame | NotTestable, how: str = TRACED) -> Any:
 @gated
 def premium(rows: pd.DataFrame | NotTestable, what: str) -> Any:
     """How customers brought by others differ, in value or in ordering again, from those won in the same month."""
-    known = needed(rows)
-    need(what in known, "There is no table orders.")
-    known = known.dropna(subset=what).assign(brought=known[TRACED].astype(float))
+    need(what in needed(rows), "There is no table orders.")
+    known = needed(rows).dropna(subset=what).assign(brought=lambda t: t[TRACED].astype(float))
     return rates.difference(known, what, "brought", held=["month"], unit="money" if what == "value" else "points")
 
 
@@ -287,18 +288,18 @@ def recommended(watched: Watched | NotTestable) -> Figure | Text:
             answer = rates.mean(own["happened"], own["customer"], years=own["years"], unit="ratio")
             if isinstance(answer, Estimate):
                 shown.append({"section": section, "label": label, **columns(answer), "n": answer.n})
-    most = max(shown, key=lambda row: row["value"])
+    many, few = (quantity(row["value"], "ratio") for row in shown[:2])
     return figures.dots(
         pd.DataFrame(shown).drop(columns="note"),
         name="referrals",
-        title=f"Most referrals come from {most['label']}, told {most['section'].removeprefix('loyal ')}",
+        title=f"{shown[0]['section'].capitalize()}, a customer recommends us {many} times a year, the others {few}",
         unit="ratio",
         x_label="Referrals by a customer in a year",
         caption="Each period follows the one in which loyalty was told; 95% intervals, customers taken whole.",
     )
 
 
-def crossed(watched: Watched | NotTestable, *, lines: int, currency: str | None) -> Table | Text:
+def crossed(watched: Watched | NotTestable, *, lines: int) -> Table | Text:
     """Who enters new categories, as it comes and at equal lines, and what is left of it."""
     if isinstance(watched, NotTestable):
         return say("{}", watched.reason)
@@ -316,11 +317,12 @@ def crossed(watched: Watched | NotTestable, *, lines: int, currency: str | None)
     )
 
 
-def losing(watched: Watched | NotTestable) -> Answer:
+@gated
+def losing(watched: Watched | NotTestable) -> Any:
     """Share of the customers who entered a new category that left a loss in that period, serving counted if known."""
-    if isinstance(watched, NotTestable) or "margin" not in watched.rows:
-        return NotTestable(getattr(watched, "reason", "The orders have no margin."))
-    entered = watched.rows[watched.rows["new"] > 0]
+    rows = needed(watched).rows
+    need("margin" in rows, NO_MARGIN)
+    entered = rows[rows["new"] > 0]
     lost = entered["margin"] - entered.get("served", 0) < 0
     return Estimate.proportion(int(lost.sum()), len(entered))
 
@@ -335,14 +337,15 @@ def gaps(did: Mapping[str, Any]) -> Figure | Text:
     ]
     if not shown:
         return say("{}", next(iter(did.values())).reason)
+    more = [row["label"] for row in shown if row["section"] == HELD and row["low"] > 0]
     return figures.dots(
         pd.DataFrame(shown),
         name="behaviours",
-        title="What engaged customers do more often, and how little of it is new",
+        title=f"More frequent among the engaged, the past held fixed: {listing(more) or 'nothing for certain'}",
         unit="points",
         x_label="Most engaged third less least engaged third",
         reference=0.0,
-        caption="Customers; 95% intervals.",
+        caption=f"{count(shown[0]['n'])} answers; 95% intervals.",
     )
 
 
@@ -350,12 +353,12 @@ def sources(rows: pd.DataFrame | NotTestable) -> Figure | Text:
     """Where new customers come from."""
     if isinstance(rows, NotTestable):
         return say("{}", rows.reason)
-    shares = rows["source"].value_counts()
-    shown = [{"label": name, **columns(Estimate.proportion(n, len(rows))), "n": n} for name, n in shares.items()]
+    sizes = rows["source"].value_counts().items()
+    shown = [{"label": name, **columns(Estimate.proportion(n, len(rows))), "n": n} for name, n in sizes]
     return figures.dots(
         pd.DataFrame(shown).drop(columns="note"),
         name="sources",
-        title=f"Most new customers come by {shares.index[0]}",
+        title=f"Most new customers come by {shown[0]['label']}",
         unit="share",
         x_label="Share of new customers whose source is known",
         caption=f"{plural(len(rows), 'new customer')}; 95% intervals.",

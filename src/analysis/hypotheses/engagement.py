@@ -43,6 +43,7 @@ ROWS = (
         pitfalls=(ONE_SOURCE, BY_DEFINITION + " when engagement items mention buying"),
         origin="Brodie and others 2011; Hollebeek, Glynn & Brodie 2014; Pansari & Kumar 2017",
         article=("A4",),
+        notebook="41_emotion_and_engagement",
     ),
     Hypothesis(
         id="G02",
@@ -80,11 +81,14 @@ ROWS = (
         causal=False,
         needs={"surveys": ("customer_id", "answered_at", "engagement"), "referrals": ()},
         rung="C",
-        design="Negative binomial regression with time at risk as exposure, earlier referrals held fixed.",
+        design=(
+            "Log-linear mean with time at risk as exposure, earlier referrals held fixed; negative binomial beside it."
+        ),
         gates=ANSWERS + " At least 30 referrals.",
         pitfalls=(BY_DEFINITION + " when engagement items ask about recommending",),
         origin="van Doorn and others 2010",
         article=("A4",),
+        notebook="42_who_recommends",
     ),
     Hypothesis(
         id="G04",
@@ -105,6 +109,7 @@ ROWS = (
         pitfalls=("loyalty is cause and consequence at once, which one moment cannot tell apart", ONE_SOURCE),
         origin="A practitioners' model; no single source",
         article=("A4",),
+        notebook="41_emotion_and_engagement",
     ),
     Hypothesis(
         id="G05",
@@ -165,6 +170,7 @@ ROWS = (
         pitfalls=(REVERSED, BY_DEFINITION + " when engagement items ask about the behaviour"),
         origin="van Doorn and others 2010",
         article=("A4",),
+        notebook="42_who_recommends",
     ),
     Hypothesis(
         id="G07",
@@ -186,6 +192,7 @@ ROWS = (
         pitfalls=(ONE_SOURCE, "a driver left out leaves its share to the others"),
         origin="Morgan & Hunt 1994",
         article=("A4",),
+        notebook="41_emotion_and_engagement",
     ),
     Hypothesis(
         id="G08",
@@ -235,5 +242,6 @@ ROWS = (
         pitfalls=(SELF_SELECTION, "crediting the last contact gives customers too much"),
         origin="van Doorn and others 2010; Schmitt, Skiera & Van den Bulte 2011",
         article=("A4",),
+        notebook="42_who_recommends",
     ),
 )

@@ -47,6 +47,7 @@ ROWS = (
         pitfalls=(ONE_SOURCE, "the three blocks go together"),
         origin="Oliver 1999; Brakus, Schmitt & Zarantonello 2009; the practice of experience consultants",
         article=("A1",),
+        notebook="41_emotion_and_engagement",
     ),
     Hypothesis(
         id="L02",
@@ -69,6 +70,7 @@ ROWS = (
         pitfalls=("habit and lock-in make people come back without any bond", ONE_SOURCE),
         origin="Thomson, MacInnis & Park 2005 on attachment; figures by vendors in Harvard Business Review 2015",
         article=("A1",),
+        notebook="41_emotion_and_engagement",
     ),
     Hypothesis(
         id="L03",
@@ -95,6 +97,7 @@ ROWS = (
         ),
         origin="Hess, Ganesan & Klein 2003; Grégoire, Tripp & Legoux 2009: best customers bear the longest grudge",
         article=("A1",),
+        notebook="60_complaints_and_forgiveness",
     ),
     Hypothesis(
         id="L04",
@@ -117,6 +120,7 @@ ROWS = (
         pitfalls=(REGRESSION + ": high raters fall anyway", CEILING),
         origin="Figures by Forrester and Temkin, both vendors",
         article=("A2",),
+        notebook="60_complaints_and_forgiveness",
     ),
     Hypothesis(
         id="L05",
@@ -130,11 +134,12 @@ ROWS = (
         causal=False,
         needs={"referrals": (), "orders": ()},
         rung="C",
-        design="Negative binomial regression with time at risk as exposure.",
+        design="Log-linear mean with time at risk as exposure, errors by customer; a negative binomial beside it.",
         gates="At least 30 referrals in each group.",
         pitfalls=("a reward for referrals makes them anything but free", SELF_SELECTION, "the unhappy talk as well"),
         origin="Reichheld 1996; Anderson 1998 finds both extremes talking; little evidence in Reinartz & Kumar 2002",
         article=("A1",),
+        notebook="42_who_recommends",
     ),
     Hypothesis(
         id="L06",
@@ -164,6 +169,7 @@ ROWS = (
         ),
         origin="Shah & Kumar 2012: one cross-buyer in five loses money, and these make most of the loss",
         article=("A1",),
+        notebook="42_who_recommends",
     ),
     Hypothesis(
         id="L07",
@@ -182,6 +188,7 @@ ROWS = (
         pitfalls=("interactions need large samples", ONE_SOURCE),
         origin="The practice of experience management; no single source",
         article=("A1",),
+        notebook="41_emotion_and_engagement",
     ),
     Hypothesis(
         id="L08",
@@ -204,6 +211,7 @@ ROWS = (
         pitfalls=("without rivals there is no lead to measure", SELF_SELECTION),
         origin="Pine & Gilmore 1998; figures by vendors in Harvard Business Review",
         article=("A1",),
+        notebook="41_emotion_and_engagement",
     ),
     Hypothesis(
         id="L09",
@@ -234,6 +242,7 @@ ROWS = (
         pitfalls=("mixtures cut every skewed distribution into groups",),
         origin="Dick & Basu 1994; Jones & Sasser 1995",
         article=("A2",),
+        notebook="40_kinds_of_loyalty",
     ),
     Hypothesis(
         id="L10",
@@ -264,6 +273,7 @@ ROWS = (
         pitfalls=("cut-points chosen after a look at the data", ONE_SOURCE),
         origin="Jones & Sasser 1995; Burnham, Frels & Mahajan 2003; Bansal, Irving & Taylor 2004",
         article=("A2",),
+        notebook="40_kinds_of_loyalty",
     ),
     Hypothesis(
         id="L11",
@@ -282,6 +292,7 @@ ROWS = (
         pitfalls=(BY_DEFINITION + ": the tier is made of past spending",),
         origin="Dick & Basu 1994: spurious loyalty",
         article=("A2",),
+        notebook="40_kinds_of_loyalty",
     ),
     Hypothesis(
         id="L12",
@@ -297,6 +308,7 @@ ROWS = (
         pitfalls=(ONE_SOURCE, "heavy use alone raises demands"),
         origin="Zeithaml, Berry & Parasuraman 1993; Wetzel, Hammerschmidt & Zablah 2014 on entitlement",
         article=("A2",),
+        notebook="40_kinds_of_loyalty",
     ),
     Hypothesis(
         id="L13",
@@ -315,6 +327,7 @@ ROWS = (
         pitfalls=("a rival cause left out leaves its share to the others", ONE_SOURCE),
         origin="The literature on customer experience; no single source",
         article=("A2",),
+        notebook="40_kinds_of_loyalty",
     ),
     Hypothesis(
         id="L14",

@@ -278,6 +278,7 @@ ROWS = (
         pitfalls=("hard cases take longer and anger more", NON_RESPONSE),
         origin="Parasuraman, Zeithaml & Berry 1988; attributed also to Orsingher and others 2010",
         article=("A3",),
+        notebook="60_complaints_and_forgiveness",
     ),
     Hypothesis(
         id="S10",
