@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import functools
 import html
 import io
 import numbers
@@ -25,6 +26,7 @@ import pandas as pd
 
 from analysis import disclosure, languages, words
 from analysis.checks import Step
+from analysis.estimates import Lack, needed
 from analysis.hypotheses.register import RUNGS
 from analysis.hypotheses.rules import VERDICTS
 
@@ -381,6 +383,26 @@ def say(sentence: str, *values: object, **named: object) -> Text:
     """
     filled = sentence.format(*map(_said, values), **{key: _said(value) for key, value in named.items()})
     return Text(" ".join(filled.split()))
+
+
+def instead(sentence: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a function that shows something say this sentence and the reason instead, where it cannot show it.
+
+    It cannot where a gate in it fails (`estimates.need`), or where something that it is given is not testable.
+    """
+
+    def around(show: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(show)
+        def shown(*given: Any, **named: Any) -> Any:
+            try:
+                list(map(needed, (*given, *named.values())))
+                return show(*given, **named)
+            except Lack as lack:
+                return say(sentence, str(lack))
+
+        return shown
+
+    return around
 
 
 def _said(value: object) -> str:

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from analysis import durations, figures, hazards, lifetimes, milestones, periods, reasons, renewal, retention
-from analysis.estimates import Answer, Estimate, NotTestable, told
-from analysis.exhibits import Figure, Table, Text, say
-from analysis.words import count, listing, plural, quantity, with_interval
+from analysis.estimates import Answer, Estimate, NotTestable, need, needed, told
+from analysis.exhibits import Figure, Table, Text, instead, say
+from analysis.words import count, listing, plural, quantity, spoken, with_interval
 
 if TYPE_CHECKING:
     from analysis.checks import CheckedTable
@@ -52,16 +52,12 @@ def _age(value: float, unit: str) -> str:
     return f"{value:,.4g} {unit}{'' if value == 1 else 's'}"
 
 
-def _plain(column: str) -> str:
-    return column.replace("_", " ")
-
-
+@instead("There is no curve to draw: {}")
 def survival(spells: pd.DataFrame, *, unit: str, by: str | None = None, min_cell: int = 5) -> Figure | Text:
     """Kaplan–Meier curves with the customers at risk below, of all customers or by group."""
     curves = retention.survival_curve(spells, unit=unit, by=by)
     shown = curves[curves["at_risk"] >= min_cell]
-    if shown.empty or shown["time"].max() <= 0:
-        return say("There is no curve to draw: at no age were {} customers under observation.", min_cell)
+    need(shown["time"].max() > 0, f"at no age were {min_cell} customers under observation.")
     return figures.survival(
         curves,
         name="survival" if by is None else "survival-by-group",
@@ -86,28 +82,27 @@ def _title(curves: pd.DataFrame, unit: str) -> str:
     return f"After {_age(at, unit)}, {quantity(left.iloc[0], 'share')} were still customers"
 
 
-def medians(spells: pd.DataFrame, *, unit: str, by: str | None, min_cell: int = 5) -> Table | Text:
+@instead("{}")
+def medians(spells: pd.DataFrame, *, unit: str, by: str | None, min_cell: int = 5) -> Table:
     """The age by which half have left, by group."""
     curves = retention.survival_curve(spells, unit=unit, by=by)
     curves = curves[curves["at_risk"] >= min_cell]
-    if curves.empty:
-        return say("There is no group of {} customers whose median could be shown.", min_cell)
-    rows = retention.medians(curves)
+    need(len(curves), f"There is no group of {min_cell} customers whose median could be shown.")
     return Table(
         name="medians",
         title="By when half of them had left",
-        rows=rows.replace(np.inf, np.nan),
+        rows=retention.medians(curves).replace(np.inf, np.nan),
         units=dict.fromkeys(["median", "low", "high"], f"{unit}s"),
         headings=FROM_TO,
         caption="From and to are the ends of the 95% interval. A dash: more than half are still customers.",
     )
 
 
-def years(spells: pd.DataFrame, *, unit: str, min_cell: int = 5) -> Table | Text:
+@instead("Nobody was followed for a whole year, so there is no yearly rate.")
+def years(spells: pd.DataFrame, *, unit: str, min_cell: int = 5) -> Table:
     """Retention in each year of a customer's life."""
     rows = retention.yearly_retention(spells, unit=unit)
-    if rows.empty:
-        return say("Nobody was followed for a whole year, so there is no yearly rate.")
+    need(len(rows), "")
     return Table(
         name="years",
         title="Retention in each year of a customer's life",
@@ -128,19 +123,18 @@ def years(spells: pd.DataFrame, *, unit: str, min_cell: int = 5) -> Table | Text
 # --- Groups -----------------------------------------------------------------------------------------------------
 
 
-def mean(answer: Answer, *, unit: str, until: float, limit: str | None = None) -> Text:
+@instead("No mean stay can be told. {}")
+def mean(answer: Estimate, *, unit: str, until: float, limit: str | None = None) -> Text:
     """The restricted mean of all customers in a sentence; with a limit, as what it would be of a cohort."""
-    if isinstance(answer, NotTestable):
-        return say("No mean stay can be told. {}", answer.reason)
     return say("Of the first {},{} customers stayed {}.", _age(until, unit), AS_COHORT if limit else "", told(answer))
 
 
+@instead("No mean stay can be told. {}")
 def means(spells: pd.DataFrame, *, unit: str, by: str | None, until: float, min_cell: int = 5) -> Figure | Text:
     """Restricted means by group, with their intervals."""
     rows = retention.mean_by_group(spells, by=by, until=until, unit=unit)
     known = rows.dropna(subset="value")
-    if known.empty:
-        return say("No mean stay can be told. {}", rows["note"].iloc[0])
+    need(len(known), rows["note"].iloc[0])
     best = known.sort_values("value").iloc[-1]
     stay = quantity(best["value"], f"{unit}s")
     return figures.dots(
@@ -154,11 +148,11 @@ def means(spells: pd.DataFrame, *, unit: str, by: str | None, until: float, min_
     )
 
 
-def differences(spells: pd.DataFrame, *, unit: str, by: str | None, until: float) -> Table | Text:
+@instead("There is one group only, so no difference to show.")
+def differences(spells: pd.DataFrame, *, unit: str, by: str | None, until: float) -> Table:
     """How much longer each group stays than the largest one."""
     rows = retention.mean_differences(spells, by=by, until=until, unit=unit)
-    if rows.empty:
-        return say("There is one group only, so no difference to show.")
+    need(len(rows), "")
     return Table(
         name="differences",
         title=f"Difference in mean stay within the first {_age(until, unit)}",
@@ -169,11 +163,10 @@ def differences(spells: pd.DataFrame, *, unit: str, by: str | None, until: float
     )
 
 
+@instead("The groups are not compared. {}")
 def compared(spells: pd.DataFrame, *, by: str | None) -> Text:
     """The log-rank test in a sentence."""
-    found = retention.log_rank(spells, by=by)
-    if isinstance(found, NotTestable):
-        return say("The groups are not compared. {}", found.reason)
+    found = needed(retention.log_rank(spells, by=by))
     return say(
         "Log-rank test that the groups leave alike at every age: chi-squared {}, {}, p {}.",
         f"{found.statistic:,.2f}",
@@ -189,14 +182,13 @@ def _p(p: float) -> str:
 # --- Covariates at once -----------------------------------------------------------------------------------------
 
 
-def ratios(model: hazards.CoxModel | NotTestable, *, name: str = "hazard-ratios") -> Figure | Text:
+@instead("{}")
+def ratios(model: hazards.CoxModel, *, name: str = "hazard-ratios") -> Figure | Text:
     """Hazard ratios with their intervals, a section for each covariate."""
-    if isinstance(model, NotTestable):
-        return say("{}", model.reason)
     rows, far = _by_covariate(model.table, "hazard_ratio")
     times = quantity(far["value"], "hazard ratio")
     title = f"Others equal, the widest gap is in {far['section']}: {far['term']}, {times} times the chance to leave"
-    within = f" Compared within groups of {listing([_plain(name) for name in model.strata])}." if model.strata else ""
+    within = f" Compared within groups of {listing(list(map(spoken, model.strata)))}." if model.strata else ""
     return _ratio_dots(
         rows,
         name=name,
@@ -210,7 +202,7 @@ def ratios(model: hazards.CoxModel | NotTestable, *, name: str = "hazard-ratios"
 def _by_covariate(table: pd.DataFrame, ratio: str) -> tuple[pd.DataFrame, pd.Series]:
     """Terms of a model as rows of a figure, a section for each covariate, and the one that is farthest from 1."""
     rows = table.rename(columns={"covariate": "section", ratio: "value"})
-    rows["section"] = rows["section"].map(_plain)
+    rows["section"] = rows["section"].map(spoken)
     # Yes and no say nothing without their question.
     flag = rows["term"].isin(["yes against no", "no against yes"])
     rows["label"] = rows["term"].where(~flag, rows["section"] + ": " + rows["term"])
@@ -222,12 +214,11 @@ def _ratio_dots(rows: pd.DataFrame, **telling: Any) -> Figure | Text:
     return figures.dots(shown, unit="hazard ratio", reference=1.0, reference_label="no difference", **telling)
 
 
-def assumption(model: hazards.CoxModel | NotTestable, *, name: str = "assumption") -> Table | Text:
+@instead("No ratio was estimated, so none can be tested.")
+def assumption(model: hazards.CoxModel, *, name: str = "assumption") -> Table:
     """Whether each ratio is the same at every age."""
-    if isinstance(model, NotTestable):
-        return say("No ratio was estimated, so none can be tested.")
     rows = model.assumption.assign(
-        covariate=model.assumption["covariate"].map(_plain),
+        covariate=model.assumption["covariate"].map(spoken),
         statistic=model.assumption["statistic"].map("{:,.2f}".format),
         p=model.assumption["p"].map(_p),
     )
@@ -241,29 +232,27 @@ def assumption(model: hazards.CoxModel | NotTestable, *, name: str = "assumption
     )
 
 
+@instead("No ratio of stays can be told. {}")
 def stretched(spells: pd.DataFrame, *, covariates: Sequence[str]) -> Figure | Text:
     """How many times as long stays are, one group against the other, by the law of time that fits best."""
-    model = durations.accelerated(spells, covariates=covariates)
-    if isinstance(model, NotTestable):
-        return say("No ratio of stays can be told. {}", model.reason)
+    model = needed(durations.accelerated(spells, covariates=covariates))
     rows, far = _by_covariate(model.table, "time_ratio")
     times = quantity(far["value"], "ratio")
     title = f"Others equal, the widest gap is in {far['section']}: {far['term']}, stays {times} times as long"
     fits = listing([f"{law} {aic:,.1f}" for law, aic in model.fits[["family", "aic"]].to_numpy()])
-    caption = (
-        f"{plural(model.leavers, 'contract')} ended. Accelerated failure time with 95% intervals. Laws of time by "
+    return _ratio_dots(
+        rows,
+        name="time-ratios",
+        title=title,
+        x_label="Length of a stay, one group over the other",
+        caption=f"{plural(model.leavers, 'contract')} ended. Accelerated failure time with 95% intervals. Laws of time "
+        f"by AIC, the best first, which is shown: {fits}. {' '.join(model.notes)}".strip(),
     )
-    caption += f"AIC, the best first, which is shown: {fits}. {' '.join(model.notes)}"
-    label = "Length of a stay, one group over the other"
-    return _ratio_dots(rows, name="time-ratios", title=title, x_label=label, caption=caption.strip())
 
 
-def in_periods(
-    spells: pd.DataFrame, model: hazards.CoxModel | NotTestable, *, covariates: Sequence[str], unit: str
-) -> Table | Text:
+@instead("{}")
+def in_periods(spells: pd.DataFrame, model: hazards.CoxModel, *, covariates: Sequence[str], unit: str) -> Table | Text:
     """Cox's ratios beside those of regressions over billing periods."""
-    if isinstance(model, NotTestable):
-        return say("{}", model.reason)
     length, columns = periods.length_of(unit), {"Cox's model": _briefly(model.table, "hazard_ratio")}
     for heading, ratio in {"chance in a period": periods.HAZARD, "odds in a period": periods.ODDS}.items():
         found = periods.fit_periods(spells, covariates=covariates, length=length, ratio=ratio)
@@ -271,10 +260,13 @@ def in_periods(
             return say("Billing periods are not compared. {}", found.reason)
         columns[heading] = _briefly(found, ratio)
     period = "a month of 30.4 days" if unit == "day" else f"one {unit}"
-    caption = f"A period is {period}. Chance: complementary log–log regression; odds: logistic regression; every age "
-    caption += "has a rate of its own. In brackets 95% intervals."
-    title = "The same ratios where time moves in billing periods"
-    return Table(name="periods", title=title, rows=_side_by_side(columns), caption=caption)
+    return Table(
+        name="periods",
+        title="The same ratios where time moves in billing periods",
+        rows=_side_by_side(columns),
+        caption=f"A period is {period}. Chance: complementary log–log regression; odds: logistic regression; every age "
+        "has a rate of its own. In brackets 95% intervals.",
+    )
 
 
 def _briefly(table: pd.DataFrame, ratio: str) -> pd.Series:
@@ -313,19 +305,15 @@ def why(
         y_unit="share",
         caption=f"{size(spells, unit=unit)} Aalen–Johansen estimates with 95% log–log intervals.",
     )
-    caption = (
-        "The curve of one reason alone treats who left for another as if they could still leave for this one. As a "
-    )
-    caption += (
-        "share of customers it is too high where others came first; it tells what would be if there were no others."
-    )
     apart = Table(
         name="reasons-apart",
         title=f"Left within {by}, reason by reason",
         rows=then[["reason", "leavers", "share", "low", "high", "naive"]],
         units=dict.fromkeys(["share", "low", "high", "naive"], "share"),
         headings={"share": "left for it", "naive": "by its curve alone"} | FROM_TO,
-        caption=caption,
+        caption="The curve of one reason alone treats who left for another as if they could still leave for this one. "
+        "As a share of customers it is too high where others came first; it tells what would be if there were no "
+        "others.",
         size_column="leavers",
         min_cell=min_cell,
     )
@@ -334,44 +322,41 @@ def why(
     if not fitted:
         return [drawn, apart]
     rows = _side_by_side({heading: _briefly(model.table, "hazard_ratio") for heading, model in fitted.items()})
-    notes = dict.fromkeys(note for model in fitted.values() for note in model.notes)
-    caption = (
-        f"Hazard ratios for each reason with enough leavers, by Cox's model; 95% intervals. {' '.join(notes)}".strip()
-    )
+    notes = dict.fromkeys(["95% intervals.", *(note for model in fitted.values() for note in model.notes)])
+    caption = f"Hazard ratios for each reason with enough leavers, by Cox's model; {' '.join(notes)}"
     who = Table(name="by-reason", title="Who is likelier to leave for what", rows=rows, caption=caption)
     return [drawn, apart, who]
 
 
+@instead("Members are not compared with others. {}")
 def joined(models: Mapping[str, hazards.CoxModel | NotTestable]) -> Figure | Text:
     """Joining a programme and leaving: counted from the day of joining, and as if known on the first day."""
     if not models:
         return say("Whether members stay longer is not asked: it takes memberships, and subscriptions with dates.")
     rows = []
     for how, model in models.items():
-        if isinstance(model, NotTestable):
-            return say("Members are not compared with others. {}", model.reason)
-        term, notes = model.table.iloc[0], model.notes
+        term, notes = needed(model).table.iloc[0], needed(model).notes
         value, low, high = term["hazard_ratio"], term["low"], term["high"]
         # A model takes the commoner state as its base; here it is always those who have not joined.
         ends = (1 / value, 1 / high, 1 / low) if term["term"].startswith(milestones.BEFORE) else (value, low, high)
         rows.append((how, *ends))
     flag, dated = (quantity(row[1], "hazard ratio") for row in rows)
     title = f"From the day they joined, members were {dated} times as likely to leave as those who had not joined"
-    caption = (
-        f"Cox's model; 95% intervals. The {flag} is wrong and shown for its error: it lends members the days they "
+    return _ratio_dots(
+        pd.DataFrame(rows, columns=["label", "value", "low", "high"]),
+        name="joined",
+        title=title,
+        x_label="Chance of leaving in the next moment, members over others",
+        caption=f"Cox's model; 95% intervals. The {flag} is wrong and shown for its error: it lends members the days "
+        "they had to stay in order to join (immortal time). The other cuts each contract on the day of joining. "
+        f"{' '.join(notes)}".strip(),
     )
-    caption += "had to stay in order to join (immortal time). The other cuts each contract on the day of joining. "
-    caption = f"{caption}{' '.join(notes)}".strip()
-    table = pd.DataFrame(rows, columns=["label", "value", "low", "high"])
-    label = "Chance of leaving in the next moment, members over others"
-    return _ratio_dots(table, name="joined", title=title, x_label=label, caption=caption)
 
 
+@instead("How many customers never leave cannot be told. {}")
 def never(spells: pd.DataFrame, *, unit: str) -> Text:
     """How many never leave, in a sentence, or why that cannot be told."""
-    cure = durations.never_leavers(spells, unit=unit)
-    if isinstance(cure, NotTestable):
-        return say("How many customers never leave cannot be told. {}", cure.reason)
+    cure = needed(durations.never_leavers(spells, unit=unit))
     return say(
         "Customers who never leave: {}. Of the others half had left by {}, and {} are still to come (a mixture of "
         "customers who stay for good and customers who leave after a Weibull law of time).",
@@ -382,11 +367,10 @@ def never(spells: pd.DataFrame, *, unit: str) -> Text:
 # --- Rates and renewal ------------------------------------------------------------------------------------------
 
 
+@instead("The rate cannot be put to the test. {}")
 def rate_readings(readings: Mapping[str, Answer], *, low: float, high: float) -> Figure | Text:
     """The stay that a constant rate promises, over the stay that was seen."""
-    first, estimate = next(iter(readings.items()))
-    if isinstance(estimate, NotTestable):
-        return say("The rate cannot be put to the test. {}", estimate.reason)
+    first, estimate = next((name, needed(answer)) for name, answer in readings.items())
     known = [(name, e) for name, e in readings.items() if isinstance(e, Estimate)]
     rows = [{"label": name, "value": e.value, "low": e.low, "high": e.high, "n": e.n} for name, e in known]
     ratio, ended = quantity(estimate.value, "ratio"), count(estimate.events or 0)
@@ -403,6 +387,7 @@ def rate_readings(readings: Mapping[str, Answer], *, low: float, high: float) ->
     )
 
 
+@instead("The rate cannot be put to the test. {}")
 def by_horizon(spells: pd.DataFrame, *, unit: str, low: float, high: float, limit: str | None = None) -> Text:
     """Where the stay that the rate promises is too long, and where too short, by how far one looks.
 
@@ -412,9 +397,7 @@ def by_horizon(spells: pd.DataFrame, *, unit: str, low: float, high: float, limi
         low, high: the ratios between which a promise counts as kept.
         limit: why the table is no cohort, if it is none.
     """
-    whole = retention.tenure_from_rate(spells, unit=unit, seed=0, draws=1)
-    if isinstance(whole, NotTestable):
-        return say("The rate cannot be put to the test. {}", whole.reason)
+    needed(retention.tenure_from_rate(spells, unit=unit, seed=0, draws=1))
     seen = retention.stay_ratios(spells, unit=unit, parts=(0.5, 1))
     years = 2 * len(renewal.yearly_counts(spells, unit=unit))
     later = renewal.stay_ratio_beyond(spells, unit=unit, years=years)
@@ -438,12 +421,11 @@ def by_horizon(spells: pd.DataFrame, *, unit: str, low: float, high: float, limi
     )
 
 
+@instead("There are no yearly rates to explain. {}")
 def renewals(spells: pd.DataFrame, *, unit: str) -> Figure | Text:
     """Yearly retention as seen, beside a population of customers who differ but never change."""
     counts = renewal.yearly_counts(spells, unit=unit)
-    model = renewal.fit_renewals(counts)
-    if isinstance(model, NotTestable):
-        return say("There are no yearly rates to explain. {}", model.reason)
+    model = needed(renewal.fit_renewals(counts))
     seen = (1 - counts["lost"] / counts["at_risk"]).to_numpy()
     lines = {
         "observed": seen,
