@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy  # its parts load when they are first used
 
 from analysis import steadiness, within
 from analysis.customers import YEAR, Purchases
@@ -310,6 +311,10 @@ def _agreement(one: np.ndarray, other: np.ndarray, over_time: bool) -> float:
         if over_time:
             values = values.sub(values.mean(axis=1), axis=0)
             values = pd.DataFrame((values - values.mean()).to_numpy().reshape(-1, 1))
+        if np.isfinite(values.to_numpy()).all():  # where nothing is missing, much quicker
+            placed = scipy.stats.rankdata(values.to_numpy(), axis=0)
+            ranks.append(((placed - placed.mean(axis=0)) / len(placed)).ravel())
+            continue
         placed = values.rank()
         ranks.append(((placed - placed.mean()) / placed.count()).to_numpy().ravel())
     a, b = (part[np.isfinite(ranks[0])] for part in ranks)

@@ -82,7 +82,7 @@ def answers(
         who: columns of `Answers.who`.
     """
     asked = {name: tuple(f"{name} {number}" for number in range(items)) for name in held}
-    said, ends = {}, {}
+    said, ends = dict[str, Any](), dict[str, Any]()
     for name, score in held.items():
         sure = reliability.get(name, 1.0) if isinstance(reliability, Mapping) else reliability
         noise = math.sqrt(items * (1 - sure) / sure) * score.std()
@@ -100,9 +100,13 @@ def around(found: Answers, after: np.ndarray, *, before: np.ndarray | None = Non
     return Afterwards(found, pd.DataFrame(did), 180, ())
 
 
-def study(**tables: pd.DataFrame) -> Any:
-    """Checked tables that stand in for a study."""
-    checked = {name: CheckedTable(name, ibis.memtable(rows), (), (), {}) for name, rows in tables.items()}
+def study(*, facts: Mapping[str, Mapping[str, Any]] | None = None, **tables: pd.DataFrame) -> Any:
+    """Checked tables that stand in for a study; `facts` are theirs, by table."""
+    known = facts or {}
+    checked = {
+        name: CheckedTable(name, ibis.memtable(rows), (), (), dict(known.get(name, {})))
+        for name, rows in tables.items()
+    }
     return SimpleNamespace(has=checked.__contains__, table=checked.get)
 
 

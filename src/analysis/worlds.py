@@ -207,7 +207,13 @@ def judged(hits: int, n: int, *, within: tuple[float, float] = COVERED) -> Judge
 
 
 def after_a_survey(
-    random: np.random.Generator, size: int, *, slope: float = 0.0, through_the_past: float = 0.0
+    random: np.random.Generator,
+    size: int,
+    *,
+    slope: float = 0.0,
+    through_the_past: float = 0.0,
+    luck: float = 0.0,
+    usual: float = 2.0,
 ) -> pd.DataFrame:
     """Customers who answered once, with what they did before and after, as `payoff.answered` gives them.
 
@@ -216,12 +222,15 @@ def after_a_survey(
         size: how many.
         slope: log of mean later orders for one standard deviation of satisfaction.
         through_the_past: correlation of satisfaction with how much a customer has bought.
+        luck: its correlation with having bought more than usual, which does not come again.
+        usual: mean number of orders.
     """
-    pace = random.gamma(2.0, 1.0, size)
+    pace = random.gamma(2.0, usual / 2, size)
     before, own = random.poisson(pace), random.standard_normal(size)
-    content = through_the_past * (before - 2.0) / 2.0 + math.sqrt(1 - through_the_past**2) * own
-    after = random.poisson(pace * np.exp(slope * content - slope**2 / 2))
+    bought, chance = (before - usual) / math.sqrt(usual + usual**2 / 2), (before - pace) / math.sqrt(usual)
+    content = through_the_past * bought + luck * chance + math.sqrt(1 - through_the_past**2 - luck**2) * own
     level = np.clip(np.rint(5 + 1.2 * content), 1, 7)
+    after = random.poisson(pace * np.exp(slope * content - slope**2 / 2))
     basket = 30 * np.exp(0.3 * random.standard_normal(size))
     table = pd.DataFrame({"before": before, "before_worth": before * basket, "after": after})
     return table.assign(

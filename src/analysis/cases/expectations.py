@@ -106,7 +106,7 @@ def ordered(random: np.random.Generator, world: str) -> Answers:
 
 def zone(random: np.random.Generator, world: str) -> pd.DataFrame:
     """At null one more standard deviation inside the zone moves as much as matters; reversed, one straight line."""
-    n = 1500
+    n = 3000
     p, a = random.standard_normal((2, n)) * np.array([[1.0], [0.4]]) - np.array([[0.0], [1.0]])
     d = a + random.uniform(1.6, 2.4, n)
     below, inside, above = {"true": (0.8, 0.0, 0.5), "null": (0.8, 0.058, 0.5)}.get(world, (0.35, 0.35, 0.35))
@@ -198,7 +198,7 @@ CASES = (
     of_a_level("E08", "adequate", ["predicted"], 1000,
                single("E08", "predicted"),
                beside=("desired", "needs"), rung="C"),
-    Case("E09", zone, zone_asked, "1,500 answers", "C", dear=True),
+    Case("E09", zone, zone_asked, "3,000 answers", "C", dear=True),
     Case("E10", tolerated, lambda drawn, seed: antecedents.put_up_with(*drawn, draws=DRAWS, seed=seed),
          "1,000 customers who rated three times", "B", part="staff", truth={"true": 0.15, "null": 0.02}),
     of_a_level("E11", "desired", NEEDS, 500,
