@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import disclosure, drivers, factors, figures, hypotheses, maps, scales, surfaces, tolerance
-from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, effective_size, in_brief, told
-from analysis.exhibits import Figure, Table, Text, say
+from analysis import disclosure, drivers, estimates, factors, figures, hypotheses, maps, scales, surfaces, tolerance
+from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, gated, in_brief, need, needed, told
+from analysis.exhibits import Figure, Table, Text, instead, say
 from analysis.hypotheses.rules import CONTRADICTED
 from analysis.indicators import mean_score
 from analysis.regressions import gains
@@ -115,7 +115,8 @@ def levels(found: Answers, *, items: bool = False) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def level_table(found: Answers, *, min_cell: int) -> Table | Text:
+@instead(NOTHING)
+def level_table(found: Answers, *, min_cell: int) -> Table:
     """Each level of each dimension and item, with the gap from it to what was perceived."""
     rows = [
         {"dimension: item": row["label"], "against": level, "gap": gap["value"], "from": gap["low"], "to": gap["high"]}
@@ -125,17 +126,16 @@ def level_table(found: Answers, *, min_cell: int) -> Table | Text:
         if pd.notna(row.get(level))
         for gap in [columns(row[f"less {level}"])]
     ]
-    if not rows:
-        return say(NOTHING, "")
+    need(rows, "")
     title = "What customers hold against the service, what they find, and the gap from one to the other"
     return Table(name="levels", title=title, rows=pd.DataFrame(rows), size_column="answers", min_cell=min_cell)
 
 
+@instead(NOTHING)
 def zone_chart(found: Answers, *, min_cell: int) -> Figure | Text:
     """Where perceived service lies between the levels, dimension by dimension; the title counts."""
     rows = levels(found)
-    if rows.empty:
-        return say(NOTHING, getattr(matched(found, "expectation"), "reason", ""))
+    need(len(rows), getattr(matched(found, "expectation"), "reason", ""))
     said = []
     for level in HELD[:3]:
         if gaps := [gap for gap in rows.get(f"less {level}", []) if isinstance(gap, Estimate)]:
@@ -166,15 +166,15 @@ def _scored(found: Answers) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series, np.n
     return perceived[whole], gap[whole], satisfaction[whole], found.weight[whole]
 
 
-def score_table(found: Answers, *, draws: int, seed: int) -> Table | Text:
+@instead(NOTHING)
+def score_table(found: Answers, *, draws: int, seed: int) -> Table:
     """SERVPERF (perception) and SERVQUAL (the gap) by dimension and overall, and what each dimension weighs.
 
     Source: Parasuraman, Zeithaml & Berry (1988), Journal of Retailing 64; Cronin & Taylor (1992), Journal of
     Marketing 56. Weights are Shapley shares of what the dimensions explain of satisfaction.
     """
     perceived, gap, satisfaction, weight = _scored(found)
-    if perceived.empty or len(perceived) < disclosure.smallest():
-        return say(NOTHING, "")
+    need(len(perceived) >= disclosure.smallest(), "")
     shares: Any = moments(perceived.assign(satisfaction=satisfaction), weight=weight, draws=draws, seed=seed)
     if isinstance(shares, scales.Moments):
         shares = drivers.importance(shares, outcome="satisfaction", drivers=[*perceived])
@@ -183,14 +183,10 @@ def score_table(found: Answers, *, draws: int, seed: int) -> Table | Text:
     if len(by) > 1:
         by["all, weighing alike"] = np.full(len(by), 1 / len(by))
         by |= {"all, by their weights": shares.shares[0]} if known else {}
-    rows = pd.DataFrame(
-        {"dimension": name}
-        | {
-            side: in_brief(mean_score(pd.Series(table.to_numpy() @ part), "ratio", weight))
-            for side, table in sides.items()
-        }
-        for name, part in by.items()
-    )
+    rows = pd.DataFrame({"dimension": list(by)})
+    for side, table in sides.items():
+        scores = [pd.Series(table.to_numpy() @ part) for part in by.values()]
+        rows[side] = [in_brief(mean_score(score, "ratio", weight)) for score in scores]
     if known:
         rows["weight"] = [in_brief(shares.share(name)) if name in gap else "–" for name in by]
     told_why = "95% intervals." if known else f"95% intervals. Without weights: {shares.reason}"
@@ -202,20 +198,19 @@ def score_table(found: Answers, *, draws: int, seed: int) -> Table | Text:
     )
 
 
+@instead("What foretells satisfaction is not compared. {}")
 def foretold(found: Answers, *, draws: int, seed: int) -> Figure | Text:
     """How well perception, the gap, and both together foretell satisfaction, out of sample."""
     perceived, gap, satisfaction, weight = _scored(found)
-    if min(len(perceived), satisfaction.count()) < scales.FEWEST:
-        return say("What foretells satisfaction is not compared: fewer than {} rated all of it.", scales.FEWEST)
+    rated = min(len(perceived), satisfaction.count())
+    need(rated >= scales.FEWEST, f"Fewer than {scales.FEWEST} rated all of it.")
     mean, apart = (each.mean(axis=1).to_numpy()[:, None] for each in (perceived, gap))
     tried = {"the gap (SERVQUAL)": apart, "perception (SERVPERF)": mean, "perception and gap": np.hstack([mean, apart])}
     if len(gap.columns) > 1:
         tried |= {"the gap, by dimension": gap.to_numpy(), "perception, by dimension": perceived.to_numpy()}
     compare = partial(gains, satisfaction.to_numpy(), weight=weight, draws=draws, seed=seed)
     alone = {name: compare({name: each})[name] for name, each in tried.items()}
-    lead = compare(dict(list(tried.items())[:2]))["perception (SERVPERF)"]
-    if isinstance(lead, NotTestable):
-        return say("What foretells satisfaction is not compared. {}", lead.reason)
+    lead = needed(compare(dict(list(tried.items())[:2]))["perception (SERVPERF)"])
     better = "better than" if lead.low > 0 else "worse than" if lead.high < 0 else "about as well as"
     return figures.dots(
         pd.DataFrame([{"label": name, **columns(answer)} for name, answer in alone.items()]),
@@ -241,10 +236,9 @@ def met(found: Answers, outcome: str = "satisfaction", *, sides: float = 0.0) ->
     return surfaces.fit_surface(table, outcome=outcome, scale=scale, sides=sides, **asked)
 
 
-def surface_map(surface: Surface | NotTestable, *, min_cell: int) -> Figure | Text:
+@instead("There is no map. {}")
+def surface_map(surface: Surface, *, min_cell: int) -> Figure | Text:
     """Satisfaction over what was found and expected; the title says what moves it."""
-    if isinstance(surface, NotTestable):
-        return say("There is no map. {}", surface.reason)
     slopes = surface.straight
     found, expected = (
         "rises with" if each.low > 0 else "falls with" if each.high < 0 else "does not clearly change with"
@@ -265,10 +259,9 @@ def surface_map(surface: Surface | NotTestable, *, min_cell: int) -> Figure | Te
     )
 
 
-def special_cases(surface: Surface | NotTestable, *, seed: int) -> Table | Text:
+@instead("Without a surface there are no special cases of it.")
+def special_cases(surface: Surface, *, seed: int) -> Table:
     """The surface and the simpler explanations that it holds, in words."""
-    if isinstance(surface, NotTestable):
-        return say("Without a surface there are no special cases of it.")
     tried = surfaces.compare(surface, seed=seed)
     rows = pd.DataFrame({"explanation": tried["model"].map(WORDED), "explained": tried["r_squared"]})
     rows["foretold"] = tried["gain"] + np.where(tried.index > 0, tried["gain"][0], 0)
@@ -282,10 +275,9 @@ def special_cases(surface: Surface | NotTestable, *, seed: int) -> Table | Text:
     )
 
 
-def conclusion(surface: Surface | NotTestable) -> Text:
+@instead("Whether expectations matter cannot be told from this survey. {}")
+def conclusion(surface: Surface) -> Text:
     """What experience and expectation do to satisfaction, and what falling short and exceeding do."""
-    if isinstance(surface, NotTestable):
-        return say("Whether expectations matter cannot be told from this survey. {}", surface.reason)
     slopes, shares, sides = surface.straight, surfaces.discrepancies(surface), surfaces.asymmetry(surface)
     low, high = getattr(sides["asymmetry"], "low", 0), getattr(sides["asymmetry"], "high", 0)
     shown = slopes["perception"], slopes["expectation"], shares["missed"], shares["exceeded"]
@@ -304,36 +296,30 @@ def conclusion(surface: Surface | NotTestable) -> Text:
 # --- Claims -------------------------------------------------------------------------------------------------------
 
 
-def _reliability(found: Answers, *sides: str, draws: int, seed: int) -> list[float] | NotTestable:
+@gated
+def _reliability(found: Answers, *sides: str, draws: int, seed: int) -> Any:
     """Omega of the items of each side together."""
-    shares = [scales.reliability(found, side, draws=draws, seed=seed)["omega"] for side in sides]
-    missing = [share for share in shares if isinstance(share, NotTestable)]
-    return missing[0] if missing else [share.value for share in shares if isinstance(share, Estimate)]
+    return [needed(scales.reliability(found, side, draws=draws, seed=seed)["omega"]).value for side in sides]
 
 
-def _freed(found: Answers, surface: Surface, *, draws: int, seed: int, simulate: bool = False) -> Surface | NotTestable:
+@gated
+def _freed(found: Answers, surface: Surface, *, draws: int, seed: int, simulate: bool = False) -> Any:
     """The surface without the noise in both scores."""
-    chosen = matched(found, "expectation")
-    assert isinstance(chosen, Answers)  # or there were no surface
-    known = _reliability(chosen, "perception", "expectation", draws=draws, seed=seed)
-    if isinstance(known, NotTestable):
-        return known
+    sides = ("perception", "expectation")
+    known = needed(_reliability(needed(matched(found, "expectation")), *sides, draws=draws, seed=seed))
     both: dict[str, Any] = {"simulate": simulate, "draws": draws, "seed": seed}
-    return surfaces.corrected(surface, perception=known[0], expectation=known[1], **both)
+    return surfaces.corrected(surface, **dict(zip(sides, known, strict=True)), **both)
 
 
 def _expectation(surface: Surface | NotTestable) -> Answer:
     return surface if isinstance(surface, NotTestable) else surface.straight["expectation"]
 
 
-def both_ways(found: Answers, surface: Surface | NotTestable, *, draws: int, seed: int) -> Text:
+@instead("How far noise in the answers flattens the map cannot be told. {}")
+def both_ways(found: Answers, surface: Surface, *, draws: int, seed: int) -> Text:
     """How far the map's slope and bend from falling short to exceeding move as noise is taken out in either way."""
-    ways = [surface, surface, surface]
-    if isinstance(surface, Surface):
-        ways[1:] = (_freed(found, surface, draws=draws, seed=seed, simulate=way) for way in (False, True))
-    if missing := [way for way in ways if isinstance(way, NotTestable)]:
-        return say("How far noise in the answers flattens the map cannot be told. {}", missing[0].reason)
-    along = [way.along for way in ways if isinstance(way, Surface)]
+    freed = (needed(_freed(found, surface, draws=draws, seed=seed, simulate=way)) for way in (False, True))
+    along = [way.along for way in (surface, *freed)]
     return say(
         "Noise in both answers flattens the map. From falling short of expectation to exceeding it, the slope of "
         "satisfaction is {} as answered, {} with the noise taken out by calibration, the way that verdicts use, and {} "
@@ -342,11 +328,10 @@ def both_ways(found: Answers, surface: Surface | NotTestable, *, draws: int, see
     )
 
 
-def disconfirmed(found: Answers, *, draws: int, seed: int) -> Readings:
+@gated
+def disconfirmed(found: Answers, *, draws: int, seed: int) -> Any:
     """Parts of S04: whether expectation adds to experience, in the shape of a difference."""
-    surface = met(found, sides=BOTH_SIDES)
-    if isinstance(surface, NotTestable):
-        return surface
+    surface = needed(met(found, sides=BOTH_SIDES))
     shape = {"mismatch": "a3", "match_slope": "a1", "match_curve": "a2", "mismatch_curve": "a4"}
     return {
         "gain": surfaces.gain(surface, of=SURFACE, over="perception", seed=seed),
@@ -355,15 +340,14 @@ def disconfirmed(found: Answers, *, draws: int, seed: int) -> Readings:
     }
 
 
-def beaten(found: Answers) -> Readings:
+@gated
+def beaten(found: Answers) -> Any:
     """Parts of S05: for product, service and price both slopes, and both sides of a match."""
     parts: dict[str, Answer] = {}
     for name in ("product", "service", "price"):
-        if name not in found.dimensions:
-            return NotTestable(f"No pairs of items ask for {name} as expected and as perceived.")
-        surface = met(replace(found, dimensions={name: found.dimensions[name]}), sides=BOTH_SIDES)
-        if isinstance(surface, NotTestable):
-            return NotTestable(f"{name.capitalize()}: {surface.reason}")
+        need(name in found.dimensions, f"No pairs of items ask for {name} as expected and as perceived.")
+        surface: Any = met(replace(found, dimensions={name: found.dimensions[name]}), sides=BOTH_SIDES)
+        need(isinstance(surface, Surface), f"{name.capitalize()}: {getattr(surface, 'reason', '')}")
         ways = surface.straight | surfaces.asymmetry(surface)
         parts |= {f"{name}_{part}": ways[part] for part in ("perception", "expectation", "exceeded", "missed")}
     return parts
@@ -387,15 +371,11 @@ def explained(found: Answers, *, draws: int, seed: int) -> tuple[dict[str, Readi
     return equal, more
 
 
-def two_levels(found: Answers, *, draws: int, seed: int) -> Readings:
+@gated
+def two_levels(found: Answers, *, draws: int, seed: int) -> Any:
     """Parts of E07: customers whose desired level is not below the adequate one, and how far the two lie apart."""
-    chosen = matched(found, "desired", "adequate")
-    if isinstance(chosen, NotTestable):
-        return chosen
-    table = chosen.table(["desired", "adequate"])
-    made = moments(table[["desired", "adequate"]], weight=table["weight"].to_numpy(), draws=draws, seed=seed)
-    if isinstance(made, NotTestable):
-        return made
+    table = needed(matched(found, "desired", "adequate")).table(["desired", "adequate"])
+    made = needed(moments(table[["desired", "adequate"]], weight=table["weight"].to_numpy(), draws=draws, seed=seed))
     wide, drawn = (
         (mean[..., 0] - mean[..., 1]) / np.sqrt(np.einsum("...ii->...", spread) / 2)
         for mean, spread in ((made.mean, made.covariance), (made.drawn_means, made.drawn))
@@ -413,7 +393,7 @@ def exact_share(yes: pd.Series, weight: pd.Series) -> Estimate:
     """
     from scipy.special import betaincinv
 
-    share, n = float(np.average(yes, weights=weight)), effective_size(weight.to_numpy(float))
+    share, n = float(np.average(yes, weights=weight)), estimates.effective_size(weight.to_numpy(float))
 
     def quantile(p: float) -> float:
         ends = (share * n, n - share * n + 1) if p < 0.5 else (share * n + 1, n - share * n)
@@ -422,20 +402,14 @@ def exact_share(yes: pd.Series, weight: pd.Series) -> Estimate:
     return Estimate(share, "share", len(yes), quantile, "exact binomial", int(yes.sum()))
 
 
+@instead("Whether the levels are three things in customers' minds cannot be told. {}")
 def three_factors(found: Answers) -> Text:
     """Whether desired, adequate and predicted service are three things in customers' minds, or one."""
-    chosen: Any = matched(found, *FORESEEN)
-    made, fits = chosen, [chosen]
-    if isinstance(chosen, Answers):
-        names = [chosen.constructs[side] for side in FORESEEN]
-        made = moments(chosen.items[[item for each in names for item in each]], weight=chosen.weight, draws=1)
-        fits = [made]
-    if isinstance(made, scales.Moments):
-        sizes = [len(each) for each in names], [len(made.names)]
-        fits = [factors.fit_factors(made.covariance, factors.pattern_of(each), n=[made.n]) for each in sizes]
-    for fit in fits:
-        if isinstance(fit, NotTestable):
-            return say("Whether the levels are three things in customers' minds cannot be told. {}", fit.reason)
+    chosen = needed(matched(found, *FORESEEN))
+    names = [chosen.constructs[side] for side in FORESEEN]
+    made = needed(moments(chosen.items[[item for each in names for item in each]], weight=chosen.weight, draws=1))
+    sizes = [len(each) for each in names], [len(made.names)]
+    fits = [needed(factors.fit_factors(made.covariance, factors.pattern_of(of), n=[made.n])) for of in sizes]
     return say(
         "Taken as three things, the levels fit the answers with an index of {}, taken as one with {} (1 is perfect, "
         "0.95 is called good). The three correlate {} (desired and adequate), {} (desired and predicted) and {} "
