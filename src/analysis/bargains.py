@@ -9,21 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis import figures, hypotheses
+from analysis import estimates, figures, hypotheses
 from analysis.antecedents import logged_before
-from analysis.estimates import (
-    Answer,
-    Estimate,
-    NotTestable,
-    bootstrapped,
-    columns,
-    effective_size,
-    gated,
-    need,
-    needed,
-    told,
-)
-from analysis.exhibits import Figure, Text, say
+from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, gated, need, needed, told
+from analysis.exhibits import Figure, Text, instead, say
 from analysis.factors import FactorModel, fit_factors, general, parallel, pattern_of
 from analysis.hypotheses.rules import SUPPORTED
 from analysis.motives import AS_ANSWERED, FREED, gathered, parts, suited
@@ -47,12 +36,12 @@ RATIO, STRAIGHT = "ratio", "both, straight"
 # --- What it looks like ---------------------------------------------------------------------------------------------
 
 
+@instead("What goes with value cannot be shown. {}")
 def companions(found: Answers, *, draws: int, seed: int) -> Figure | Text:
     """How closely each rated side of the firm goes with perceived value."""
     names = suited(found, outcome="value")[0]
-    made = found.lacks("value") or gathered(found, ["value", *names], draws=draws, seed=seed)
-    if isinstance(made, NotTestable) or not names:
-        return say("What goes with value cannot be shown. {}", getattr(made, "reason", "Nothing else was rated."))
+    made = needed(found.lacks("value") or gathered(found, ["value", *names], draws=draws, seed=seed))
+    need(names, "Nothing else was rated.")
     each = [{"label": spoken(n), **columns(r)} for n, r in correlations(made, "value", names).items()]
     table = pd.DataFrame(each).sort_values("value", ascending=False, key=abs)
     return figures.dots(
@@ -67,12 +56,11 @@ def companions(found: Answers, *, draws: int, seed: int) -> Figure | Text:
     )
 
 
+@instead("The sides of quality cannot be shown. {}")
 def lines_of_quality(found: Answers) -> Figure | Text:
     """How much each dimension of the quality questions holds, beside unrelated questions of the same number."""
-    made = _quality(found, draws=1, seed=0)
-    if isinstance(made, NotTestable):
-        return say("The sides of quality cannot be shown. {}", made.reason)
-    horn = parallel(made, effective=effective_size(found.weight))
+    made = needed(_quality(found, draws=1, seed=0))
+    horn = parallel(made, effective=estimates.effective_size(found.weight))
     at = np.arange(1, len(made.names) + 1)
     lines = {"these answers": horn["seen"], "unrelated questions": horn["chance"]}
     many = plural(horn["count"], "dimension")
@@ -88,10 +76,9 @@ def lines_of_quality(found: Answers) -> Figure | Text:
     )
 
 
-def shapes(surface: Surface | NotTestable, *, seed: int) -> Figure | Text:
+@instead("Benefit and sacrifice cannot be weighed. {}")
+def shapes(surface: Surface, *, seed: int) -> Figure | Text:
     """How well each way of weighing benefit against sacrifice foretells value."""
-    if isinstance(surface, NotTestable):
-        return say("Benefit and sacrifice cannot be weighed. {}", surface.reason)
     ways = {DIFFERENCE: "benefit less sacrifice", RATIO: "benefit divided by sacrifice"}
     ways |= {STRAIGHT: "each with a weight of its own", SURFACE: "any smooth shape"}
     table = pd.DataFrame(
@@ -172,7 +159,7 @@ def _grouped(found: Answers, *, refits: int, seed: int) -> Any:
     parts = found, found.only(half), found.only(~half)
     whole, first, second = (needed(_quality(part, draws=refits, seed=seed)) for part in parts)
     # A resample of a sample holds twice the noise, as half the respondents would.
-    people = effective_size(found.weight)
+    people = estimates.effective_size(found.weight)
     horn, chance = parallel(whole, effective=people), parallel(whole, effective=people / 2)
     seen = np.linalg.eigvalsh(correlation(whole.drawn))[:, ::-1] > chance["chance"]
     counts = np.cumprod(seen, axis=1).sum(axis=1)
@@ -237,17 +224,16 @@ def closeness(found: Answers, *, refits: int, seed: int) -> Any:
     return correlations(made, "value", ["satisfaction"])["satisfaction"]
 
 
+@instead("Whether value and satisfaction are two things cannot be told. {}")
 def told_apart(found: Answers, *, draws: int, seed: int) -> Text:
     """Whether value and satisfaction are two things at all."""
-    both = ("value", "satisfaction")
-    each = found.lacks(*both) or ratio(found, *(found.constructs[name] for name in both), draws=draws, seed=seed)
-    if isinstance(each, NotTestable):
-        return say("Whether value and satisfaction are two things cannot be told. {}", each.reason)
+    needed(found.lacks("value", "satisfaction") or found)
+    both = (found.constructs[name] for name in ("value", "satisfaction"))
+    each = needed(ratio(found, *both, draws=draws, seed=seed))
     one = "It may reach 0.90, so the questions may ask for one thing under two names."
     two = "It stays below 0.90: the two are different things that may go together."
-    return say(
-        "Heterotrait-monotrait ratio, near one for one and the same: {}. {}", told(each), (two, one)[each.high >= ONE]
-    )
+    said = "Heterotrait-monotrait ratio, near one for one and the same: {}. {}"
+    return say(said, told(each), one if each.high >= ONE else two)
 
 
 def weak_link(found: Answers, *, draws: int, seed: int) -> dict[str, Answer]:
@@ -285,25 +271,23 @@ def artefact(readings: Mapping[str, Answer]) -> str | None:
     return "Customers simulated without a weak link show the same gain." if shown else None
 
 
-def weighing(found: Answers) -> Surface | NotTestable:
+@gated
+def weighing(found: Answers) -> Any:
     """Value over benefit (quality) and sacrifice (an unfair price and effort, half and half), on quality's scale."""
-    if missing := found.lacks("value", "quality", "price", "effort"):
-        return missing
+    needed(found.lacks("value", "quality", "price", "effort") or found)
     table = found.table(["value", "quality", "price", "effort"])
     low, high = found.ends("quality")
     for name in ("price", "effort"):
         least, most = found.ends(name)
         table[name] = (table[name] - least) / (most - least)
     table["sacrifice"] = low + (high - low) * (1 - table["price"] + table["effort"]) / 2
-    return fit_surface(
-        table,
-        outcome="value",
-        perception="quality",
-        expectation="sacrifice",
-        sides=0,
-        scale=(low, high),
-        weight="weight",
-    )
+    asked: dict[str, Any] = {
+        "outcome": "value",
+        "perception": "quality",
+        "expectation": "sacrifice",
+        "weight": "weight",
+    }
+    return fit_surface(table, **asked, sides=0, scale=(low, high))
 
 
 def difference_over_ratio(surface: Surface | NotTestable, *, seed: int) -> Answer:

@@ -17,7 +17,7 @@ from analysis.afterwards import Afterwards
 from analysis.customers import DECIMALS, purchases
 from analysis.drivers import quadrants
 from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, gated, in_brief, need, needed, told
-from analysis.exhibits import Figure, Table, Text, say
+from analysis.exhibits import Figure, Table, Text, instead, say
 from analysis.factors import Equal, fit_factors, parallel, pattern_of
 from analysis.hazards import CoxModel, cox
 from analysis.lifetimes import lifetimes
@@ -84,11 +84,11 @@ def quality(found: Answers, names: Sequence[str], *, draws: int, seed: int) -> T
     )
 
 
+@instead("There are no two scales here that could be one.")
 def distinct(found: Answers, names: Sequence[str], *, draws: int, seed: int) -> Figure | Text:
     """Which scales may be one: the closest pairs with their intervals."""
     table = scales.distinctness(found, names, draws=draws, seed=seed)
-    if table.empty or table["value"].isna().all():
-        return say("There are no two scales here that could be one.")
+    need(table["value"].notna().any(), "")
     table = table.assign(label=(table.pop("first") + " and " + table.pop("second")).map(spoken))
     table, one = table.sort_values("value", ascending=False), int((table["high"] >= SAME).sum())
     return figures.dots(
@@ -105,13 +105,13 @@ def distinct(found: Answers, names: Sequence[str], *, draws: int, seed: int) -> 
     )
 
 
+@instead("Whether one factor is enough cannot be told. {}")
 def dimensions(found: Answers, names: Sequence[str], *, draws: int, seed: int) -> Text:
     """One factor against one for each scale, and how many stand out from chance, in sentences."""
     several = [name for name in names if len(found.constructs[name]) > 1]
     items = [item for name in several for item in found.constructs[name]]
-    made = moments(found.items[items], weight=found.weight, draws=1)
-    if isinstance(made, NotTestable) or len(several) < 2:
-        return say("Whether one factor is enough cannot be told. {}", getattr(made, "reason", "One scale is not two."))
+    made = needed(moments(found.items[items], weight=found.weight, draws=1))
+    need(len(several) > 1, "One scale is not two.")
     sizes, seen = [len(found.constructs[name]) for name in several], parallel(made, draws=draws, seed=seed)
     each = [fit_factors(made.covariance, pattern_of(by), n=[made.n]) for by in (sizes, [sum(sizes)])]
     fits = [fit.reason if isinstance(fit, NotTestable) else quantity(fit.cfi, "fit index") for fit in each]
@@ -125,15 +125,14 @@ def dimensions(found: Answers, names: Sequence[str], *, draws: int, seed: int) -
     )  # fmt: skip
 
 
-def shared_method(found: Answers, names: Sequence[str], *, marker: str, draws: int, seed: int) -> Table | Text:
+@instead("What the way of asking adds to all correlations is not known: read them as upper bounds. {}")
+def shared_method(found: Answers, names: Sequence[str], *, marker: str, draws: int, seed: int) -> Table:
     """Correlations with satisfaction, as answered and less what a marker shares with it (Lindell & Whitney 2001)."""
+    none = "The parameter marker takes a construct that has nothing to do with satisfaction, and none was named."
+    need(marker, none)
     others = [name for name in names if name not in ("satisfaction", marker)]
     named = ["satisfaction", marker, *others]
-    made = found.lacks(*named) or gathered(found, named, draws=draws, seed=seed)
-    if isinstance(made, NotTestable):
-        none = "The parameter marker takes a construct that has nothing to do with satisfaction, and none was named."
-        why = made.reason if marker else none
-        return say("What the way of asking adds to all correlations is not known: read them as upper bounds. {}", why)
+    made = needed(found.lacks(*named) or gathered(found, named, draws=draws, seed=seed))
     r = correlation(np.concatenate([made.covariance[None], made.drawn]))[:, 0]
     base, rows = np.clip(r[:, 1:2], 0, None), {"scale": list(map(spoken, others))}
     for way, of in {"as answered": r, "less the marker": (r - base) / (1 - base)}.items():
@@ -215,13 +214,11 @@ def diagram(fit: PathFit) -> Figure:
     )
 
 
-def priorities(fit: PathFit, target: str = "satisfaction") -> Figure | Text:
+@instead("There is no map of priorities. {}")
+def priorities(fit: PathFit, target: str = "satisfaction") -> Figure:
     """Where each construct stands by importance for the target and by its own index."""
-    mapped = fit.priorities(target)
-    if isinstance(mapped, NotTestable) or len(mapped[0]) < 2:
-        alone = "One construct has no other beside it."
-        return say("There is no map of priorities. {}", getattr(mapped, "reason", alone))
-    names, *both = mapped
+    names, *both = needed(fit.priorities(target))
+    need(len(names) > 1, "One construct has no other beside it.")
     return priority_map(
         quadrants(list(map(spoken, names)), *both, n=fit.n),
         x_label="Index of the construct, 0 to 100",
@@ -329,14 +326,14 @@ def _weighed_for_response(lab: Study, found: Answers, draws: int, seed: int, ord
     return bootstrapped(Estimate.from_draws, float(gap), drawn, unit="sd", n=plain.n)
 
 
+@instead("Too few customers answered twice to tell agreement over time.")
 def agreement(found: Answers, *, draws: int, seed: int) -> Text:
     """How far customers who answered in the last two waves agree with themselves, in a sentence."""
     if "satisfaction" not in found.constructs or not {"customer_id", "wave"} <= set(found.who):
         return say("Nobody is known to have answered twice, so agreement over time cannot be told.")
     scores = found.who[["customer_id", "wave"]].assign(score=found.score(found.constructs["satisfaction"]))
-    made = moments(scores.pivot_table("score", "customer_id", "wave").iloc[:, -2:], draws=draws, seed=seed)
-    if isinstance(made, NotTestable) or len(made.names) < 2:
-        return say("Too few customers answered twice to tell agreement over time.")
+    made = needed(moments(scores.pivot_table("score", "customer_id", "wave").iloc[:, -2:], draws=draws, seed=seed))
+    need(len(made.names) > 1, "")
     return say(
         "{} customers answered in waves {} and {}; their satisfaction then and later correlates {}. Where "
         "experiences differ from time to time it is low, even if every answer is exact.",
@@ -360,8 +357,8 @@ def comparable(found: Answers, names: Sequence[str], *, refits: int, seed: int) 
     items = [item for name in names for item in found.constructs[name]]
     few = f"{listing(list(names)).capitalize()} was asked with {plural(len(items), 'item')}"
     need(len(items) >= FEWEST_ITEMS, f"{few}; {FEWEST_ITEMS} are needed.")
-    named = "unit" in found.who
-    need(named, "The survey has no column unit, which tells the firm or branch that each answer is about.")
+    nameless = "The survey has no column unit, which tells the firm or branch that each answer is about."
+    need("unit" in found.who, nameless)
     unit = found.who["unit"].where(found.items[items].notna().all(axis=1).to_numpy())
     sizes = unit.value_counts()
     each = [found.only(unit == group) for group in sorted(sizes.index[sizes >= FEWEST])]
