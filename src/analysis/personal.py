@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FITTING = "whose past fits, against any"
 FIRST, LAST = "first answer after the lot", "last answer"
-TREATED = {True: "personal", False: "usual"}
+TREATED, OFFERS = {True: "personal", False: "usual"}, {True: "from the history", False: "at random"}
 UNNAMED = "No trial of {} is on record, or its treated arm is not named ({})."
 ALIKE = 0.05  # share by which the costs of two rewards may differ and still count as equal
 
@@ -88,7 +88,7 @@ def matched(study: Study, *, past: Sequence[str], fits: Sequence[str], outcome: 
     """
     need(
         past and outcome and len(past) == len(fits),
-        "The lot gave no several offers, or none of them is said to fit a past (outcome, past, fits).",
+        "The lot did not give several offers, or none is said to fit a customer's past (outcome, past, fits).",
     )
     people = needed(trials.arms(study, control=control, known=outcome))
     trials.rows_of(study, "experiments", *past)

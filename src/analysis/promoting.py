@@ -157,8 +157,15 @@ def at_full_price(study: Study, bought: Purchases, table: pd.DataFrame | NotTest
     return table.assign(full=trials.around(trials.promoted(study), whole, days=days)["after"].to_numpy())
 
 
-def course(table: pd.DataFrame | NotTestable, *, currency: str | None, min_cell: int) -> Figure | Text:
-    """Mean spending before, during and after the treatment, of those who got it and of those held out."""
+def course(
+    table: pd.DataFrame | NotTestable,
+    *,
+    currency: str | None,
+    min_cell: int,
+    what: str = "spending",
+    names: Mapping[bool, str] = ARMS,
+) -> Figure | Text:
+    """Mean spending, or `what` the money is, before, during and after the treatment, of either arm."""
     if isinstance(table, NotTestable):
         return say("{}", table.reason)
     spans = [span for span in ("before", "during", "after") if table.get(f"{span}_worth", pd.Series(0.0)).any()]
@@ -167,10 +174,11 @@ def course(table: pd.DataFrame | NotTestable, *, currency: str | None, min_cell:
     apart = quantity(means[True] / means[False] - 1, "growth")
     return arms_drawn(
         [(span, got, mean(part[f"{span}_worth"])) for span in spans for got, part in sides(table)],
-        name="spending",
-        title=f"{leading.capitalize()} it, spending of the two groups lies {apart} apart",
+        names,
+        name=what,
+        title=f"{leading.capitalize()} it, {what} of the two groups lies {apart} apart",
         unit="money",
-        x_label=f"Mean spending a customer{f', {currency}' if currency else ''}",
+        x_label=f"Mean {what} a customer{f', {currency}' if currency else ''}",
         caption=f"{plural(len(table), 'case')}. 95% intervals.",
         min_cell=min_cell,
     )
@@ -194,20 +202,21 @@ def mean(values: pd.Series, unit: str = "money") -> Estimate:
     return Estimate.normal(values.mean(), values.std() / np.sqrt(len(values)), unit=unit, n=len(values))
 
 
-def alike(table: pd.DataFrame | NotTestable) -> tuple[Table | Text, str]:
-    """Whether those who got the promotion and those held out were alike before it, and the rung that this leaves."""
+def alike(table: pd.DataFrame | NotTestable, names: Mapping[bool, str] = ARMS) -> tuple[Table | Text, str]:
+    """Whether the two arms were alike before the lot was drawn, and the rung that this leaves."""
     if isinstance(table, NotTestable):
         return say("{}", table.reason), "D"
     if set(table) <= trials.AFTERWARDS:
         return say("Nothing is on record of the time before the lot, so its fairness cannot be shown."), "D"
     rows, rung = trials.balance(table)
-    said = {"D": "unlike only as far as a lot makes them", "C": "so unlike that no lot can have parted them"}
+    than = "no more than a lot makes them" if rung == "D" else "more than any lot makes them"
     shown = Table(
         name="alike",
-        title=f"Before the promotion, the two groups were {said[rung]}",
+        title=f"Before it, the two groups differed {than}",
         rows=rows,
         units=dict.fromkeys(["treated", "held_out", "apart"], "ratio"),
-        headings={"label": "mean of", "treated": "got it", "apart": "apart, in standard deviations"},
+        headings={"label": "mean of", "treated": names[True], "held_out": names[False], "apart": "apart, in SD"},
+        caption="SD: standard deviations.",
     )
     return shown, rung
 
@@ -280,7 +289,7 @@ def staying(study: Study, people: Any, *, days: int) -> Any:
     following = people.start.lead().over(ibis.window(group_by="customer_id", order_by="start"))
     people = people.mutate(free=following.delta(people.start, unit="day").fill_null(2**30))
     both = people.inner_join(study.table("subscriptions").rows, "customer_id")
-    age = both.start.delta(both.started_at, unit="day")
+    age = both.start.delta(both.started_at.cast("date"), unit="day")
     here = both.mutate(age=age, watched=ibis.least(both.length + 1 + days, both.free))
     here = here.filter(here.age >= here.entered, here["time"] > here.age, here.age >= 0)
     stayed = (here["time"] - here.age).cast("int64")
