@@ -56,6 +56,15 @@ CAUSAL = listed("""
 RANDOMISED_OR_NATURAL = listed("R03 R04 S09 S11 S13 P01 P04 P05 P06 P07 P09 P10 P12 P13 P15 E02")
 
 NOTEBOOKS = {
+    "L14": "61_touchpoints",
+    "S12": "61_touchpoints",
+    "S14": "61_touchpoints",
+    "S15": "61_touchpoints",
+    "S16": "61_touchpoints",
+    "G08": "61_touchpoints",
+    "S13": "62_from_staff_to_profit",
+    "S17": "62_from_staff_to_profit",
+    "G02": "62_from_staff_to_profit",
     "P05": "51_what_promotions_leave_behind",
     "P06": "51_what_promotions_leave_behind",
     "P07": "51_what_promotions_leave_behind",
@@ -136,6 +145,18 @@ NOTEBOOKS = {
     "P04": "50_does_the_club_work",
     "P11": "50_does_the_club_work",
     "P14": "50_does_the_club_work",
+    "L09": "40_kinds_of_loyalty",
+    "L10": "40_kinds_of_loyalty",
+    "L11": "40_kinds_of_loyalty",
+    "L12": "40_kinds_of_loyalty",
+    "L13": "40_kinds_of_loyalty",
+    "L01": "41_emotion_and_engagement",
+    "L02": "41_emotion_and_engagement",
+    "L07": "41_emotion_and_engagement",
+    "L08": "41_emotion_and_engagement",
+    "G01": "41_emotion_and_engagement",
+    "G04": "41_emotion_and_engagement",
+    "G07": "41_emotion_and_engagement",
 }
 
 # Names of constructs that tests look for, and the levels that a pair of items may ask for.

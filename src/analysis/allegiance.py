@@ -11,7 +11,7 @@ import pandas as pd
 from analysis import figures, maps
 from analysis.afterwards import Afterwards, in_turn, stays
 from analysis.drivers import importance
-from analysis.estimates import Answer, Estimate, NotTestable, columns, effective_size, gated, need, needed
+from analysis.estimates import Answer, Estimate, NotTestable, columns, effective_size, gated, need, needed, told
 from analysis.exhibits import Figure, Table, Text, say
 from analysis.hazards import cox
 from analysis.mixtures import Kinds, kinds
@@ -19,7 +19,7 @@ from analysis.motives import Weighed
 from analysis.regressions import areas, slopes
 from analysis.retention import MIN_EVENTS
 from analysis.scales import FEWEST, Answers, moments
-from analysis.words import listing, plural, quantity
+from analysis.words import count, listing, plural, quantity, spoken
 
 if TYPE_CHECKING:
     from analysis.studies import Study
@@ -210,21 +210,26 @@ def beyond_tier(table: Rows, *, how: str = ADDED, draws: int, seed: int) -> Any:
 
 
 @gated
-def asked_again(found: Answers, usage: pd.Series | None, *, of: str, control: str = "") -> Any:
+def asked_again(asked: Answers, around: Afterwards | NotTestable, *, of: str, control: str = "") -> Any:
     """Questionnaires in turn, with what L12 ("demands") or L13 ("causes") asks for.
 
     Args:
-        found: every questionnaire.
-        usage: log of one and the orders before each; None where they are not known.
+        asked: every questionnaire.
+        around: orders around each, which tell usage, and habit where nobody asked about it; or why there are none.
         of: "demands" or "causes".
         control: a construct that loyalty cannot move, to be asked about beside the demands; empty for none.
     """
-    asked = ["loyalty", "desired", *filter(None, [control])] if of == "demands" else ["loyalty", *EXPERIENCE, *RIVALS]
-    replaced = {"habit": usage} if usage is not None and "habit" not in found.constructs else {}
-    needed(found.lacks(*(name for name in asked if name not in replaced)) or found)
-    table = scored(found, (name for name in asked if name not in replaced)).assign(**replaced)
+    found, usage = asked, {}
+    if isinstance(around, Afterwards):
+        found, usage = around.answers, {"usage": np.log1p(around.did["before"])}
     if of == "demands":
-        return in_turn(found, table if usage is None else table.assign(usage=usage))
+        names = ["loyalty", "desired", *filter(None, [control])]
+        needed(found.lacks(*names) or found)
+        return in_turn(found, scored(found, names).assign(**usage))
+    habit = {"habit": usage["usage"]} if usage and "habit" not in found.constructs else {}
+    names = [name for name in ("loyalty", *EXPERIENCE, *RIVALS) if name not in habit]
+    needed(found.lacks(*names) or found)
+    table = scored(found, names).assign(**habit)
     experience = sum(way * alike(table[[name]])[name] for name, way in EXPERIENCE.items())
     return in_turn(found, table[["loyalty", *RIVALS]].assign(experience=experience))
 
@@ -347,3 +352,16 @@ def liking_by_tier(table: Rows, found: Answers) -> Figure | Text:
 def leading(readings: Mapping[str, Any]) -> str:
     """The first reading that can be tested, or else the first."""
     return next((name for name, one in readings.items() if not isinstance(one, NotTestable)), next(iter(readings)))
+
+
+def placebo(table: Rows, control: str, *, draws: int, seed: int) -> Text:
+    """The slope of what loyalty cannot move, in a sentence."""
+    if not control:
+        return say("No question was named that loyalty cannot move.")
+    slope = demands(table, outcome=control, draws=draws, seed=seed)
+    return say("Slope of the next answer about {} on loyalty: {}.", spoken(control), told(slope))
+
+
+def size(table: Rows, what: str) -> str:
+    """How many rows a table has, in words, or why there is none."""
+    return table.reason.rstrip(".") if isinstance(table, NotTestable) else f"{count(len(table))} {what}"

@@ -26,11 +26,11 @@ SOURCES = ("satisfaction", "loyalty", "influence", "excitement")  # of engagemen
 OF_LOYALTY = ("trust", "satisfaction", "value", "image")
 PLAIN, PAST = "as it comes", "earlier buying held fixed"
 LATER, SAME_DAY, BOUGHT = "loyalty one wave later", "loyalty of the same day", "orders instead of words"
+RUNGS = {LATER: "C", SAME_DAY: "B", BOUGHT: "C"}
 TOGETHER, PAIRS = "products of two and of three", "products of two"
 AS_ANSWERED, FREED = "as answered", "freed of measurement error"
 FIXED, FREE = "earlier loyalty held fixed", "as it comes"
 MONTHS_TO = 600  # longest half-life told: fifty years
-SEEN = {"as seen": "left", "falling by a constant share": "fitted"}
 FAINT = 0.1  # share of a perceived lead that must outlast its own noise, or it lasts no time at all
 
 
@@ -109,32 +109,37 @@ def together(table: Rows, *, how: str = TOGETHER, draws: int, seed: int) -> Any:
 
 
 @gated
-def asked_again(found: Answers, names: Sequence[str], orders: Afterwards | NotTestable | None = None) -> Any:
-    """Questionnaires with some constructs and a later loyalty: the next answer's, or orders where these are given.
+def told_by(found: Answers, names: Sequence[str], how: str, orders: Afterwards | NotTestable) -> Any:
+    """Scores of some constructs beside an outcome, one row a customer.
 
-    Returns:
-        The constructs, loyalty (of the same day) and outcome, one row a customer: the last that has an outcome.
+    Args:
+        found: every questionnaire.
+        names: of the constructs.
+        how: LATER (loyalty at the next answer; the last pair of answers counts), SAME_DAY (of the last answer), or
+            BOUGHT (log of one and the orders after it).
+        orders: around the last answer of each customer.
     """
-    if orders is not None:
+    if how == BOUGHT:
         of: Afterwards = needed(orders)
         needed(of.answers.lacks(*names) or of)
         return scored(of.answers, names).assign(outcome=np.log1p(of.did["after"])).dropna()
     needed(found.lacks(*names, "loyalty") or found)
-    rows = in_turn(found, scored(found, [*names, "loyalty"])).sort_values("who", kind="stable")
+    if how == SAME_DAY:
+        return scored(found.latest(), [*names, "loyalty"]).rename(columns={"loyalty": "outcome"}).dropna()
+    rows = in_turn(found, scored(found, [*names, "loyalty"]))
     return rows.assign(outcome=rows["later loyalty"]).drop_duplicates("who", keep="last").reset_index(drop=True)
 
 
 @gated
 def indispensable(
-    table: Rows, added: str, *, condition: str, of: str, how: str = LATER, kind: Kind = "CE-FDH", draws: int, seed: int
+    table: Rows, added: str, *, condition: str, of: str, kind: Kind = "CE-FDH", draws: int, seed: int
 ) -> Any:
     """What a feeling adds to satisfaction in telling the outcome, and whether something can do without something.
 
     Args:
-        table: from `asked_again`.
+        table: from `told_by`.
         added: the feeling.
-        condition, of: whether `of` can do without `condition`, two columns of the table; "outcome" is the outcome.
-        how: SAME_DAY takes the loyalty of the same day for the outcome.
+        condition, of: whether `of` can do without `condition`, two columns of the table.
         kind: of ceiling.
         draws, seed: of the resamples.
 
@@ -142,7 +147,6 @@ def indispensable(
         The gain (an answer), and `necessity.Necessity` or why there is none.
     """
     rows = needed(table)
-    rows = rows.assign(outcome=rows["loyalty"]) if how == SAME_DAY else rows
     need(len(rows) >= FEWEST, f"{plural(len(rows), 'customer')} with all answers, and {FEWEST} are needed.")
     designs = {"satisfaction": rows[["satisfaction"]].to_numpy(), added: rows[["satisfaction", added]].to_numpy()}
     gain = gains(rows["outcome"].to_numpy(), designs, draws=draws, seed=seed)[added]
@@ -296,20 +300,19 @@ def beside(readings: Mapping[str, Mapping[str, Answer] | NotTestable], *, name: 
     return figures.dots(pd.DataFrame(rows), name=name, unit=unit, x_label=what, **look, **telling)
 
 
-def bounded(table: Rows, found: Any, *, condition: str, of: str, named: str, name: str) -> Figure | Text:
+def bounded(table: Any, found: Any, *, condition: str, of: str, named: str, name: str) -> Figure | Text:
     """How high the outcome goes at each level of the condition.
 
     Args:
-        table: from `asked_again`.
+        table: from `told_by`.
         found: what `indispensable` gave.
         condition, of: columns of the table.
         named: the outcome in words.
         name: of the figure.
     """
-    if isinstance(table, NotTestable) or isinstance(found, NotTestable) or isinstance(found[1], NotTestable):
-        lack = next(each for each in (table, found, *np.atleast_1d(found)) if isinstance(each, NotTestable))
-        return say("There is no ceiling to draw. {}", lack.reason)
-    bound = found[1]
+    bound = found if isinstance(found, NotTestable) else found[1]
+    if isinstance(bound, NotTestable):
+        return say("There is no ceiling to draw. {}", bound.reason)
     cells = (table[[condition, of]] * 2).round() / 2
     size, expected = (quantity(each, "effect size") for each in (bound.ceiling.effect_size, bound.expected))
     return maps.crowd(
@@ -329,15 +332,33 @@ def course(found: Any) -> Figure | Text:
     if isinstance(found, NotTestable):
         return say("How long a lead lasts cannot be told. {}", found.reason)
     answer, left = found
-    lines = [pd.DataFrame({"line": line, "x": left["months"], "y": left[of]}) for line, of in SEEN.items()]
+    lines = [pd.DataFrame({"line": of, "x": left["months"], "y": left[of]}) for of in ("left", "fitted")]
     return figures.sweep(
         pd.concat(lines, ignore_index=True),
         name="lead",
-        title=f"Half of a lead is lost after {told(answer)}",
+        title=f"Half of a lead is lost after {told(answer)}"
+        if answer.value < MONTHS_TO
+        else "A lead does not wear off while customers are watched",
         x_label="Months between two answers of a customer",
         x_unit="months",
         y_label="Share of a perceived lead that the later answer still tells of",
         y_unit="share",
-        caption=f"{plural(answer.n, 'customer')}; pairs of answers in groups of the same size. What is missing at the "
-        f"left is noise that two answers do not share. Half-lives beyond {MONTHS_TO} months are told as {MONTHS_TO}.",
+        caption=f"{plural(answer.n, 'customer')}; pairs of answers in groups of the same size, and a constant fall "
+        "fitted to them. What is missing at the left is noise that two answers do not share. Half-lives beyond "
+        f"{MONTHS_TO} months are told as {MONTHS_TO}.",
     )
+
+
+def strongest(parts: Mapping[str, Answer] | NotTestable) -> tuple[str, Answer]:
+    """The part with the largest estimate, by name."""
+    known = {} if isinstance(parts, NotTestable) else parts
+    sure = {name: each for name, each in known.items() if isinstance(each, Estimate)}
+    if not sure:
+        return "", parts if isinstance(parts, NotTestable) else NotTestable("No part can be tested.")
+    best = max(sure, key=lambda name: sure[name].value)
+    return best, sure[best]
+
+
+def part_told(parts: Mapping[str, Answer] | NotTestable, name: str) -> str:
+    """One part of a reading in words."""
+    return told(parts if isinstance(parts, NotTestable) else parts[name])

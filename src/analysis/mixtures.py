@@ -16,7 +16,7 @@ from analysis.words import listing, plural
 
 MOST = 5  # groups tried
 FLOOR = 0.02  # least variance within a group, where all customers have 1: a single answer is no group
-STARTS = 3  # of each fit
+STARTS = 6  # of each fit
 SURE = 0.95  # of the gain that one skewed kind brings by chance
 
 Shape = tuple[np.ndarray, np.ndarray]  # of a skewed distribution
