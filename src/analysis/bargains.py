@@ -281,13 +281,8 @@ def weighing(found: Answers) -> Any:
         least, most = found.ends(name)
         table[name] = (table[name] - least) / (most - least)
     table["sacrifice"] = low + (high - low) * (1 - table["price"] + table["effort"]) / 2
-    asked: dict[str, Any] = {
-        "outcome": "value",
-        "perception": "quality",
-        "expectation": "sacrifice",
-        "weight": "weight",
-    }
-    return fit_surface(table, **asked, sides=0, scale=(low, high))
+    asked: dict[str, Any] = {"outcome": "value", "perception": "quality", "expectation": "sacrifice"}
+    return fit_surface(table, **asked, sides=0, scale=(low, high), weight="weight")
 
 
 def difference_over_ratio(surface: Surface | NotTestable, *, seed: int) -> Answer:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped
+from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, gated, need, needed
 from analysis.lifetimes import ALL, grouped, grouping, in_words, lifetimes, worded
 from analysis.renewal import LONG, RetentionCurve, retention_curve
 from analysis.retention import MIN_EVENTS, PER_YEAR
@@ -305,6 +305,7 @@ def growths(
     }
 
 
+@gated
 def growth(
     curve: RetentionCurve | NotTestable,
     reading: str,
@@ -315,7 +316,7 @@ def growth(
     discount_rate: float = 0.0,
     burden: float | NotTestable = 0.0,
     endless: bool = False,
-) -> Answer:
+) -> Any:
     """Relative growth of one outcome; as it stands, of the headline: yearly contribution at a fixed intake.
 
     Args:
@@ -328,37 +329,32 @@ def growth(
         burden: yearly margins that a customer must first pay for, see `Costs.burden`.
         endless: whether the years stand for all to come, so that the sum must settle.
     """
-    if isinstance(curve, NotTestable):
-        return curve
-    if not years:
-        return NotTestable("Retention was not observed in one whole year with enough customers at risk.")
-    if isinstance(burden, NotTestable):
-        return burden
-    if curve.first is not None and convention == "A":
-        return NotTestable("Orders are paid as they come, so a first margin after a year is no question here.")
-    if endless and (refused := _unsettled(improve(curve.rates, reading, change=change), discount_rate)):
-        return refused
+    known: RetentionCurve = needed(curve)
+    need(years, "Retention was not observed in one whole year with enough customers at risk.")
+    owed, yearly = needed(burden), known.first is None or convention == "B"
+    need(yearly, "Orders are paid as they come, so a first margin after a year is no question here.")
+    if endless:
+        _settled(improve(known.rates, reading, change=change), discount_rate)
 
     def grown(rates: np.ndarray) -> np.ndarray:
         better = improve(rates, reading, change=change)
         before, after = (customer_years(r, convention=convention, discount_rate=discount_rate) for r in (rates, better))
-        certain = 0.0 if curve.first is None else curve.first[0] if rates.ndim == 1 else curve.first[1:]
-        left = before + certain - burden
+        certain = 0.0 if known.first is None else known.first[0] if rates.ndim == 1 else known.first[1:]
+        left = before + certain - owed
         return (after - before) / np.where(left > 0, left, np.nan)
 
-    if not np.isfinite(grown(curve.rates[:years])):
-        return NotTestable("The costs exceed what customers bring to begin with, and a loss has no growth rate.")
-    return _along(curve, grown, "growth", years)
+    gain = np.isfinite(grown(known.rates[:years]))
+    need(gain, "The costs exceed what customers bring to begin with, and a loss has no growth rate.")
+    return _along(known, grown, "growth", years)
 
 
-def _unsettled(rates: np.ndarray, discount_rate: float) -> NotTestable | None:
-    """Why a sum without end cannot be told. If it settles at some rates, so it does at all lower ones."""
+def _settled(rates: np.ndarray, discount_rate: float) -> None:
+    """The gate of a sum without end. If it settles at some rates, so it does at all lower ones."""
     worth = _later_margins(rates, "A", discount_rate)
-    if worth[-len(worth) // 4 :].sum() < UNSETTLED * (1 + worth.sum()):
-        return None
-    return NotTestable(
+    need(
+        worth[-len(worth) // 4 :].sum() < UNSETTLED * (1 + worth.sum()),
         f"Without end the sum does not settle within {len(rates)} years at {100 * discount_rate:g}% discount: where "
-        "retention keeps rising with age it may not be finite at all."
+        "retention keeps rising with age it may not be finite at all.",
     )
 
 
@@ -460,6 +456,7 @@ def payers(
     return Payers(table, "years" if measure == "yearly payments" else "money", measure)
 
 
+@gated
 def expected_from(
     curve: RetentionCurve | NotTestable,
     who: Payers,
@@ -469,7 +466,7 @@ def expected_from(
     each: bool = False,
     own: Mapping[str, RetentionCurve] | None = None,
     today: bool = False,
-) -> Answer:
+) -> Any:
     """What customers are expected to bring in after their present year: `residual_years` times what they pay.
 
     The interval is that of the curves; who is there and what they pay is taken as it is.
@@ -484,14 +481,8 @@ def expected_from(
         today: count what is left of the present year too, as paid while it lasts, and discount later years from
             today. Who leaves in the present year does so at any day of it alike.
     """
-    parts = []
-    for group, rows in who.table.groupby("group"):
-        of = (own or {}).get(str(group), curve)
-        if isinstance(of, NotTestable):
-            return of
-        if refused := _ending(of, discount_rate, years):
-            return refused
-        parts.append((of, rows))
+    groups = who.table.groupby("group")
+    parts = [(_ending((own or {}).get(str(group), curve), discount_rate, years), rows) for group, rows in groups]
     people = who.table["customers"].sum() if each else 1
     money = partial(_left, discount_rate=discount_rate, years=years, today=today)
     value = sum(float(money(of.rates, rows)) for of, rows in parts) / people
@@ -514,20 +505,22 @@ def _left(rates: np.ndarray, rows: pd.DataFrame, *, discount_rate: float, years:
     return total
 
 
+@gated
 def from_newcomer(
     curve: RetentionCurve | NotTestable, who: Payers, *, discount_rate: float, years: int | None = None
-) -> Answer:
+) -> Any:
     """What a new customer who pays as the others do brings in, the first year at once; else as `expected_from`."""
     pays, span = np.average(who.table["pays"], weights=who.table["customers"]), years or LONG
     margins = partial(customer_years, convention="B", discount_rate=discount_rate)
-    return _ending(curve, discount_rate, years) or _along(curve, lambda r: pays * margins(r), who.unit, span)
+    return _along(_ending(curve, discount_rate, years), lambda r: pays * margins(r), who.unit, span)
 
 
-def _ending(curve: RetentionCurve | NotTestable, discount_rate: float, years: int | None) -> NotTestable | None:
-    """Why there is no sum, where it has no end or there is no curve."""
-    if isinstance(curve, NotTestable):
-        return curve
-    return None if years else _unsettled(curve.rates, discount_rate)
+def _ending(curve: RetentionCurve | NotTestable, discount_rate: float, years: int | None) -> RetentionCurve:
+    """The curve, where there is one along which a sum comes to an end."""
+    known: RetentionCurve = needed(curve)
+    if not years:
+        _settled(known.rates, discount_rate)
+    return known
 
 
 def average(curve: RetentionCurve | NotTestable, *, years: int) -> Answer:
@@ -540,17 +533,10 @@ def elasticity_along(curve: RetentionCurve | NotTestable, *, years: int, discoun
     return _along(curve, lambda r: duration(r, convention="A", discount_rate=discount_rate), "elasticity", years)
 
 
+@gated
 def _along(
     curve: RetentionCurve | NotTestable, function: Callable[[np.ndarray], np.ndarray], unit: str, years: int
-) -> Answer:
-    if isinstance(curve, NotTestable):
-        return curve
-    span = curve.until(years)
-    return bootstrapped(
-        Estimate.from_spread,
-        float(function(span.rates)),
-        function(span.draws),
-        unit=unit,
-        n=span.customers,
-        events=span.events,
-    )
+) -> Any:
+    span = needed(curve).until(years)
+    seen = {"n": span.customers, "events": span.events}
+    return bootstrapped(Estimate.from_spread, float(function(span.rates)), function(span.draws), unit=unit, **seen)
