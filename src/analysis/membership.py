@@ -209,10 +209,10 @@ def leaving(lab: Study, bought: Purchases, *, times: float) -> dict[str, Answer]
     """Hazard ratio of leaving of members over the others: as the naive flag, and counted from the day of joining."""
     import ibis
 
-    dated = lab.has("subscriptions") and lab.table("subscriptions").has("started_at")
+    contracts = lab.has("subscriptions") and lab.table("subscriptions").has("started_at")
     joined = lab.table("memberships").rows
     events = joined.select("customer_id", at=joined.joined_at.date(), state=ibis.literal(milestones.AFTER))
-    spells = lab.table("subscriptions") if dated else quiet(bought, times=times)
+    spells = lab.table("subscriptions") if contracts else quiet(bought, times=times)
     models = milestones.hazard(spells, events, name=milestones.JOINED, min_cell=lab.min_cell)
     return {how: hazard_ratio(model) for how, model in models.items()}
 
@@ -237,6 +237,11 @@ def naive(found: People | NotTestable, what: str) -> Estimate:
     return trials.ratio(outcome[there].sum(axis=1), (rows.first < NEVER)[there])
 
 
+def dated(found: People, left: Answer, **choices: Any) -> dict[str, Answer]:
+    """Parts of P01 by date of joining; arguments as of `club`, and choices of `buying`."""
+    return {what: after_joining(buying(found, what, **choices)) for what in PARTS[:2]} | {"leaving": left}
+
+
 def club(found: People | NotTestable, left: Answer) -> dict[str, Any]:
     """Readings of P01, by lot only where invitations are known.
 
@@ -247,11 +252,7 @@ def club(found: People | NotTestable, left: Answer) -> dict[str, Any]:
     if isinstance(found, NotTestable):
         return {DATED: found}
     ways: dict[str, dict[str, Any]] = {DATED: {}, STRICT: {"others": staggered.NOT_YET}, ALL: {"leavers": True}}
-    readings: dict[str, Any] = {
-        name: {what: after_joining(buying(found, what, **how)) for what in PARTS[:2]} | {"leaving": left}
-        for name, how in ways.items()
-        if found.contracts or name != ALL
-    }
+    readings = {name: dated(found, left, **how) for name, how in ways.items() if found.contracts or name != ALL}
     if found.known["invited"].notna().any():
         readings[BY_LOT] = {what: by_lot(found, what) for what in PARTS}
     return readings
