@@ -75,7 +75,7 @@ def trial(study: Study, outcome: str) -> Estimate:
     """
     rows = needed(arms(study, known=outcome))
     happened = rows[outcome].cast("string").lower().isin(["1", "1.0", "true", "yes", "y"])
-    return _moved(rows.select("treated", happened=happened).to_pandas(), f"Column {outcome}")
+    return moved(rows.select("treated", happened=happened).to_pandas(), f"Column {outcome}")
 
 
 @gated
@@ -86,7 +86,7 @@ def held_out(study: Study, bought: Purchases, *, within: int) -> Estimate:
     """
     watched = needed(around(promoted(study, "retention"), bought, days=within, from_start=True))
     first = watched.sort_values("start", kind="stable").drop_duplicates("customer")
-    return _moved(first.assign(happened=first["after"] > 0), "Promotions")
+    return moved(first.assign(happened=first["after"] > 0), "Promotions")
 
 
 def kept_customers(study: Study, bought: Purchases, *, outcome: str, within: int) -> Answer:
@@ -96,7 +96,8 @@ def kept_customers(study: Study, bought: Purchases, *, outcome: str, within: int
     return tried
 
 
-def _moved(people: pd.DataFrame, what: str) -> Estimate:
+def moved(people: pd.DataFrame, what: str) -> Estimate:
+    """Customers moved among those treated; people as treated and happened (true or false), told as `what`."""
     by = people.groupby("treated")["happened"].agg(["size", "sum"])
     least = min(by["sum"].min(), (by["size"] - by["sum"]).min()) if len(by) == 2 else 0
     need(least >= MIN_EVENTS, f"{what}: each arm needs {MIN_EVENTS} cases of either outcome; there are {least}.")
@@ -216,12 +217,12 @@ def _against_newcomers(panel: pd.DataFrame | NotTestable) -> Estimate:
     index = new.groupby("period")["log_cost"].agg(["mean", "size"]).query("size >= @FEWEST_NEWCOMERS")
     rows = _seen_again(needed(panel).query("period in @index.index"))
     net = rows["log_cost"] - rows["period"].map(index["mean"])
-    moved = rows["tenure"] - rows.groupby("customer")["tenure"].transform("mean")
-    spread = (moved**2).sum()
-    slope = (moved * net).sum() / spread
+    away = rows["tenure"] - rows.groupby("customer")["tenure"].transform("mean")
+    spread = (away**2).sum()
+    slope = (away * net).sum() / spread
     # The newcomers' mean has an error too: each of them carries the weight of those measured against it.
-    own = (moved * (net - slope * moved)).groupby(rows["customer"]).sum()
-    borrowed = moved.groupby(rows["period"]).sum() / index["size"]
+    own = (away * (net - slope * away)).groupby(rows["customer"]).sum()
+    borrowed = away.groupby(rows["period"]).sum() / index["size"]
     lent = (new["log_cost"] - new["period"].map(index["mean"])) * new["period"].map(borrowed)
     scores = own.sub(lent.groupby(new["customer"]).sum(), fill_value=0)
     told = "clustered by customer, newcomers' error included"

@@ -85,7 +85,7 @@ def answers(
     said, ends = dict[str, Any](), dict[str, Any]()
     for name, score in held.items():
         sure = reliability.get(name, 1.0) if isinstance(reliability, Mapping) else reliability
-        noise = math.sqrt(items * (1 - sure) / sure) * score.std()
+        noise = math.sqrt(items * (1 - sure) / sure) * np.nanstd(score)
         ends |= dict.fromkeys(asked[name], scale.get(name, WIDE) if isinstance(scale, Mapping) else scale)
         said |= {item: score + noise * random.standard_normal(len(score)) if noise else score for item in asked[name]}
     table = pd.DataFrame(said)
