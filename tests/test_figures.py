@@ -53,6 +53,7 @@ LEVELS = pd.DataFrame(
         "expected": [np.nan, 6.2],
     }
 )
+SIDES = pd.DataFrame({"x": [850.0, 880, 920, 960], "value": [60.0, 66, 88, 90], "error": 5.0, "n": [40, 30, 20, 3]})
 READINGS = pd.DataFrame(
     {
         "section": ["five points", "five points", "times 1.05"],
@@ -167,6 +168,12 @@ KINDS = {
         "Held against it: wait adequate 4.00, desired 6.00 and predicted 5.50; care expected 6.20",
     ),
     "lorenz": (lambda **say: figures.lorenz(CURVE, **say), "the top 20% hold 65.0%"),
+    "jump": (
+        lambda **say: figures.jump(
+            SIDES, lines=[(70, 0.2), (85, 0.1)], at=900, x_label="What decides", y_label="Profit", **say
+        ),
+        "the lines meet the threshold at 70.00 just below 900 and 85.00 just above it",
+    ),
     "surface": (
         lambda **say: maps.surface(
             lattice(),
@@ -195,6 +202,15 @@ def drawn(figure, *, phone=False):
     figure.draw(canvas, phone)
     canvas.draw_without_rendering()
     return canvas.axes
+
+
+def test_a_dot_on_too_few_is_not_drawn_at_a_threshold():
+    """The bin of three goes, and the smallest other with it, so that nobody can subtract."""
+    figure = make("jump")
+    assert figure.data["n"].tolist() == [40, 30]
+    assert figure.hidden == 2
+    few = figures.jump(SIDES.assign(n=2), lines=[(0, 0), (0, 0)], at=900, x_label="x", y_label="y", **SAID)
+    assert "nothing stands on at least" in few.text
 
 
 @pytest.mark.parametrize("kind", KINDS)

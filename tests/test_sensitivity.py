@@ -54,18 +54,18 @@ def test_a_hidden_cause_of_just_that_strength_does_take_it_away():
 def test_the_sentences():
     ratio = Estimate.log_normal(1.5, 0.1, unit="hazard ratio", n=1000, events=50)
     said = sensitivity.hidden_cause(ratio, cause="joining", outcome="leaving").text
-    assert "chance of joining and the chance of leaving by a factor of 2.37" in said
+    assert "change the chance of joining and the chance of leaving by a factor of 2.37" in said
     assert "A factor of 1.77" in said  # of the nearer end, 1.233
     common = Estimate.log_normal(1.5, 0.1, unit="hazard ratio", n=1000, events=500)
     assert sensitivity.needed(common)[0] < sensitivity.needed(ratio)[0]
     slope = Estimate.normal(4.18, 1.0, unit="slope", n=785)
     said = sensitivity.hidden_cause(slope, cause="violence", outcome="attitude").text
     assert "explains 13.9%" in said
-    assert "7.6% would do" in said
+    assert "7.6% of each would do" in said
     open_ = Estimate.normal(0.5, 1.0, unit="points", n=785)
-    assert "holds no effect already" in sensitivity.hidden_cause(open_, cause="a", outcome="b").text
+    assert "holds no effect" in sensitivity.hidden_cause(open_, cause="a", outcome="b").text
     assert (
-        "holds no effect already"
+        "holds no effect"
         in sensitivity.hidden_cause(Estimate.log_normal(1.1, 0.1, unit="ratio", n=99), cause="a", outcome="b").text
     )
     assert "nobody" in sensitivity.hidden_cause(NotTestable("nobody left"), cause="a", outcome="b").text

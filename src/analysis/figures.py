@@ -556,3 +556,53 @@ def lorenz(curve: pd.DataFrame, *, y_label: str = "Share of revenue", **telling:
 
     alt = f"{y_label} held by the biggest customers: the top {told}."
     return Figure(alt=alt, data=curve, draw=draw, **telling)
+
+
+# --- A rule that cuts -----------------------------------------------------------------------------------------------
+
+
+def jump(
+    bins: pd.DataFrame,
+    *,
+    lines: Sequence[tuple[float, float]],
+    at: float,
+    x_label: str,
+    y_label: str,
+    unit: str = "money",
+    **telling: Unpack[Telling],
+) -> Figure | Text:
+    """Means on either side of a threshold, and the lines fitted to those near it.
+
+    Args:
+        bins: x (where the bin lies), value, error (half of the interval), n.
+        lines: level at the threshold and slope, below and above.
+        at: the threshold.
+        x_label, y_label: what decides, and what comes of it.
+        unit: of the values.
+        telling: see the module.
+    """
+    few = disclosure.few(bins)
+    bins, telling = bins[~few], strokes.hiding(few, "dot", None, telling)
+    if bins.empty:
+        return strokes.too_few(None)
+    ends = [(bins["x"].min(), at), (at, bins["x"].max())]
+
+    def draw(fig: Any, phone: bool) -> None:
+        ax = fig.subplots()
+        for colour, side, (level, slope), span in zip(
+            (BELOW, ABOVE), (bins["x"] < at, bins["x"] >= at), lines, ends, strict=True
+        ):
+            ax.errorbar(
+                *bins.loc[side, ["x", "value", "error"]].to_numpy().T, fmt="o", color=colour, ms=4, elinewidth=1
+            )
+            ax.plot(span, [level + slope * (end - at) for end in span], color=colour)
+        ax.axvline(at, color=INK, lw=1, ls=(0, (3, 2)))
+        spread = [bins["value"] - bins["error"], bins["value"] + bins["error"]]
+        strokes.scale(ax, "y", unit, strokes.limits(*spread, unit=unit))
+        strokes.scale(ax, "x", unit, strokes.limits(bins["x"], unit=unit), few=phone)
+        strokes.above(ax, y_label, phone=phone)
+        ax.set_xlabel(textwrap.fill(x_label, 44 if phone else 90))
+
+    (below, _), (above, _) = lines
+    told = f"{in_unit(below, unit)} just below {at:,.6g} and {in_unit(above, unit)} just above it"
+    return Figure(alt=f"{y_label}: the lines meet the threshold at {told}.", data=bins, draw=draw, **telling)

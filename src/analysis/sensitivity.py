@@ -82,21 +82,21 @@ def hidden_cause(
     if isinstance(answer, NotTestable):
         return say("There is no estimate that a hidden cause could explain away. {}", answer.reason)
     whole, end = needed(answer, dof=dof, common=common)
-    by = "ratio" if answer.unit in RATIOS else "share"
-    open_already = end <= (1 if by == "ratio" else 0)
-    if by == "ratio":
-        claim = (
-            "To make {} out of nothing, something that is not in these data would have to raise both the chance of {} "
-            "and the chance of {} by a factor of {} or more, beyond all that is taken into account."
-        )
-        further = "A factor of {} would do to bring the interval to no effect."
-    else:
-        claim = (
-            "To make {} out of nothing, something that is not in these data would have to go along with both {} and "
-            "{} so closely that it explains {} of what is still unexplained in each."
-        )
-        further = "{} would do to bring the interval to no effect."
-    said = claim.format(told(answer), cause, outcome, quantity(whole, by))
-    if open_already:
-        return say("{} But the interval holds no effect already, so nothing needs to be explained away.", said)
-    return say("{} {}", said, further.format(quantity(end, by)))
+    if end <= (answer.unit in RATIOS):
+        return say(
+            "The interval of {} holds no effect, so it takes no hidden cause of {} and {} to explain it.",
+            told(answer), cause, outcome,
+        )  # fmt: skip
+    if answer.unit in RATIOS:
+        return say(
+            "To make {} out of nothing, something that is not in these data would have to change the chance of {} and "
+            "the chance of {} by a factor of {} or more each, beyond all that is taken into account. A factor of {} "
+            "would do to bring the interval to no effect.",
+            told(answer), cause, outcome, quantity(whole, "ratio"), quantity(end, "ratio"),
+        )  # fmt: skip
+    return say(
+        "To make {} out of nothing, something that is not in these data would have to go along with both {} and {} so "
+        "closely that it explains {} of what is still unexplained in each. {} of each would do to bring the interval "
+        "to no effect.",
+        told(answer), cause, outcome, quantity(whole, "share"), quantity(end, "share"),
+    )  # fmt: skip
