@@ -21,7 +21,7 @@ FLOW = [
     "foresight", "value", "steadiness", "responses", "staggered", "thresholds", "within", "trials", "economics", "worth", "worlds", "opinions", "club", "scales",
     "factors", "regressions", "rates", "afterwards", "planted", "indicators", "unreliability", "surfaces", "tolerance", "drivers",
     "paths", "necessity", "mixtures", "hypotheses", "exhibits", "sensitivity", "mediation", "guides", "calibrated", "findings", "calibration", "strokes", "figures", "maps", "specifications", "scores",
-    "prospects", "promoters", "payoff", "gaps", "motives", "allegiance", "attachment", "antecedents", "gauges", "forgiveness", "recommending", "membership", "bargains", "buyers", "equity",
+    "prospects", "promoters", "payoff", "gaps", "motives", "allegiance", "attachment", "antecedents", "gauges", "forgiveness", "recommending", "journeys", "chain", "membership", "rewarding", "bargains", "buyers", "equity",
     "whatif", "profiles", "stays", "sorting", "cases", "pooling", "boards", "news", "proposals", "state", "ledger", "notices",
     "notebooks", "keys", "kernels", "worker", "runs", "welcome", "progress", "publishing", "pages", "provenance",
     "making", "report", "onefile", "schedule", "exports", "housekeeping", "operating", "cli",
