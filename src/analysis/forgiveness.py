@@ -192,7 +192,7 @@ def cut(asked: pd.DataFrame, failures: pd.DataFrame, *, days: int) -> pd.DataFra
     over = pieces.reset_index(names="piece").merge(spans[["answer", "begins", "ends", "rank", "grade"]], on="answer")
     over = over[(over["begins"] <= over["at"]) & (over["at"] < over["ends"])]
     worst = over.sort_values(["rank", "grade"]).drop_duplicates("piece", keep="last").set_index("piece")
-    rank = worst["rank"].reindex(pieces.index, fill_value=0)
+    rank = worst["rank"].reindex(pieces.index, fill_value=0).astype(int)
     rows = pieces.assign(
         state=np.array(order, dtype=object)[rank], grade=worst["grade"].reindex(pieces.index).fillna(0)
     )
