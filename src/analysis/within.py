@@ -122,7 +122,8 @@ def _freed(numbers: np.ndarray, effects: Sequence[pd.Series]) -> np.ndarray:
         return values - (sums / size)[codes]
 
     numbers = own(numbers)
-    dummies = [pd.get_dummies(effect, drop_first=True).to_numpy(float) for effect in effects[1:]]
+    several = [effect for effect in effects[1:] if effect.nunique() > 1]
+    dummies = [pd.get_dummies(effect, drop_first=True).to_numpy(float) for effect in several]
     return _beyond(own(numbers), own(np.column_stack(dummies))) if dummies else own(numbers)
 
 

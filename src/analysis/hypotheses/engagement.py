@@ -70,6 +70,7 @@ ROWS = (
         gates=UNITS + " At least three periods.",
         pitfalls=("one exception refutes what is called certain", REVERSED),
         origin="Kumar & Pansari 2016",
+        notebook="62_from_staff_to_profit",
         article=("A4",),
     ),
     Hypothesis(
@@ -208,21 +209,22 @@ ROWS = (
             advertising=Part(
                 Directional(at_least=-0.10),
                 "slope",
-                "change of the standardised slope of purchases on contacts with advertising for one standard deviation "
-                "more knowledge",
+                "change of the standardised slope of orders on a promotion by lot for one standard deviation more "
+                "knowledge",
             ),
         ),
         causal=True,
         needs={
             "surveys": ("customer_id", "answered_at", "knowledge"),
             "orders": ("unit_price", "quantity"),
-            "touchpoints": (),
+            "promotions": ("assigned",),
         },
         rung="C",
-        design="Demand model with knowledge times price and knowledge times advertising, customer effects.",
+        design="Knowledge told beforehand, times prices (effects of customer and product) and promotions by lot.",
         gates=ANSWERS,
         pitfalls=("prices are set with demand in mind", SELF_SELECTION + ": bargain hunters inform themselves"),
         origin="The economics of information; no single source",
+        notebook="61_touchpoints",
         article=("A4",),
     ),
     Hypothesis(

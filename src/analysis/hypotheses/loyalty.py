@@ -338,20 +338,22 @@ ROWS = (
             unequal=Part(
                 Threshold(at_least=0.0),
                 "points",
-                "spread of the touchpoints' shares, minus its 95th percentile when touchpoints are shuffled",
+                "spread of the touchpoints' shares, beyond that where every contact counts alike wherever it was; "
+                "the interval turns a permutation test round",
             ),
             two_or_more=Part(
                 Threshold(at_least=0.0),
                 "points",
-                "second largest of the touchpoints' shares, each minus its own 95th percentile when shuffled; the "
-                "interval is adjusted for the number of touchpoints",
+                "second largest of the touchpoints' shares, each beyond its own share when staying is dealt out anew; "
+                "the interval is adjusted for the number of touchpoints",
             ),
         ),
         causal=False,
         needs={"touchpoints": (), "subscriptions": ()},
         rung="C",
-        design="Shapley regression of staying on earlier contacts; removal effects in a Markov chain as a second look.",
+        design="Who left beside others who were customers on that day, contacts of equal windows; Shapley regression.",
         gates="At least 30 customers at each touchpoint. " + EVENTS,
+        notebook="61_touchpoints",
         pitfalls=(SURVIVORS + ": longer journeys touch more", "place in the journey and exposure go together"),
         origin="The practice of journey attribution; no single source",
         article=("A2",),

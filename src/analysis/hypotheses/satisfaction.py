@@ -331,6 +331,7 @@ ROWS = (
         gates=ANSWERS,
         pitfalls=("mediation at one moment says nothing about causes", ONE_SOURCE, SELF_SELECTION),
         origin="Morgan & Hunt 1994",
+        notebook="61_touchpoints",
         article=("A3",),
     ),
     Hypothesis(
@@ -346,12 +347,13 @@ ROWS = (
         needs={"rollouts": (), "surveys": ("unit", "answered_at", "satisfaction")},
         rung="D",
         design=(
-            "Staggered difference in differences over branches, a natural experiment where the firm set the dates; "
-            "else an interrupted time series, which reaches rung C."
+            "Staggered difference in differences over branches, the same customers compared with themselves; a natural "
+            "experiment where the dates followed a plan, else rung C."
         ),
         gates=UNITS,
         pitfalls=(SURVIVORS + ": when the unhappy go, the average rises", REGRESSION),
         origin="The doctrine of continuous improvement; no single source",
+        notebook="62_from_staff_to_profit",
         article=("A3",),
     ),
     Hypothesis(
@@ -367,6 +369,7 @@ ROWS = (
         gates=EVENTS,
         pitfalls=(NON_RESPONSE, REVERSED + ": the last contact is the cancellation"),
         origin="Zeithaml, Berry & Parasuraman 1996",
+        notebook="61_touchpoints",
         article=("A2",),
     ),
     Hypothesis(
@@ -385,6 +388,7 @@ ROWS = (
         gates=EVENTS,
         pitfalls=(ONE_SOURCE + " when the wish to leave stands in for leaving", NON_RESPONSE),
         origin="The literature on relationship marketing; no single source",
+        notebook="61_touchpoints",
         article=("A2",),
     ),
     Hypothesis(
@@ -399,10 +403,11 @@ ROWS = (
         causal=False,
         needs={"surveys": ("care", "wallet_share")},
         rung="B",
-        design="Regression for a share (and for a count, where brands considered are asked).",
+        design="Care told in one questionnaire, the share of the wallet in a later one; brands considered where asked.",
         gates=ANSWERS,
         pitfalls=("customers of big brands look at fewer rivals anyway", ONE_SOURCE),
         origin="The literature on customer orientation; no single source",
+        notebook="61_touchpoints",
         article=("A2",),
     ),
     Hypothesis(
@@ -417,10 +422,11 @@ ROWS = (
         causal=True,
         needs={"units": ("satisfaction", "staff_satisfaction")},
         rung="C",
-        design="Multilevel regression with a lag, branches as groups.",
+        design="Regression with a lag: branches against themselves, periods against their mean.",
         gates=UNITS + " At least three periods.",
         pitfalls=(UNITS_NOT_CUSTOMERS, REVERSED + ": pleasant customers please the staff", "few branches"),
         origin="Heskett and others 1994: the service-profit chain",
+        notebook="62_from_staff_to_profit",
         article=("A5",),
     ),
     Hypothesis(

@@ -1,0 +1,394 @@
+"""From staff to profit: what actions, content staff and engaged customers do to branches (S13, S17, G02, tips)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import figures, staggered, within
+from analysis.customers import YEAR
+from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, gated, in_brief, need, needed, told
+from analysis.exhibits import Figure, Table, Text, say, tabulated
+from analysis.scales import Answers
+from analysis.trials import rows_of
+from analysis.words import count, interval, listing, plural, quantity
+
+if TYPE_CHECKING:
+    from analysis.studies import Study
+
+Frame = pd.DataFrame | NotTestable
+FEWEST = 5  # branches that started an action, and others beside them
+ROUNDS = 3  # of a survey, or periods, at least
+SAME, ALL, AT_ONCE = "same customers", "whoever answered", "all branches at once, same customers"
+LATER, NOW, BETWEEN = "staff a period before", "staff in the same period", "between branches"
+TURNED = "turned round: customers before, staff after"
+# Advice of the articles that a business may roll out: how many tips, what they say, where the claims are tested.
+TIPS: Mapping[str, tuple[int, str, str]] = {
+    "listen and act": (4, "ask regularly, read what is written, mend what is named, say what was mended", "S13"),
+    "staff": (4, "choose, train, free and reward those who serve", "S17"),
+    "personal": (4, "know the customer, greet by name, offer what fits, give attention after the sale", "S11, P15"),
+    "clear prices": (1, "say beforehand what it costs", "V01"),
+    "speed": (1, "answer and deliver quickly", "S09, V07"),
+    "product": (2, "keep the quality up, and keep renewing what is offered", "S08"),
+    "when things go wrong": (2, "take goods back without trouble, and let complaints be made easily", "I05, L04"),
+    "channels": (5, "be found where customers are, and alike everywhere", "L14"),
+    "programme": (1, "reward those who come back", "P01"),
+}
+
+
+# --- What is seen of branches: a row a branch, a column a round or period, named by the day on which it begins --------
+
+
+@gated
+def answered(found: Answers, construct: str = "satisfaction", *, same: bool) -> Any:
+    """Mean answers of branches by round of the survey (or quarter), in standard deviations of single answers.
+
+    Args:
+        found: the questionnaires; each needs a branch (unit) and a day.
+        construct: what was asked.
+        same: let only changes within a person count, so that those who left cannot lift the mean. Who answered once
+            is then left out, and each branch is known up to a constant.
+    """
+    needed(found.lacks(construct) or found)
+    lacking = [name for name in ("unit", "answered_at", *["customer_id"] * same) if name not in found.who]
+    need(not lacking, f"The survey has no column {listing(lacking, 'or')}, so its answers have no branch and day.")
+    score = found.score(found.constructs[construct])
+    need(score.std() > 0, f"All who answered gave the same {construct}.")
+    rows = found.who.assign(score=(score - score.mean()) / score.std()).dropna(subset=["score", "unit", "answered_at"])
+    quarter = rows["answered_at"].dt.to_period("Q").astype(str)
+    rows["round"] = rows["wave"].fillna(quarter) if "wave" in rows else quarter
+    rows["round"] = rows["round"].map(rows.groupby("round")["answered_at"].min().dt.normalize())
+    if not same:
+        return _wide(rows.groupby(["unit", "round"])["score"].mean().unstack())
+    rows = rows[rows.groupby(["unit", "customer_id"])["score"].transform("size") > 1]
+    need(len(rows), "Nobody answered twice, so no customer can be compared with themselves.")
+    rounds = sorted(rows["round"].unique())
+    return _wide(pd.DataFrame({unit: _own(each, rounds) for unit, each in rows.groupby("unit")}, rounds).T)
+
+
+def _own(rows: pd.DataFrame, rounds: list[Any]) -> np.ndarray:
+    """Effects of the rounds in one branch, customers' own means taken out; missing where nobody answered."""
+    there = pd.get_dummies(rows["round"]).reindex(columns=rounds, fill_value=False).to_numpy(float)
+    both = pd.DataFrame(np.column_stack([rows["score"], there]))
+    away = (both - both.groupby(rows["customer_id"].to_numpy()).transform("mean")).to_numpy()
+    effects = np.linalg.lstsq(away[:, 1:], away[:, 0], rcond=None)[0]
+    return np.where(there.any(axis=0), effects, np.nan)
+
+
+def _wide(board: pd.DataFrame) -> pd.DataFrame:
+    need(len(board) >= within.FEWEST_UNITS, f"{within.FEWEST_UNITS} branches are needed; there are {len(board)}.")
+    there = f"{ROUNDS} rounds or periods are needed; there are {board.shape[1]}."
+    need(board.shape[1] >= ROUNDS, there)
+    return board.sort_index().sort_index(axis=1)
+
+
+@gated
+def on_file(study: Study, column: str) -> Any:
+    """A column of the table units, by branch and period; "churn" is what retention leaves."""
+    known = rows_of(study, "units", "unit", "period", "retention" if column == "churn" else column)
+    value = 1 - known.retention if column == "churn" else known[column]
+    rows = known.select("unit", "period", value=value).to_pandas().dropna()
+    rows["period"] = pd.to_datetime(rows["period"])
+    return _wide(rows.pivot(index="unit", columns="period", values="value"))
+
+
+@gated
+def complaints(study: Study, found: Answers) -> Any:
+    """Complaints and failures by branch and quarter, of customers whose branch the survey tells."""
+    import ibis
+
+    need({"customer_id", "unit"} <= set(found.who), "The survey does not tell which branch a customer belongs to.")
+    rows = rows_of(study, "contacts", "customer_id", "contacted_at", "kind")
+    home = found.who[["customer_id", "unit"]].dropna().drop_duplicates("customer_id", keep="last")
+    bad = rows.filter(rows.kind.lower().isin(["complaint", "failure"])).join(ibis.memtable(home), "customer_id")
+    counted = bad.group_by("unit", quarter=bad.contacted_at.truncate("Q")).agg(times=bad.count()).to_pandas()
+    need(len(counted), "No complaint comes from a customer whose branch is known.")
+    counted["quarter"] = pd.to_datetime(counted["quarter"])
+    return _wide(counted.pivot(index="unit", columns="quarter", values="times").fillna(0.0).astype(float))
+
+
+# --- What an action does (S13, the tips) --------------------------------------------------------------------------
+
+
+@gated
+def starts(study: Study) -> Any:
+    """When each branch started each action, a row a roll-out: unit, action, started_at."""
+    return rows_of(study, "rollouts", "unit", "action", "started_at").to_pandas()
+
+
+def _first(board: pd.DataFrame, dates: pd.DataFrame, action: str) -> pd.Series:
+    """The day on which each branch first started an action; missing where it never did."""
+    return dates[dates["action"] == action].groupby("unit")["started_at"].min().reindex(board.index)
+
+
+@gated
+def followed(board: Frame, dates: Frame, action: str, *, before: int, after: int, aside: int = 0, **how: Any) -> Any:
+    """Branches around the start of an action, beside others that had not started (`staggered.Course`).
+
+    Args:
+        board: from `answered`, `on_file` or `complaints`; it changes with the first column that begins on the day of
+            the start or after it.
+        dates: from `starts`.
+        action: which.
+        before, after: columns on either side; `aside` of them, next to the start, are no part of the past.
+        how: see `staggered.course`.
+    """
+    table, first = needed(board), _first(needed(board), needed(dates), action).to_numpy("datetime64[ns]")
+    place = np.searchsorted(table.columns.to_numpy("datetime64[ns]"), first)
+    place = np.where(np.isnat(first) | (place >= table.shape[1]), staggered.NEVER, place)
+    seen = int(((place > 0) & (place < staggered.NEVER)).sum())
+    need(seen, f'No branch started "{action}" within the time that is seen, so there is no before and after.')
+    need((place >= staggered.NEVER).any() or len(set(place)) > 1, "All branches started at once; none is left beside.")
+    return needed(staggered.course(
+        table.to_numpy(float), place, before=before, after=after, aside=aside, fewest=FEWEST, **{"scaled": False, **how}
+    ))  # fmt: skip
+
+
+@gated
+def stepped(board: Frame, dates: Frame, action: str, **window: int) -> Any:
+    """Parts of S13 around a start: level, the mean change from then on, and slope, the change of the yearly trend.
+
+    Arguments as of `followed`.
+    """
+    found: staggered.Course = needed(followed(board, dates, action, **window))
+    rounds = needed(board).columns
+    years = (rounds[-1] - rounds[0]).days / YEAR / (len(rounds) - 1)
+    later = found.events >= 0
+    moved, pulls = (found.came - found.otherwise)[later], (found.pulls[0] - found.pulls[1])[:, later]
+    time = years * (found.events[later] - found.events[later].mean())
+    need(len(time) > 1, "A trend needs two rounds after the start.")
+    parts = {"level": np.full(len(time), 1 / len(time)), "slope": time / (time @ time)}
+    return {name: _weighed(moved, pulls, by) for name, by in parts.items()}
+
+
+def _weighed(moved: np.ndarray, pulls: np.ndarray, by: np.ndarray) -> Estimate:
+    n = len(pulls)
+    error = float(np.sqrt(((pulls @ by) ** 2).sum() * n / (n - 1)))
+    found = within.Slope(float(moved @ by), error, int(pulls.any(axis=1).sum()), pulls.size, n - 1)
+    return found.estimate("sd", method="staggered differences, errors by branch")
+
+
+@gated
+def at_once(board: Frame, dates: Frame, action: str) -> Any:
+    """Parts of S13 by one regression over all branches and rounds, the other actions held fixed.
+
+    Every branch counts, also those that started early or late; in return an effect that grows, or differs between
+    branches, is mixed up with the course of those that had started before.
+    """
+    table, days = needed(board), needed(dates)
+    rows = table.rename_axis(index="unit", columns="period").stack().rename("outcome").reset_index()
+    others = sorted(set(days["action"]) - {action})
+    for place, name in enumerate([action, *others]):
+        since = (rows["period"] - rows["unit"].map(_first(table, days, name))).dt.days
+        rows[f"on {place}"], rows["since"] = (since >= 0).astype(float), since.clip(lower=0).fillna(0.0) / YEAR
+        if not place:
+            rows["trend"] = rows["since"]
+    held = [name for name in rows if name.startswith("on ") and name != "on 0" and rows[name].any()]
+    level = within.slope(rows, "outcome", "on 0", held=held)
+    slope = within.slope(rows, "outcome", "trend", held=["on 0", *held])
+    told = "effects of branch and round, errors by branch"
+    return {"level": level.estimate("sd", method=told), "slope": slope.estimate("sd", method=told)}
+
+
+def improved(boards: Mapping[str, Frame], dates: Frame, action: str, **window: int) -> dict[str, Any]:
+    """Readings of S13, the headline first: parts level and slope."""
+    found = {how: stepped(board, dates, action, **window) for how, board in boards.items()}
+    return found | {AT_ONCE: at_once(boards[SAME], dates, action)}
+
+
+def around_start(boards: Mapping[str, Frame], dates: Frame, action: str, **window: int) -> Figure | Text:
+    """Satisfaction before and after the start, over what branches without it would lead one to expect."""
+    lines = []
+    for how, board in boards.items():
+        course = followed(board, dates, action, **window)
+        if isinstance(course, NotTestable):
+            return say("There is no before and after to draw. {}", course.reason)
+        moved, pulls = course.came - course.otherwise, course.pulls[0] - course.pulls[1]
+        each = [_weighed(moved, pulls, by) for by in np.eye(len(moved))]
+        ends = {"y": [e.value for e in each], "low": [e.low for e in each], "high": [e.high for e in each]}
+        lines.append(pd.DataFrame({"line": how, "x": course.events, **ends}))
+    return figures.sweep(
+        pd.concat(lines),
+        name="around-start",
+        title=f"Satisfaction of branches around the start of: {action}",
+        x_label="Rounds of the survey since the start",
+        x_unit="count",
+        y_label="Standard deviations above what other branches lead one to expect",
+        y_unit="sd",
+        mark=0.0,
+        mark_label="first round after the start",
+        caption=f"{plural(course.changed, 'branch', 'branches')} that started while the survey ran. Before the start "
+        "the lines should lie at nought: that they do is what makes the other branches a fair comparison.",
+    )
+
+
+@gated
+def _mixed(everybody: Frame, same: Frame, dates: Frame, action: str, **window: int) -> Any:
+    others = needed(everybody) - needed(same).reindex_like(needed(everybody))
+    return needed(stepped(others, dates, action, **window))
+
+
+def panel_churn(boards: Mapping[str, Frame], dates: Frame, action: str, **window: int) -> Text:
+    """How much of the change among whoever answered comes of who answers, in a sentence."""
+    mixed = _mixed(boards[ALL], boards[SAME], dates, action, **window)
+    if isinstance(mixed, NotTestable):
+        return say("Whether other people answer after the start cannot be seen. {}", mixed.reason)
+    answer = mixed["level"]
+    chance = answer.low <= 0 <= answer.high
+    return say(
+        "Who answers changed the mean by {} after the start of {}, beyond what changed within persons. That {}.",
+        told(answer), action, "could be chance" if chance else "is more than chance, so only the same customers count",
+    )  # fmt: skip
+
+
+def tips_tried(outcomes: Mapping[str, tuple[Frame, str]], dates: Frame, **window: int) -> pd.DataFrame:
+    """Each distinct action beside branches that had not started it, for each outcome.
+
+    Args:
+        outcomes: name to a board and the unit of its effect: "sd" (a difference) or "ratio".
+        dates: from `starts`.
+        window: see `followed`.
+
+    Returns:
+        action, outcome, answer, p, holm and bh (p adjusted for the number of actions, within each outcome).
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    rows = []
+    for outcome, (board, unit) in outcomes.items():
+        for action in [] if isinstance(dates, NotTestable) else sorted(dates["action"].unique()):
+            scaled = unit == "ratio"
+            course = followed(board, dates, action, scaled=scaled, aside=int(scaled), **window)
+            after = range(window["after"] + 1)
+            answer: Answer = course if isinstance(course, NotTestable) else _over(course, after, unit)
+            rows.append({"action": action, "outcome": outcome, "answer": answer, "p": _chance(answer)})
+    table = pd.DataFrame(rows, columns=["action", "outcome", "answer", "p"])
+    for name, method in (("holm", "holm"), ("bh", "fdr_bh")):
+        known = table.dropna(subset="p").groupby("outcome")["p"]
+        table[name] = known.transform(lambda p, method=method: multipletests(p, method=method)[1])
+    return table
+
+
+def _over(course: staggered.Course, after: range, unit: str) -> Estimate:
+    return course.ratio(after) if unit == "ratio" else course.difference(after, unit=unit)
+
+
+def _chance(answer: Answer) -> float:
+    """The chance of an estimate as far from none, on either side, if there were no effect."""
+    if isinstance(answer, NotTestable):
+        return np.nan
+    ends = np.array([answer.low, answer.value, answer.high])
+    low, value, high = np.log(ends) if answer.unit == "ratio" else ends
+    return 2 * NORMAL.cdf(-abs(value) / ((high - low) / (2 * NORMAL.inv_cdf(0.975)))) if high > low else np.nan
+
+
+def tips_shown(tried: pd.DataFrame) -> Table | Text:
+    """The actions and what they did, clearest first."""
+    ordered = tried.sort_values(["outcome", "p"], kind="stable")
+    chances = ordered[["p", "holm", "bh"]].map("{:.3f}".format).replace("nan", "–").to_numpy()
+    each = zip(ordered["outcome"], ordered["action"], ordered["answer"].map(in_brief), chances, strict=True)
+    rows = [(outcome, action, change, *p) for outcome, action, change, p in each]
+    heads = ["outcome", "action", "change", "p alone", "by Holm", "by Benjamini and Hochberg"]
+    return tabulated(
+        "tips", "What each action changed", heads, rows, nothing="No action has a date, so none is tested."
+    )
+
+
+# --- Staff and customers (S17) ------------------------------------------------------------------------------------
+
+
+@gated
+def staffed(study: Study) -> Any:
+    """Branches by period, in standard deviations: satisfaction, staff_satisfaction, and both one period before."""
+    names = ["satisfaction", "staff_satisfaction"]
+    rows = rows_of(study, "units", "unit", "period", *names).select("unit", "period", *names).to_pandas().dropna()
+    units, periods = rows["unit"].nunique(), rows["period"].nunique()
+    fewest = within.FEWEST_UNITS
+    need(units >= fewest, f"{fewest} branches are needed; {units} have satisfaction of customers and staff.")
+    need(periods >= ROUNDS, f"{ROUNDS} periods are needed; the branches have {periods}.")
+    return within.lagged(within.in_deviations(rows, names), names)
+
+
+def mirrored(panel: Frame) -> dict[str, Answer]:
+    """Readings of S17, the headline first: slopes of customers' satisfaction on that of staff."""
+    customers, staff = "satisfaction", "staff_satisfaction"
+
+    @gated
+    def ask(outcome: str, cause: str, *held: str) -> Any:
+        found = within.slope(needed(panel), outcome, cause, held=held)
+        return found.estimate(method="effects of branch and period, errors by branch")
+
+    @gated
+    def across() -> Any:
+        return within.between(needed(panel), customers, staff).estimate(method="means of branches")
+
+    return {
+        LATER: ask(customers, f"{staff} before", f"{customers} before"),
+        NOW: ask(customers, staff),
+        BETWEEN: across(),
+        TURNED: ask(staff, f"{customers} before", f"{staff} before"),
+    }
+
+
+# --- Engagement and growth (G02) ----------------------------------------------------------------------------------
+
+
+@gated
+def growing(study: Study, found: Answers) -> Any:
+    """Branches by round of the survey: engagement then, profit until the next round, and growth from there on.
+
+    Returns:
+        unit, period, engagement (standard deviations of answers), profit (mean of its periods), growth (of the profit
+        after the next round over that before it, as a share of the branch's mean profit).
+    """
+    engaged, profit = needed(answered(found, "engagement", same=False)), needed(on_file(study, "profit"))
+    rounds = engaged.columns.to_numpy("datetime64[ns]")
+    place = np.searchsorted(rounds, profit.columns.to_numpy("datetime64[ns]"), side="right") - 1
+    spans = profit.T.groupby(place).mean().T.reindex(columns=range(len(rounds))).reindex(engaged.index)
+    mean = spans.mean(axis=1)
+    need((mean > 0).any(), "The branches make no profit on average, so no growth can be told.")
+    growth = spans.shift(-1, axis=1).sub(spans).div(mean.where(mean > 0), axis=0)
+    frames = {"engagement": engaged, "profit": spans, "growth": growth}
+    named = {name: each.set_axis(rounds, axis=1).stack(future_stack=True) for name, each in frames.items()}
+    panel = pd.DataFrame(named).rename_axis(["unit", "period"]).reset_index()
+    n = panel.dropna()["unit"].nunique()
+    need(n >= within.FEWEST_UNITS, f"{within.FEWEST_UNITS} branches are needed; {n} have engagement and later profit.")
+    return panel
+
+
+def _top_third(panel: pd.DataFrame) -> pd.DataFrame:
+    """Branches of the top third by engagement, and whether profit grew from the first half of the time to the last."""
+    late = panel["period"] > panel["period"].median()
+    profit = panel.assign(late=late).pivot_table(index="unit", columns="late", values="profit")
+    engaged = panel.groupby("unit")["engagement"].mean().reindex(profit.dropna().index)
+    return pd.DataFrame({"grew": profit[True] > profit[False]}).loc[engaged.index[engaged.rank(pct=True) > 2 / 3]]
+
+
+@gated
+def certain(panel: Frame, *, between: bool = False) -> Any:
+    """Parts of G02: growth after engagement, and the branches that were engaged and did not grow."""
+    rows = within.in_deviations(needed(panel).dropna(subset=["engagement"]), ["engagement", "growth"])
+    ask = within.between if between else within.slope
+    growth = ask(rows, "growth", "engagement").estimate(method="errors by branch")
+    top = _top_third(rows)
+    need(len(top), "No branch has profit in both halves of the time.")
+    return {"growth": growth, "exceptions": Estimate.exact(int((~top["grew"]).sum()), unit="count", n=len(top))}
+
+
+def exceptions_told(panel: Frame) -> Text:
+    """How many engaged branches did not grow, with the exact limits of their share."""
+    from scipy.special import betaincinv
+
+    if isinstance(panel, NotTestable):
+        return say("There is nothing to count. {}", panel.reason)
+    grew = _top_third(panel)["grew"]
+    k, n = int((~grew).sum()), len(grew)
+    low, high = (betaincinv(k, n - k + 1, 0.025) if k else 0.0), (betaincinv(k + 1, n - k, 0.975) if k < n else 1.0)
+    return say(
+        "Of {} in the top third by engagement, {} made no more profit in the last half of the time than in the first: "
+        "{} (exact 95% interval {}).",
+        plural(n, "branch", "branches"), count(k), quantity(k / n, "share"), interval(low, high, "share"),
+    )  # fmt: skip
