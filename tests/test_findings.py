@@ -31,7 +31,7 @@ def record_one(hypothesis="R01", estimate=None, *, effects=None, **more):
 
 REQUIRED = """
     hypothesis claim study reading headline estimand estimate low high low90 high90 level unit n smallest_effect rule
-    parts verdict rung reason design seed changed schema_version
+    parts verdict rung reason design seed changed schema_version calibration
 """
 
 

@@ -18,13 +18,16 @@ FLOW = [
     "timetable", "settings", "mistakes", "studies", "leaks", "customers", "cohorts", "clocks", "lifetimes",
     "spending", "repeaters", "retention", "hazards", "reasons", "milestones", "durations", "periods", "renewal",
     "buying", "habits", "fits", "order_values", "holdout", "silence", "customer_value", "regularity", "traits",
-    "foresight", "value", "steadiness", "responses", "staggered", "thresholds", "within", "trials", "economics", "worth", "worlds", "opinions", "club", "scales",
-    "factors", "regressions", "rates", "afterwards", "planted", "indicators", "unreliability", "surfaces", "tolerance", "drivers",
-    "paths", "necessity", "mixtures", "hypotheses", "exhibits", "sensitivity", "mediation", "guides", "calibrated", "findings", "calibration", "strokes", "figures", "maps", "specifications", "scores",
-    "prospects", "promoters", "payoff", "gaps", "motives", "allegiance", "attachment", "antecedents", "gauges", "forgiveness", "recommending", "journeys", "chain", "membership", "rewarding", "bargains", "buyers", "equity",
-    "whatif", "profiles", "stays", "sorting", "cases", "pooling", "boards", "news", "proposals", "state", "ledger", "notices",
-    "notebooks", "keys", "kernels", "worker", "runs", "welcome", "progress", "publishing", "pages", "provenance",
-    "making", "report", "onefile", "schedule", "exports", "housekeeping", "operating", "cli",
+    "foresight", "value", "steadiness", "responses", "staggered", "thresholds", "within", "trials", "economics",
+    "worth", "worlds", "opinions", "club", "scales", "factors", "regressions", "rates", "afterwards", "planted",
+    "indicators", "unreliability", "surfaces", "tolerance", "drivers", "paths", "necessity", "mixtures", "hypotheses",
+    "calibrated", "exhibits", "sensitivity", "mediation", "guides", "findings", "calibration", "strokes", "figures",
+    "maps", "specifications", "scores", "prospects", "promoters", "payoff", "gaps", "motives", "allegiance",
+    "attachment", "antecedents", "gauges", "forgiveness", "recommending", "journeys", "chain", "membership",
+    "rewarding", "bargains", "buyers", "equity", "whatif", "profiles", "stays", "sorting", "pooling", "cases",
+    "boards", "news", "proposals", "state", "ledger", "notices", "notebooks", "keys", "kernels", "worker", "runs",
+    "welcome", "progress", "publishing", "pages", "provenance", "making", "report", "onefile", "schedule", "exports",
+    "housekeeping", "operating", "cli",
 ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis import hypotheses, words
+from analysis.calibrated import CAUTIONS, FAILS
 from analysis.estimates import in_brief
 from analysis.exhibits import Table, Text, estimate_text, say, tabulated
 from analysis.findings import available, waits_for
@@ -28,7 +29,7 @@ COLUMNS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "reading": lambda entry: entry["reading"] + (" (headline)" if entry["headline"] else ""),
     "verdict": itemgetter("verdict"),
     ESTIMATE: estimate_text,
-    "why": itemgetter("reason"),
+    "why": lambda entry: " ".join([entry["reason"], *([CAUTIONS[FAILS]] * (entry.get("calibration") == FAILS))]),
     "cases": itemgetter("n"),
     "events": itemgetter("events"),
     "rung": itemgetter("rung"),

@@ -2,16 +2,44 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pandas as pd
 
 TABLE = Path(__file__).with_name("calibrated.csv")
 WORLDS = ("true", "null", "reversed", "artefact")
+HOLDS, FAILS, MISSING, EXEMPT = "holds", "fails", "not done", "nothing to calibrate"
+NOTHING = ("R10", "R12", "R14")  # books that close or do not, and a report on a budget
+# What a reader of a verdict should know of its test, where that is a reason for caution.
+CAUTIONS = {
+    FAILS: "Tried on simulated businesses whose truth is known, this test went wrong more often than it may. Take its "
+    "verdict with caution.",
+    MISSING: "This test has not been tried on simulated businesses whose truth is known.",
+}
 
 
 def kept() -> pd.DataFrame:
     """The table of the calibration: see `calibration.tried` for its columns; empty when there is none yet."""
     if TABLE.exists():
         return pd.read_csv(TABLE, keep_default_na=False, na_values=[""])
-    return pd.DataFrame(columns=["claim", "world", "n", "digest"])
+    return pd.DataFrame(columns=["claim", "world", "n", "digest", "holds", "covers"])
+
+
+def passed(rows: pd.DataFrame) -> pd.Series:
+    """Whether each row's rates lie where they must, and its intervals too where they were tried."""
+    return (rows["holds"].astype(str) == "True") & (rows["covers"].astype(str) != "False")
+
+
+@functools.cache
+def _standings() -> dict[str, bool]:
+    rows = kept()
+    return passed(rows).groupby(rows["claim"]).all().to_dict()
+
+
+def standing(claim: str) -> str:
+    """A claim's calibration in a word: `HOLDS`, `FAILS`, `MISSING` or `EXEMPT`."""
+    if claim in NOTHING:
+        return EXEMPT
+    known = _standings().get(claim)
+    return MISSING if known is None else HOLDS if known else FAILS

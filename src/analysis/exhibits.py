@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import disclosure, languages, words
+from analysis.calibrated import CAUTIONS
 from analysis.checks import Step
 from analysis.estimates import Lack, needed
 from analysis.hypotheses.register import RUNGS
@@ -104,7 +105,9 @@ def templates() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(verdicts=VERDICTS, rungs=RUNGS, count=words.count, plural=words.plural, in_unit=in_unit)
+    environment.globals.update(
+        verdicts=VERDICTS, rungs=RUNGS, cautions=CAUTIONS, count=words.count, plural=words.plural, in_unit=in_unit
+    )
     environment.filters.update(estimate=estimate_text, interval=interval_text, anchor=anchor, strip=strip, own=Markup)
     return environment
 

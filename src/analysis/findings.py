@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis import exhibits, hypotheses
+from analysis import calibrated, exhibits, hypotheses
 from analysis.estimates import NORMAL, Estimate, NotTestable
 from analysis.hypotheses.multiplicity import smallest_error
 from analysis.hypotheses.register import RUNGS, Hypothesis
@@ -163,6 +163,7 @@ def record(
         "design": design,
         "limit": limit,
         "association": association,
+        "calibration": calibrated.standing(hypothesis.id),
         "seed": seed,
         "currency": study.currency,
         "changed": changed,

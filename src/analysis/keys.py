@@ -139,7 +139,7 @@ class Recipes:
             self.watch.file(path)
         self.translations = self.watch.tree(PACKAGE / "translations")
         self.shared = {
-            "our source": self.watch.tree(PACKAGE, ".py"),
+            "our source": self.watch.tree(PACKAGE, ".py") | self.watch.tree(PACKAGE, ".csv"),
             "versions": dict.fromkeys(_installed(), "") | {f"Python {platform.python_version()}": sys.platform},
             "environment": _environment() | dict(kernel),
         }
