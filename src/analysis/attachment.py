@@ -210,7 +210,8 @@ def lasting(found: Answers, lead: Rows, *, draws: int, seed: int, groups: int = 
     apart = (pairs["day later"] - pairs["day"]).dt.days / (YEAR / 12)
     pairs = pairs.assign(months=apart, product=pairs["lead"] * pairs["lead later"])[apart > 0]
     code, people = pd.factorize(rows["who"])
-    group = pd.qcut(pairs["months"], groups, labels=False, duplicates="drop").to_numpy(int)
+    bins = pd.qcut(pairs["months"], groups, labels=False, duplicates="drop")
+    group = np.unique(bins, return_inverse=True)[1]  # where waves are equally far apart some bins are empty
     months = pairs["months"].groupby(group).mean().to_numpy()
     need(len(months) > 1, "All pairs of answers are equally far apart, so no course can be told. Ask at a third wave.")
     place = pd.Index(people).get_indexer(pairs["who"]), group

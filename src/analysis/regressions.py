@@ -119,7 +119,7 @@ def gains(
         return dict.fromkeys(designs, NotTestable("All outcomes are the same, so there is nothing to foretell."))
     outcome, rng = np.asarray(outcome, float), np.random.default_rng(seed)
     weighing = np.ones(len(outcome)) if weight is None else weight
-    lost = _loss(outcome, _out_of_sample(outcome, designs, weighing, chance, rng), chance).sum(axis=0)
+    lost = _loss(outcome, _out_of_sample(outcome, designs, weighing, chance, rng)[0], chance).sum(axis=0)
     blocks = [counts * weighing @ lost.T for counts in resampled(len(outcome), draws, rng)]
     drawn, value = np.concatenate(blocks), lost @ weighing
     saved, saved_drawn = 1 - value[1:] / value[0], 1 - drawn[:, 1:] / drawn[:, :1]
@@ -146,39 +146,46 @@ def areas(
     if np.ptp(outcome) == 0:
         return dict.fromkeys(designs, NotTestable("All outcomes are the same, so there is nothing to foretell."))
     rng, one = np.random.default_rng(seed), np.ones(len(outcome))
-    told = _out_of_sample(outcome, designs, one, True, rng).mean(axis=0)[1:]
+    told, parts = _out_of_sample(outcome, designs, one, True, rng)
     weights = np.vstack([one, *resampled(len(outcome), draws, rng)])
-    found = np.array([_area(each, outcome, weights) for each in told])
-    more = found - np.vstack([np.full(len(weights), 0.5), *[found[0]] * (len(found) - 1)])
+    # Only pairs foretold by one and the same fit are compared: a tenth with many ones was foretold by a fit with few.
+    found = []
+    for model in range(1, len(designs) + 1):
+        tenths = ((again, parts[again] == held) for again in range(REPEATS) for held in range(FOLDS))
+        won, pairs = np.sum([_won(told[a, model, out], outcome[out], weights[:, out]) for a, out in tenths], axis=0)
+        found.append(won / pairs)
+    more = np.array(found) - np.vstack([np.full(len(weights), 0.5), *[found[0]] * (len(found) - 1)])
     return {
         name: bootstrapped(Estimate.from_draws, float(each[0]), each[1:], unit="gain", n=len(outcome))
         for name, each in zip(designs, more, strict=True)
     }
 
 
-def _area(score: np.ndarray, outcome: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Chance that a 1 has a higher score than a 0, ties halved, under each line of weights."""
+def _won(score: np.ndarray, outcome: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """How often a 1 has a higher score than a 0, ties halved, and how many pairs there are, by line of weights."""
     order = np.argsort(score, kind="stable")
     starts = np.flatnonzero(np.diff(score[order], prepend=-np.inf))
     ones, zeros = (np.add.reduceat((weights * kind)[:, order], starts, axis=1) for kind in (outcome, 1 - outcome))
     below = np.cumsum(zeros, axis=1) - zeros / 2
-    return (ones * below).sum(axis=1) / (ones.sum(axis=1) * zeros.sum(axis=1))
+    return np.array([(ones * below).sum(axis=1), ones.sum(axis=1) * zeros.sum(axis=1)])
 
 
 def _out_of_sample(
     outcome: np.ndarray, designs: Mapping[str, np.ndarray], weight: np.ndarray, chance: bool, rng: np.random.Generator
-) -> np.ndarray:
-    """What a mere mean and each model of nine tenths foretell of the last: shape (repeats, 1 + models, rows)."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a mere mean and each model of nine tenths foretell of the last tenth, and which tenth each row was in.
+
+    The shapes are (repeats, 1 + models, rows) and (repeats, rows).
+    """
     one = np.ones((len(outcome), 1))
     columns = [one, *(np.column_stack([one, design]) for design in designs.values())]
     told = np.empty((REPEATS, len(columns), len(outcome)))
-    for again in range(REPEATS):
-        part = rng.permutation(len(outcome)) % FOLDS
-        for held in range(FOLDS):
-            out = part == held
-            for place, x in enumerate(columns):
-                told[again, place, out] = _foretold(x[~out], outcome[~out], weight[~out], x[out], chance)
-    return told
+    parts = np.array([rng.permutation(len(outcome)) % FOLDS for _ in range(REPEATS)])
+    for again, held in np.ndindex(REPEATS, FOLDS):
+        out = parts[again] == held
+        for place, x in enumerate(columns):
+            told[again, place, out] = _foretold(x[~out], outcome[~out], weight[~out], x[out], chance)
+    return told, parts
 
 
 def _foretold(x: np.ndarray, y: np.ndarray, weight: np.ndarray, new: np.ndarray, chance: bool) -> np.ndarray:
