@@ -10,8 +10,8 @@ import pandas as pd
 
 from analysis import figures, staggered, within
 from analysis.customers import YEAR
-from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, gated, in_brief, need, needed, told
-from analysis.exhibits import Figure, Table, Text, say, tabulated
+from analysis.estimates import Answer, Estimate, NotTestable, columns, gated, in_brief, need, needed, told
+from analysis.exhibits import Figure, Table, Text, say
 from analysis.scales import Answers
 from analysis.trials import rows_of
 from analysis.words import count, interval, listing, plural, quantity
@@ -24,7 +24,7 @@ FEWEST = 5  # branches that started an action, and others beside them
 ROUNDS = 3  # of a survey, or periods, at least
 SAME, ALL, AT_ONCE = "same customers", "whoever answered", "all branches at once, same customers"
 LATER, NOW, BETWEEN = "staff a period before", "staff in the same period", "between branches"
-TURNED = "turned round: customers before, staff after"
+TURNED = "turned round, staff last"
 # Advice of the articles that a business may roll out: how many tips, what they say, where the claims are tested.
 TIPS: Mapping[str, tuple[int, str, str]] = {
     "listen and act": (4, "ask regularly, read what is written, mend what is named, say what was mended", "S13"),
@@ -124,27 +124,34 @@ def _first(board: pd.DataFrame, dates: pd.DataFrame, action: str) -> pd.Series:
     return dates[dates["action"] == action].groupby("unit")["started_at"].min().reindex(board.index)
 
 
+def _place(board: pd.DataFrame, dates: pd.DataFrame, action: str) -> np.ndarray:
+    """For each branch the first column that begins on the day of a start or after it."""
+    first = _first(board, dates, action).to_numpy("datetime64[ns]")
+    place = np.searchsorted(board.columns.to_numpy("datetime64[ns]"), first)
+    place = np.where(np.isnat(first) | (place >= board.shape[1]), staggered.NEVER, place)
+    seen = (place > 0) & (place < staggered.NEVER)
+    need(seen.any(), f'No branch started "{action}" within the time that is seen, so there is no before and after.')
+    need(len(set(place)) > 1, f'All branches started "{action}" at once, so none is left to compare with.')
+    return place
+
+
 @gated
-def followed(board: Frame, dates: Frame, action: str, *, before: int, after: int, aside: int = 0, **how: Any) -> Any:
+def _around(values: np.ndarray, place: np.ndarray, **window: Any) -> Any:
+    return needed(staggered.course(values, place, **{"aside": 0, "scaled": False, "fewest": FEWEST} | window))
+
+
+@gated
+def followed(board: Frame, dates: Frame, action: str, **window: Any) -> Any:
     """Branches around the start of an action, beside others that had not started (`staggered.Course`).
 
     Args:
-        board: from `answered`, `on_file` or `complaints`; it changes with the first column that begins on the day of
-            the start or after it.
+        board: from `answered`, `on_file` or `complaints`.
         dates: from `starts`.
         action: which.
-        before, after: columns on either side; `aside` of them, next to the start, are no part of the past.
-        how: see `staggered.course`.
+        window: before and after (columns on either side), and what else `staggered.course` takes.
     """
-    table, first = needed(board), _first(needed(board), needed(dates), action).to_numpy("datetime64[ns]")
-    place = np.searchsorted(table.columns.to_numpy("datetime64[ns]"), first)
-    place = np.where(np.isnat(first) | (place >= table.shape[1]), staggered.NEVER, place)
-    seen = int(((place > 0) & (place < staggered.NEVER)).sum())
-    need(seen, f'No branch started "{action}" within the time that is seen, so there is no before and after.')
-    need((place >= staggered.NEVER).any() or len(set(place)) > 1, "All branches started at once; none is left beside.")
-    return needed(staggered.course(
-        table.to_numpy(float), place, before=before, after=after, aside=aside, fewest=FEWEST, **{"scaled": False, **how}
-    ))  # fmt: skip
+    table = needed(board)
+    return needed(_around(table.to_numpy(float), _place(table, needed(dates), action), **window))
 
 
 @gated
@@ -221,7 +228,7 @@ def around_start(boards: Mapping[str, Frame], dates: Frame, action: str, **windo
         mark=0.0,
         mark_label="first round after the start",
         caption=f"{plural(course.changed, 'branch', 'branches')} that started while the survey ran. Before the start "
-        "the lines should lie at nought: that they do is what makes the other branches a fair comparison.",
+        "the lines should lie at zero: that is what makes the other branches a fair comparison.",
     )
 
 
@@ -244,56 +251,63 @@ def panel_churn(boards: Mapping[str, Frame], dates: Frame, action: str, **window
     )  # fmt: skip
 
 
-def tips_tried(outcomes: Mapping[str, tuple[Frame, str]], dates: Frame, **window: int) -> pd.DataFrame:
-    """Each distinct action beside branches that had not started it, for each outcome.
+@gated
+def tried(board: Frame, dates: Frame, action: str, *, draws: int, seed: int, **window: Any) -> Any:
+    """What an action changed, and the chance of as much if its dates were dealt out anew among the branches.
 
     Args:
-        outcomes: name to a board and the unit of its effect: "sd" (a difference) or "ratio".
-        dates: from `starts`.
-        window: see `followed`.
+        board, dates, action, window: see `followed`; where `scaled`, the change is a ratio, else a difference.
+        draws, seed: of the dealing.
 
-    Returns:
-        action, outcome, answer, p, holm and bh (p adjusted for the number of actions, within each outcome).
+    Source: Fisher (1935), The Design of Experiments: a test by the lot itself, which few branches cannot mislead.
+    """
+    values, random = needed(board).to_numpy(float), np.random.default_rng(seed)
+    place = _place(needed(board), needed(dates), action)
+
+    @gated
+    def ask(place: np.ndarray) -> Any:
+        course, later = needed(_around(values, place, **window)), range(window["after"] + 1)
+        return course.ratio(later) if window.get("scaled") else course.difference(later, unit="sd")
+
+    found = [needed(ask(place)), *(ask(random.permutation(place)) for _ in range(draws))]
+    ends = np.array([[e.low, e.value, e.high] for e in found if isinstance(e, Estimate)])
+    low, value, high = (np.log(ends) if window.get("scaled") else ends).T
+    score = np.abs(value / (high - low))
+    return found[0], float((score >= score[0]).mean())
+
+
+def tips_shown(
+    outcomes: Mapping[str, tuple[Frame, Mapping[str, Any]]], dates: Frame, *, draws: int, seed: int
+) -> Table | Text:
+    """Each distinct action on each outcome, clearest first, with chances corrected for how many were tried.
+
+    Args:
+        outcomes: name to a board and its window (see `tried`).
+        dates: from `starts`.
+        draws, seed: of the dealing.
     """
     from statsmodels.stats.multitest import multipletests
 
-    rows = []
-    for outcome, (board, unit) in outcomes.items():
-        for action in [] if isinstance(dates, NotTestable) else sorted(dates["action"].unique()):
-            scaled = unit == "ratio"
-            course = followed(board, dates, action, scaled=scaled, aside=int(scaled), **window)
-            after = range(window["after"] + 1)
-            answer: Answer = course if isinstance(course, NotTestable) else _over(course, after, unit)
-            rows.append({"action": action, "outcome": outcome, "answer": answer, "p": _chance(answer)})
-    table = pd.DataFrame(rows, columns=["action", "outcome", "answer", "p"])
-    for name, method in (("holm", "holm"), ("bh", "fdr_bh")):
-        known = table.dropna(subset="p").groupby("outcome")["p"]
-        table[name] = known.transform(lambda p, method=method: multipletests(p, method=method)[1])
-    return table
-
-
-def _over(course: staggered.Course, after: range, unit: str) -> Estimate:
-    return course.ratio(after) if unit == "ratio" else course.difference(after, unit=unit)
-
-
-def _chance(answer: Answer) -> float:
-    """The chance of an estimate as far from none, on either side, if there were no effect."""
-    if isinstance(answer, NotTestable):
-        return np.nan
-    ends = np.array([answer.low, answer.value, answer.high])
-    low, value, high = np.log(ends) if answer.unit == "ratio" else ends
-    return 2 * NORMAL.cdf(-abs(value) / ((high - low) / (2 * NORMAL.inv_cdf(0.975)))) if high > low else np.nan
-
-
-def tips_shown(tried: pd.DataFrame) -> Table | Text:
-    """The actions and what they did, clearest first."""
-    ordered = tried.sort_values(["outcome", "p"], kind="stable")
-    chances = ordered[["p", "holm", "bh"]].map("{:.3f}".format).replace("nan", "–").to_numpy()
-    each = zip(ordered["outcome"], ordered["action"], ordered["answer"].map(in_brief), chances, strict=True)
-    rows = [(outcome, action, change, *p) for outcome, action, change, p in each]
-    heads = ["outcome", "action", "change", "p alone", "by Holm", "by Benjamini and Hochberg"]
-    return tabulated(
-        "tips", "What each action changed", heads, rows, nothing="No action has a date, so none is tested."
+    rows, lost = [], []
+    for action in [] if isinstance(dates, NotTestable) else sorted(dates["action"].unique()):
+        for outcome, (board, window) in outcomes.items():
+            found = tried(board, dates, action, draws=draws, seed=seed, **window)
+            if isinstance(found, NotTestable):
+                lost.append(f"{outcome}, {action}: {found.reason}")
+            else:
+                rows.append((outcome, action, in_brief(found[0]), found[1]))
+    rows = sorted(rows, key=lambda row: row[-1])
+    both = [multipletests([row[-1] for row in rows], method=how)[1] for how in ("holm", "fdr_bh")] if rows else []
+    shown = [(*row[:-1], *(f"{p:.3f}" for p in (row[-1], *corrected))) for row, *corrected in zip(rows, *both)]  # noqa: B905
+    if not shown:
+        return say("No action can be tried. {}", " ".join(lost) or getattr(dates, "reason", "The table is empty."))
+    heads = ["outcome", "action", "change", "chance", "Holm", "Benjamini–Hochberg"]
+    return Table(
+        name="tips",
+        title=f"What each action changed, {count(len(shown))} tests",
+        rows=pd.DataFrame(shown, columns=heads),
+        caption=f"Chance of as much on either side, from {count(draws)} dealings of the dates among branches. "
+        + " ".join(lost),
     )
 
 
@@ -331,6 +345,20 @@ def mirrored(panel: Frame) -> dict[str, Answer]:
         BETWEEN: across(),
         TURNED: ask(staff, f"{customers} before", f"{staff} before"),
     }
+
+
+def staff_drawn(readings: Mapping[str, Answer]) -> Figure | Text:
+    """The readings of S17 side by side."""
+    return figures.dots(
+        pd.DataFrame([{"label": name, **columns(answer)} for name, answer in readings.items()]),
+        name="staff-and-customers",
+        title="How customers' satisfaction goes with that of staff",
+        unit="slope",
+        x_label="Standard deviations for one standard deviation",
+        reference=0.0,
+        reference_label="nothing",
+        caption="95% intervals, errors by branch. Within branches, unless the row says otherwise.",
+    )
 
 
 # --- Engagement and growth (G02) ----------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 from analysis import drivers, figures, hazards, mediation, within
 from analysis.customers import YEAR, purchases
 from analysis.estimates import Answer, Estimate, NotTestable, columns, gated, need, needed
-from analysis.exhibits import Figure, Text, say
+from analysis.exhibits import Figure, Table, Text, say, tabulated
 from analysis.regressions import slopes
 from analysis.retention import MIN_EVENTS
 from analysis.scales import FEWEST, Answers, Moments, moments
@@ -59,17 +60,17 @@ def _touched(study: Study, asked: pd.DataFrame, *, days: int, gap: int) -> pd.Da
     return known.join(wide.reindex(known.index).fillna(0.0))
 
 
-def who_is_in(journey: Frame, ratings: Mapping[str, Frame]) -> Text:
-    """How many left and stand beside how many, and how many pieces of time each rating has, in sentences."""
-    told = [journey.reason if isinstance(journey, NotTestable) else (
-        f"{plural(journey['set'].nunique(), 'customer')} left and stand beside {count(journey['stayed'].sum())} others."
-    )]  # fmt: skip
-    for name, rows in ratings.items():
-        what = rows.reason if isinstance(rows, NotTestable) else (
-            f"{plural(rows['customer'].nunique(), 'customer')}, of whom {count(rows['left'].sum())} left afterwards."
-        )  # fmt: skip
-        told.append(f"Ratings of {name}: {what}")
-    return say("{}", " ".join(told))
+def frames(tables: Mapping[str, Frame]) -> Table | Text:
+    """How many rows stand behind each question, or why there are none."""
+    rows = [(name, 0, t.reason) if isinstance(t, NotTestable) else (name, len(t), "") for name, t in tables.items()]
+    return tabulated("frames", "What stands behind each question", ["table", "rows", "why none"], rows, nothing="None.")
+
+
+@gated
+def part(found: Any, name: str) -> Any:
+    """One of several answers, or why there is none."""
+    whole = needed(found)
+    return needed(whole[name] if isinstance(whole, Mapping) else getattr(whole, name))
 
 
 # --- L14: the share of each touchpoint ----------------------------------------------------------------------------
@@ -149,44 +150,39 @@ def touchpoint_shares(rows: Frame, *, draws: int, seed: int) -> Any:
     Source: Freedman & Lane (1983), Journal of Business & Economic Statistics 1.
     """
     table: pd.DataFrame = needed(rows)
-    need(table["set"].nunique() >= MIN_EVENTS, f"Fewer than {MIN_EVENTS} customers left.")
+    sets, n = table["set"].nunique(), table["customer"].nunique()
+    need(sets >= MIN_EVENTS, f"Fewer than {MIN_EVENTS} customers left.")
     known, random = _within_sets(table), np.random.default_rng(seed)
     y, x = known["stayed"].to_numpy(), known.drop(columns="stayed")
     total = x.sum(axis=1).to_numpy()
     alike = total * (total @ y / (total @ total))
 
     def shuffled(left: np.ndarray) -> np.ndarray:
-        sets = np.broadcast_to(left.reshape(-1, 1 + BESIDE), (draws, len(left) // (1 + BESIDE), 1 + BESIDE))
-        return random.permuted(sets, axis=2).reshape(draws, -1)
+        return random.permuted(left.reshape(sets, -1), axis=1).ravel()
 
-    parts = _parts(x, y, np.concatenate([shuffled(y), alike + shuffled(y - alike)]))
+    outcomes = chain([y], (shuffled(y) for _ in range(draws)), (alike + shuffled(y - alike) for _ in range(draws)))
+    parts = _parts(x, outcomes)
     share = parts / parts[0].sum()
-    none, same = share[1 : 1 + draws], share[1 + draws :]
-    n = int(table["customer"].nunique())
-    single = [_beyond(own, drawn, n, parts=x.shape[1]) for own, drawn in zip(share[0], none.T, strict=True)]
+    single = [
+        _beyond(own, drawn, n, parts=x.shape[1]) for own, drawn in zip(share[0], share[1 : 1 + draws].T, strict=True)
+    ]
 
-    def second(values: Sequence[float]) -> float:
+    def second(values: Iterable[float]) -> float:
         return sorted(values)[-2]
 
-    return {
-        "unequal": _beyond(np.ptp(share[0]), np.ptp(same, axis=1), n),
-        "two_or_more": Estimate(
-            second([each.value for each in single]), "points", n,
-            lambda p: second([each.quantile(p) for each in single]), f"{count(draws)} permutations within sets",
-        ),
-    }  # fmt: skip
+    value, told = second(each.value for each in single), single[0].method
+    two = Estimate(value, "points", n, lambda p: second(each.quantile(p) for each in single), told)
+    return {"unequal": _beyond(np.ptp(share[0]), np.ptp(share[1 + draws :], axis=1), n), "two_or_more": two}
 
 
-def _parts(x: pd.DataFrame, y: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Shapley parts of an outcome's variance, and below them those of other outcomes; shape (1 + others, columns)."""
-    values = np.asarray(x, float)
-    outcomes = np.vstack([y, others])
-    whole = np.empty((len(outcomes), values.shape[1] + 1, values.shape[1] + 1))
-    whole[:, :-1, :-1] = values.T @ values / len(y)
-    whole[:, -1, :-1] = whole[:, :-1, -1] = outcomes @ values / len(y)
-    whole[:, -1, -1] = (outcomes**2).mean(axis=1)
-    names, zeros = (*map(str, x.columns), "stayed"), np.zeros((len(outcomes), values.shape[1] + 1))
-    made = Moments(names, len(y), zeros[0], whole[0], zeros[1:], whole[1:])
+def _parts(x: pd.DataFrame, outcomes: Iterable[np.ndarray]) -> np.ndarray:
+    """Shapley parts of the variance of several outcomes; shape (outcomes, columns)."""
+    values = x.to_numpy()
+    each = np.array([np.append(y @ values, y @ y) for y in outcomes])
+    whole = np.zeros((len(each), each.shape[1], each.shape[1]))
+    whole[:, :-1, :-1], whole[:, -1], whole[:, :, -1] = values.T @ values, each, each
+    names, zeros = (*map(str, x.columns), "stayed"), np.zeros_like(each)
+    made = Moments(names, len(values), zeros[0], whole[0], zeros[1:], whole[1:])
     return needed(drivers.importance(made, outcome="stayed", drivers=names[:-1])).parts
 
 
@@ -361,12 +357,6 @@ def through_trust(rows: Frame, *, held: bool = True, draws: int, seed: int) -> A
     known, cases = table[["contacts", "trust", "loyalty", *given]], table["customer_id"]
     made = moments(known, weight=table["weight"].to_numpy(), cases=cases, draws=draws, seed=seed)
     return needed(mediation.paths(made, "contacts", "trust", "loyalty", given=given))
-
-
-@gated
-def indirect(found: mediation.Paths | NotTestable) -> Any:
-    """The path by way of trust alone, or why there is none."""
-    return needed(needed(found).indirect)
 
 
 # --- S16: share of the wallet -------------------------------------------------------------------------------------
