@@ -32,7 +32,13 @@ def study(**tables):
     """A study that has these tables."""
     checked = {name: CheckedTable(name, ibis.memtable(rows), (), (), {}) for name, rows in tables.items()}
     return SimpleNamespace(
-        name="shop", title="a shop", currency="EUR", smallest_effects={}, has=checked.__contains__, table=checked.get
+        name="shop",
+        title="a shop",
+        currency="EUR",
+        smallest_effects={},
+        simulated=False,
+        has=checked.__contains__,
+        table=checked.get,
     )
 
 
@@ -146,7 +152,7 @@ def test_fieller_is_the_line_of_the_textbook():
 def test_few_cases_are_no_trial():
     assert "needs 30 cases" in economics.trial(study(experiments=an_experiment(20, 15)), "retained").reason
     one_arm = an_experiment(500, 400).query("arm == 'offer'")
-    assert "needs 30 cases" in economics.trial(study(experiments=one_arm), "retained").reason
+    assert "is in the control arm" in economics.trial(study(experiments=one_arm), "retained").reason
 
 
 def test_the_control_arm_may_have_a_name_and_the_outcome_be_written_as_yes():

@@ -77,7 +77,7 @@ def test_personal_service_of_the_club_pleases(club):
     assert [verdict("S11", answer) for answer in found.values()] == ["supported", "supported"]
     assert found[personal.FIRST].low < 0.4 < found[personal.FIRST].high
     assert isinstance(personal.moods(said, min_cell=5), Figure)
-    assert "differs from the share among the others by" in personal.who_answered(lab, said, "personal service").text
+    assert "differs from the share among the others by" in personal.who_answered(said, lab, "personal service").text
 
 
 # --- what is not there --------------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ def test_where_nothing_is_known_every_answer_says_so():
     for made in (
         personal.moods(NOTHING, min_cell=5),
         personal.moved_consent(NOTHING),
-        personal.who_answered(study(), NOTHING, ""),
+        personal.who_answered(NOTHING, study(), ""),
         personal.shares(NOTHING, NOTHING, min_cell=5),
     ):
         assert isinstance(made, Text)

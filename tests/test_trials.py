@@ -57,6 +57,7 @@ def test_of_several_trials_one_is_named_or_told_by_what_only_it_knows():
         ({}, "no table experiments"),
         ({"experiments": lots(["a"])[["customer_id"]]}, "no column arm"),
         ({"experiments": lots(["control"] * 3)}, "Nobody in the table experiments was treated"),
+        ({"experiments": lots(["gift"] * 3)}, "is in the control arm, control"),
     ],
 )
 def test_no_trial_says_what_to_bring(tables, reason):
@@ -105,7 +106,7 @@ def test_after_a_lot_the_day_itself_counts_and_those_not_watched_are_left_out():
     people = trials.arms(study(experiments=lots(["new", "control"])))
     table = trials.around(people, bought, days=4)
     assert table[table["treated"]]["after_worth"].tolist() == [14]  # the 10th to the 13th
-    assert "Nobody was watched for 60 days" in trials.around(people, bought, days=60).reason
+    assert "nobody was watched for 60 days" in trials.around(people, bought, days=60).reason
     undated = study(experiments=lots(["new", "control"]).drop(columns="assigned_at"))
     assert "no column assigned_at" in trials.around(trials.arms(undated), bought, days=4).reason
 

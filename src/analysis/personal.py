@@ -14,7 +14,7 @@ from analysis import scales, trials
 from analysis.customers import Purchases
 from analysis.estimates import Answer, Estimate, NotTestable, gated, need, needed, told
 from analysis.exhibits import Figure, Table, Text, say
-from analysis.promoting import PLAIN, SHARPER, arms_drawn, mean, sides, staying
+from analysis.promoting import PLAIN, SHARPER, arms_drawn, mean, shown, sides, staying
 from analysis.words import plural, quantity
 
 if TYPE_CHECKING:
@@ -173,10 +173,9 @@ def happier(said: pd.DataFrame | NotTestable) -> Any:
     return trials.difference(rows["said"], rows["treated"], before=rows[["before"]], in_sd=True, unit="sd")
 
 
-def who_answered(study: Study, said: pd.DataFrame | NotTestable, arm: str) -> Text:
+@shown
+def who_answered(said: pd.DataFrame, study: Study, arm: str) -> Text:
     """Whether as many of either arm answered, in a sentence."""
-    if isinstance(said, NotTestable):
-        return say("{}", said.reason)
     people = trials.dated(trials.arms(study, arm)).select("customer_id", "treated").to_pandas()
     there = people["customer_id"].isin(said["customer_id"]).astype(float)
     return say(
@@ -217,10 +216,9 @@ def shares(agreed: pd.DataFrame | NotTestable, stayed: pd.DataFrame | NotTestabl
     )
 
 
-def moods(said: pd.DataFrame | NotTestable, *, min_cell: int) -> Figure | Text:
+@shown
+def moods(said: pd.DataFrame, *, min_cell: int) -> Figure | Text:
     """Mean satisfaction of either arm, by how long after the lot it was asked."""
-    if isinstance(said, NotTestable):
-        return say("{}", said.reason)
     halves = ((said["answered_at"] - said["assigned_at"]).dt.days // 183).clip(upper=3)
     names = ("within half a year", "in the second half-year", "in the third", "later")
     return arms_drawn(
@@ -251,10 +249,9 @@ def sizes(tables: Mapping[str, pd.DataFrame | NotTestable]) -> Table:
     return Table(name="trials", title="The trials of this page", rows=pd.DataFrame(rows))
 
 
-def moved_consent(table: pd.DataFrame | NotTestable) -> Text:
+@shown
+def moved_consent(table: pd.DataFrame) -> Text:
     """What the offer changed in the share who consent, in a sentence."""
-    if isinstance(table, NotTestable):
-        return say("{}", table.reason)
     return say("The offer changed the share who agree by {}.", told(trials.difference(table["yes"], table["treated"])))
 
 

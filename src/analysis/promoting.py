@@ -5,8 +5,9 @@ Claims P05 to P08. What customers did under a promotion is compared with what th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import wraps
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,16 @@ NO_AFTERWARDS = (
     "What is on record ends with the promotion: nothing says what anybody did later. Bring orders of at least as long "
     "after it, with the customers whom the lot held out."
 )
+
+
+def shown(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Make an exhibit of a table say, where there is no table, why there is none."""
+
+    @wraps(make)
+    def made(table: Any, *more: Any, **telling: Any) -> Any:
+        return say("{}", table.reason) if isinstance(table, NotTestable) else make(table, *more, **telling)
+
+    return made
 
 
 # --- while it runs, and afterwards (P05, P06) ---------------------------------------------------------------------
@@ -81,37 +92,19 @@ def exposed(
     return table.assign(customer=np.arange(len(table)))
 
 
-def counted(table: pd.DataFrame | NotTestable) -> Text:
-    """How many cases there are, in how many promotions, and in which group."""
-    if isinstance(table, NotTestable):
-        return say("{}", table.reason)
-    cases, people, got = len(table), table["customer"].nunique(), int(table["treated"].sum())
-    in_what = plural(table["promotion"].nunique(), "promotion") if "promotion" in table else "one trial"
-    return say(
-        "{} of {} in {}: {} got it, {} were held out.",
-        plural(cases, "case"),
-        plural(people, "customer"),
-        in_what,
-        got,
-        cases - got,
-    )
-
-
 def sold_more(table: pd.DataFrame | NotTestable) -> dict[str, Answer]:
     """Readings of P05: mean spending during the promotion over that of those held out; each arm, if several."""
     if isinstance(table, NotTestable):
         return {SHARPER: table}
-    parts = {SHARPER: table}
-    several = sorted(table.loc[table["treated"], "arm"].unique()) if "arm" in table else []
-    if len(several) > 1:
-        parts |= {name: table[(table["arm"] == name) | ~table["treated"]] for name in several}
-    readings: dict[str, Answer] = {
-        name: trials.ratio(
-            part["during_worth"], part["treated"], before=trials.known_before(part), cases=part["customer"]
-        )
-        for name, part in parts.items()
+    each = sorted(table.loc[table["treated"], "arm"].unique()) if "arm" in table else []
+    parts = {SHARPER: table} | {
+        name: table[(table["arm"] == name) | ~table["treated"]] for name in each if len(each) > 1
     }
-    return readings | {PLAIN: trials.ratio(table["during_worth"], table["treated"], cases=table["customer"])}
+    known = {name: (part, trials.known_before(part)) for name, part in parts.items()} | {PLAIN: (table, None)}
+    return {
+        name: trials.ratio(part["during_worth"], part["treated"], before=x, cases=part["customer"])
+        for name, (part, x) in known.items()
+    }
 
 
 def left_behind(table: pd.DataFrame | NotTestable, *, established: int = 365) -> dict[str, Answer]:
@@ -157,8 +150,9 @@ def at_full_price(study: Study, bought: Purchases, table: pd.DataFrame | NotTest
     return table.assign(full=trials.around(trials.promoted(study), whole, days=days)["after"].to_numpy())
 
 
+@shown
 def course(
-    table: pd.DataFrame | NotTestable,
+    table: pd.DataFrame,
     *,
     currency: str | None,
     min_cell: int,
@@ -166,8 +160,6 @@ def course(
     names: Mapping[bool, str] = ARMS,
 ) -> Figure | Text:
     """Mean spending, or `what` the money is, before, during and after the treatment, of either arm."""
-    if isinstance(table, NotTestable):
-        return say("{}", table.reason)
     spans = [span for span in ("before", "during", "after") if table.get(f"{span}_worth", pd.Series(0.0)).any()]
     leading = "during" if "during" in spans else "after"
     means = table.groupby("treated")[f"{leading}_worth"].mean()
@@ -210,21 +202,24 @@ def alike(table: pd.DataFrame | NotTestable, names: Mapping[bool, str] = ARMS) -
         return say("Nothing is on record of the time before the lot, so its fairness cannot be shown."), "D"
     rows, rung = trials.balance(table)
     than = "no more than a lot makes them" if rung == "D" else "more than any lot makes them"
-    shown = Table(
+    n, people, got = len(table), table["customer"].nunique(), int(table["treated"].sum())
+    arms = f"{count(got)} {names[True]}, {count(n - got)} {names[False]}"
+    told = Table(
         name="alike",
         title=f"Before it, the two groups differed {than}",
         rows=rows,
         units=dict.fromkeys(["treated", "held_out", "apart"], "ratio"),
         headings={"label": "mean of", "treated": names[True], "held_out": names[False], "apart": "apart, in SD"},
-        caption="SD: standard deviations.",
+        caption=f"{plural(n, 'case')} of {plural(people, 'customer')}: {arms}. SD: standard deviations.",
     )
-    return shown, rung
+    return told, rung
 
 
-def checked(table: pd.DataFrame | NotTestable) -> Text:
+@shown
+def checked(table: pd.DataFrame) -> Text:
     """The same comparison before the promotion, where it must find nothing, and the whole time, stocks included."""
-    if isinstance(table, NotTestable) or "after" not in table:
-        return say("{}", getattr(table, "reason", NO_AFTERWARDS))
+    if "after" not in table:
+        return say(NO_AFTERWARDS)
     lot, cases = table["treated"], table["customer"]
     return say(
         "A test of the comparison itself: in the days before the promotion, when it can have done nothing, the share "
@@ -310,9 +305,8 @@ def leaving(table: pd.DataFrame | NotTestable) -> Any:
     rows = rows[rows["time"] > rows["ran"]]
     gone = rows["n"].where(rows["left"], 0).groupby(rows["treated"]).sum().reindex([False, True], fill_value=0)
     need(gone.min() >= MIN_EVENTS, f"Either arm needs {MIN_EVENTS} who left after the end; one has {gone.min()}.")
-    spells = rows.assign(
-        time=1.0 * rows["time"] - rows["ran"], entered=0.0, weight=rows["n"], had=rows["treated"].map(ARMS)
-    )
+    spells = rows.assign(time=1.0 * rows["time"] - rows["ran"], entered=0.0, weight=rows["n"])
+    spells["had"] = rows["treated"].map(ARMS)
     model = needed(cox(spells, covariates=["had"], strata=["promotion"] if rows["promotion"].nunique() > 1 else []))
     (row,) = model.table.to_dict("records")
     way = 1 if row["term"].startswith(ARMS[True]) else -1
@@ -320,10 +314,9 @@ def leaving(table: pd.DataFrame | NotTestable) -> Any:
     return Estimate.log_normal(float(np.exp(way * row["coefficient"])), row["error"], method="Cox", **said)
 
 
-def rates(table: pd.DataFrame | NotTestable, *, days: int, min_cell: int) -> Figure | Text:
+@shown
+def rates(table: pd.DataFrame, *, days: int, min_cell: int) -> Figure | Text:
     """How many leave in thirty days, while the promotion ran and in three spans after its end, of either arm."""
-    if isinstance(table, NotTestable):
-        return say("{}", table.reason)
     since, cuts = table["time"] - table["ran"], np.linspace(0, days, 4).round().astype(int)
     spans = {"while it ran": (-table["ran"], 0)} | {f"day {a + 1} to {b} after": (a, b) for a, b in pairwise(cuts)}
     rows = []
@@ -331,6 +324,8 @@ def rates(table: pd.DataFrame | NotTestable, *, days: int, min_cell: int) -> Fig
         here = table.assign(gone=table["left"] & (since <= end), watched=since.clip(upper=end) - begin)[since > begin]
         if here["gone"].any():
             rows += [(name, got, _rate(part)) for got, part in sides(here)]
+    if not rows:
+        return say("Nobody left while they were watched.")
     return arms_drawn(
         rows,
         name="leaving",
@@ -371,9 +366,8 @@ def won(study: Study, bought: Purchases | NotTestable, *, days: int, margin: flo
         "customer_id", "channel", start=people.acquired_at.date(), cost=cost,
         promoted=people.acquisition_discount.fill_null(0) > 0,
     )  # fmt: skip
-    seen = people.filter(
-        people.start.notnull(), ibis.literal(log.observed_until).delta(people.start, unit="day") >= days
-    )
+    followed = ibis.literal(log.observed_until).delta(people.start, unit="day") >= days
+    seen = people.filter(people.start.notnull(), followed)
     both = seen.left_join(orders, "customer_id")
     here = both.ordered_on.delta(both.start, unit="day").between(0, days)
     brought = both.value.sum(where=here).fill_null(0.0).round(DECIMALS)
@@ -393,15 +387,7 @@ def worth_less(table: pd.DataFrame | NotTestable) -> Any:
 
 
 @gated
-def foretold(
-    study: Study,
-    bought: Purchases | NotTestable,
-    table: pd.DataFrame | NotTestable,
-    *,
-    days: int,
-    family: str,
-    margin: float,
-) -> Any:
+def foretold(study: Study, bought: Any, table: Any, *, days: int, family: str, margin: float) -> Any:
     """P08 by a model: first order and expected later ones of customers won by promotion, less what winning them cost.
 
     Args:
@@ -423,10 +409,9 @@ def foretold(
     return Estimate.normal(total, spread, unit="money", n=len(first), method=f"{family}, errors of its parameters")
 
 
-def by_channel(table: pd.DataFrame | NotTestable, *, currency: str | None, days: int) -> Table | Text:
+@shown
+def by_channel(table: pd.DataFrame, *, currency: str | None, days: int) -> Table | Text:
     """What customers of each way of winning brought and cost, and how dear winning them could have been."""
-    if isinstance(table, NotTestable):
-        return say("{}", table.reason)
     each = table.assign(left_over=table["brought"] - table["cost"]).groupby(["channel", "promoted"])
     rows = each[["brought", "cost", "left_over"]].mean().assign(n=each.size()).reset_index()
     return Table(

@@ -58,11 +58,13 @@ def arms(study: Study, arm: str = "", *, control: str = "", known: str = "") -> 
     told = rows.control_arm.fill_null(CONTROL) if "control_arm" in rows.columns and not control else None
     rows = rows.mutate(against=ibis.literal(control or CONTROL) if told is None else told)
     pairs = rows.select("arm", "against").distinct().to_pandas()
+    known_arms = set(pairs["arm"])
     pairs = pairs[~pairs["arm"].isin(set(pairs["against"])) & (pairs["arm"].isin([arm]) | (not arm))]
     need(len(pairs), f"Nobody in the table experiments was treated{f' with {arm}' if arm else ''}.")
     controls = sorted(set(pairs["against"]))
     several = f"The table experiments holds several trials: {listing(sorted(pairs['arm']))}. Name one as arm."
     need(len(controls) == 1, several)
+    need(controls[0] in known_arms, f"Nobody in the table experiments is in the control arm, {controls[0]}.")
     rows = rows.filter(rows.arm.isin([*pairs["arm"], *controls])).mutate(treated=rows.arm != controls[0])
     if "customer_id" not in rows.columns:
         return rows
@@ -140,7 +142,7 @@ def around(people: Any, bought: Purchases, *, days: int, money: str = "amount", 
     table = both.group_by(keys).agg(age=age, **sums).order_by(keys).to_pandas()
     last = pd.to_datetime(table["start"]) + pd.to_timedelta(table.pop("length").astype("int64") + days, unit="D")
     table = table[(last <= pd.Timestamp(bought.observed_until)).to_numpy()]
-    need(len(table), f"Nobody was watched for {plural(days, 'day')} after the treatment.")
+    need(table["treated"].nunique() == 2, f"Of an arm, nobody was watched for {plural(days, 'day')} afterwards.")
     return table.assign(customer=pd.factorize(table.pop("customer_id"))[0]).reset_index(drop=True)
 
 
