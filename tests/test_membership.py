@@ -82,6 +82,14 @@ class TestLot:
         answer = membership.by_lot(crowd(lot=0.0), "spending")
         assert "moved too few" in answer.reason
 
+    def test_is_a_lot_only_where_those_invited_are_like_the_rest(self):
+        found = crowd(lot=2.0)
+        assert membership.lot_rung(found) == "D"
+        found.known["invited"] = (found.orders[:, 0] > 3).astype(float)
+        assert membership.lot_rung(found) == "C"
+        found.known["invited"] = np.nan
+        assert membership.lot_rung(found) == "C"
+
     def test_leads_only_where_it_is_sharp(self):
         sharp = dict.fromkeys(membership.PARTS, Estimate.log_normal(1.0, 0.03, unit="ratio", n=9))
         blunt = sharp | {"leaving": Estimate.log_normal(1.0, 0.3, unit="hazard ratio", n=9)}

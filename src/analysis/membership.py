@@ -102,10 +102,11 @@ def people(lab: Study, bought: Purchases, *, days: int) -> Any:
     if "invited" in who.columns and len(known):
         drawn = who.invited.cast("string").lower().isin(["true", "1", "1.0", "yes", "y"]).cast("float64")
         known["invited"] = who.select("customer_id", drawn=drawn).to_pandas().set_index("customer_id")["drawn"]
-    inside, bought_by = log["ago"] < periods, start.index.get_indexer(log["customer_id"])
+    log = log[log["ago"] < periods]
+    cells = start.index.get_indexer(log["customer_id"]), periods - 1 - log["ago"].to_numpy(int)
     filled = {name: np.zeros((len(start), periods)) for name in ("spent", "orders")}
     for name, table in filled.items():
-        table[bought_by[inside], periods - 1 - log.loc[inside, "ago"].to_numpy(int)] = log.loc[inside, name]
+        table[cells] = log[name]
         table[np.arange(periods) <= period(start)[:, None]] = np.nan
     stays = np.arange(periods) < known["left"].to_numpy()[:, None] if contracts else filled["orders"] > 0
     kept = ~(joined < start).to_numpy()
@@ -142,7 +143,12 @@ def buying(found: People, what: str = "spending", *, leavers: bool = False, back
     if back:
         outcome = np.where(np.arange(outcome.shape[1]) >= found.first[:, None], np.nan, outcome)
     first = np.where(found.first < NEVER, found.first - back, NEVER)
-    around = {"before": found.year, "after": found.year, "there": found.stays}
+    around = {
+        "before": found.year,
+        "after": found.year,
+        "there": found.stays,
+        "alike": found.known["invited"].fillna(-1),
+    }
     return staggered.course(outcome, first, **around | choices)
 
 
@@ -179,6 +185,16 @@ def by_lot(found: People, what: str) -> Estimate:
     error = float(np.sqrt(((np.array([1, -1, -1, 1]) @ (pulls / moved[:, None])) ** 2).sum()))
     told: dict[str, Any] = {"unit": "hazard ratio" if what == "leaving" else "ratio", "n": int(known.sum())}
     return Estimate.log_normal(float(moved[0] * moved[3] / moved[1] / moved[2]), error, method="the lot moved", **told)
+
+
+def lot_rung(found: People | NotTestable) -> str:
+    """The rung of `by_lot`: "D", or "C" where those invited came at other times, or began otherwise, than the rest."""
+    if isinstance(found, NotTestable) or not (known := np.isfinite(found.known["invited"].to_numpy(float))).any():
+        return "C"
+    orders, rows = found.orders[known], found.known[known]
+    early = orders[np.arange(len(rows)), np.isfinite(orders).argmax(axis=1)]
+    table = {"treated": rows["invited"] == 1, "came": rows["start"].astype("int64"), "orders": early}
+    return trials.balance(pd.DataFrame(table))[1]
 
 
 def quiet(bought: Purchases, *, times: float) -> CheckedTable:

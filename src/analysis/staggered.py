@@ -90,6 +90,7 @@ def course(
     scaled: bool = True,
     there: np.ndarray | None = None,
     followed: np.ndarray | None = None,
+    alike: np.ndarray | None = None,
     fewest: int = FEWEST,
 ) -> Any:
     """Follow all groups that changed in the same period, each beside others who had not changed by then.
@@ -106,6 +107,8 @@ def course(
             high time, and make any change look good.
         scaled: the past moves by the same factor as that of the others; else by the same amount.
         there: units × periods, whether a unit could change then (a customer who had left could not); None for all.
+        alike: of each unit, a word; only units of the same are compared. None takes all for alike. Who is quick
+            to change and has not yet had no high time so far; so eager units should stand beside eager ones.
         followed: units whose change is asked about; None for all. The others keep the dates of theirs.
         fewest: how many must have changed, and how many others must stand beside each group.
 
@@ -120,11 +123,14 @@ def course(
     events = np.arange(-before, after + 1)
     base = events < -aside
     groups = [g for g in np.unique(first[first < NEVER]) if before <= g < periods - after]
-    sides = {g: _sides(outcome, first, g, events, aside, others, there) for g in groups}
     asked = np.ones(units, bool) if followed is None else followed
-    sides = {g: (one & asked, other) for g, (one, other) in sides.items()}
-    sides = {g: (one, other) for g, (one, other) in sides.items() if one.any() and other.sum() >= fewest}
-    changed = sum(int(one.sum()) for one, _ in sides.values())
+    kinds = np.zeros(units, int) if alike is None else np.unique(alike, return_inverse=True)[1]
+    compared = []
+    for g in groups:
+        one, other = _sides(outcome, first, g, events, aside, others, there)
+        both = ((g, one & asked & (kinds == kind), other & (kinds == kind)) for kind in range(kinds.max() + 1))
+        compared += [(g, mine, theirs) for g, mine, theirs in both if mine.any() and theirs.sum() >= fewest]
+    changed = sum(int(one.sum()) for _, one, _ in compared)
     need(
         changed >= fewest,
         f"{plural(changed, 'unit')} changed with {plural(before, 'period')} watched before and {after} after it, "
@@ -132,7 +138,7 @@ def course(
     )
     size = len(events)
     sums, pulls, mixed = np.zeros((2, size)), np.zeros((2, units, size)), np.zeros((size, size))
-    for g, (one, other) in sides.items():
+    for g, one, other in compared:
         mine, theirs = outcome[one][:, g + events], outcome[other][:, g + events]
         past, their_past = mine[:, base].mean(axis=1), theirs[:, base].mean(axis=1)
         need(not scaled or their_past.mean() > 0, "The others had an outcome of zero in all of the past.")
@@ -148,7 +154,7 @@ def course(
             as_old = (age > 0) & (age <= old) if old == aside + 1 else age == old
             fresh = 0.5 * (age == 0) * (old == aside + 1)  # changed half-way through that period, on average
             mixed[:, before + old] += one.sum() * (as_old + fresh).mean(axis=1)
-    mean, who = sums / changed, np.logical_or.reduce([one for one, _ in sides.values()])
+    mean, who = sums / changed, np.logical_or.reduce([one for _, one, _ in compared])
     pulls[:, who] -= mean[:, None]
     otherwise, pulls[1] = _unmixed(mean, pulls / changed, mixed / changed, scaled)
     pulls[0] /= changed
