@@ -356,12 +356,9 @@ def _refused_rows(study: Study, problems: Sequence[str], before: Published) -> l
     message = "\n".join(problems)
     rows = [r for r in before.runs if r["study"] == study.name and r["slug"]]
     kept = [r | _stale(r) | {"state": REFUSED, "message": message} for r in rows]
-    nothing = {
-        "study": study.name, "notebook": "", "slug": "", "title": study.title, "href": None, "state": REFUSED,
-        "message": message, "recorded_at": now(), "seconds": 0.0,
-        "peak_mib": 0, "good_since": None, "stale_since": None, "failure_page": None,
-    }  # fmt: skip
-    return kept or [nothing]
+    nothing = {"notebook": "", "slug": "", "title": study.title, "href": None, "seconds": 0.0, "peak_mib": 0}
+    nothing |= dict.fromkeys(["good_since", "stale_since", "failure_page"])
+    return kept or [nothing | {"study": study.name, "state": REFUSED, "message": message, "recorded_at": now()}]
 
 
 def _context(made: Made, studies: Studies, *, siblings: Sequence[Job], flat: bool) -> pages.PageContext:

@@ -11,9 +11,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from analysis import timetable
 from analysis.readings import FlagRule
 
-_NAME = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
-_DURATION = re.compile(r"^[1-9]\d*[smh]$")  # none at all would mean no limit
-_MEMORY = re.compile(r"^[1-9]\d*[MG]B$")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 Scale = Annotated[list[float], Field(min_length=2, max_length=2)]
@@ -51,18 +48,15 @@ def _effect(value: Any) -> float | dict[str, float]:
     raise ValueError("should be a number, or a table of numbers by part")
 
 
-def _duration(value: str) -> str:
-    """A length of time."""
-    if _DURATION.match(value):
-        return value
-    raise ValueError("should be a time such as 90s, 5m or 1h")
+def _written(pattern: str, what: str) -> AfterValidator:
+    """Text of one form."""
 
+    def checked(value: str) -> str:
+        if re.match(pattern, value):
+            return value
+        raise ValueError(f"should be {what}")
 
-def _memory(value: str) -> str:
-    """An amount of memory."""
-    if _MEMORY.match(value):
-        return value
-    raise ValueError("should be an amount of memory such as 500MB or 4GB")
+    return AfterValidator(checked)
 
 
 def _cron(value: str) -> str:
@@ -70,13 +64,6 @@ def _cron(value: str) -> str:
     if wrong := timetable.mistake(value):
         raise ValueError(f"{wrong}; Mondays at six in the morning are 0 6 * * 1")
     return value
-
-
-def _name(value: str) -> str:
-    """A name that can be a part of a web address."""
-    if _NAME.match(value):
-        return value
-    raise ValueError("should be made of small letters, digits, - and _")
 
 
 def seconds(duration: str) -> int:
@@ -89,9 +76,10 @@ def size(memory: str) -> int:
     return int(memory[:-2]) * 1024 ** (2 if memory[-2] == "M" else 3)
 
 
-Duration = Annotated[str, AfterValidator(_duration)]
-Memory = Annotated[str, AfterValidator(_memory)]
-Name = Annotated[str, AfterValidator(_name)]
+# A time of none would mean no limit. A name can be a part of a web address.
+Duration = Annotated[str, _written(r"^[1-9]\d*[smh]$", "a time such as 90s, 5m or 1h")]
+Memory = Annotated[str, _written(r"^[1-9]\d*[MG]B$", "an amount of memory such as 500MB or 4GB")]
+Name = Annotated[str, _written(r"^[a-z0-9][a-z0-9_-]*$", "made of small letters, digits, - and _")]
 
 
 class _Strict(BaseModel):

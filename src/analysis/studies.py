@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
@@ -36,6 +36,7 @@ from analysis.sources import Source, connect, open_source
 from analysis.tables import LoyaltyError, SettingsError, TableError, nearest
 
 FILE = "studies.toml"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,26 @@ class StudyCheck:
         return "\n".join([*lines, *(f"\n{problem}" for problem in self.problems)])
 
 
+class _Setting(Generic[T]):
+    """A setting under its own name: the study's, else the report's; read by a function, where that is given."""
+
+    def __init__(self, read: Callable[[Any], T] | None = None) -> None:
+        self.read = read
+
+    def __set_name__(self, _: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, study: Study, _: type) -> T:
+        own = getattr(study.settings, self.name)
+        told = own or getattr(study.report, self.name, own)
+        return self.read(told) if self.read else told
+
+
 @dataclass(frozen=True, eq=False)
 class Study:
     """A study: its settings, and its tables, which are opened and checked when first asked for.
 
-    `settings` holds everything as written; the properties give what most callers need.
+    `settings` holds everything as written; the other attributes give what most callers need.
     """
 
     name: str
@@ -95,85 +111,26 @@ class Study:
     report: ReportSettings
     folder: Path
 
-    @property
-    def title(self) -> str:
-        """The title for readers."""
-        return self.settings.title
-
-    @property
-    def currency(self) -> str | None:
-        """Shown with every amount."""
-        return self.settings.currency
-
-    @property
-    def timezone(self) -> str:
-        """Decides the day of a time stamp."""
-        return self.settings.timezone
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """Defaults for every notebook of this study."""
-        return dict(self.settings.parameters)
-
-    @property
-    def smallest_effects(self) -> dict[str, Any]:
-        """Smallest effects that matter, where the study changes the register's: a number, or one a part."""
-        return dict(self.settings.smallest_effects)
-
-    @property
-    def constructs(self) -> dict[str, list[str]]:
-        """Construct to its survey items; reversed items start with "-"."""
-        return dict(self.settings.constructs)
-
-    @property
-    def pairs(self) -> tuple[PairSettings, ...]:
-        """The dimensions of service: items that ask for an expectation level, beside those for the perception."""
-        return tuple(self.settings.pairs)
+    title = _Setting[str]()
+    currency = _Setting[str | None]()  # shown with every amount
+    timezone = _Setting[str]()  # decides the day of a time stamp
+    parameters = _Setting[dict[str, Any]](dict)  # defaults for every notebook of this study
+    smallest_effects = _Setting[dict[str, Any]](dict)  # in place of the register's: a number, or one a part
+    constructs = _Setting[dict[str, list[str]]](dict)  # to their survey items; reversed ones start with "-"
+    pairs = _Setting[tuple[PairSettings, ...]](tuple)  # items of an expectation level, beside those for the perception
+    min_cell = _Setting[int]()  # the smallest group that is shown
+    audience = _Setting[str]()  # "full", or "public" (pages without code)
+    language = _Setting[str]()  # one of `languages.LANGUAGES`
+    cell_timeout = _Setting[int](seconds)  # that a notebook cell may take
+    report_timeout = _Setting[int](seconds)  # that a whole notebook may take
+    memory_limit = _Setting[int](size)  # bytes that a notebook's kernel and its children may hold together
+    owner = _Setting[str | None]()  # who answers for the report
+    contact = _Setting[str | None]()  # where readers reach the owner
 
     @property
     def runs(self) -> tuple[RunSettings, ...]:
         """The runs the study asks for; empty means every notebook whose tables exist, once."""
         return tuple(self.settings.run)
-
-    @property
-    def min_cell(self) -> int:
-        """The smallest group that is shown."""
-        return self.settings.min_cell or self.report.min_cell
-
-    @property
-    def audience(self) -> str:
-        """ "full", or "public" (pages without code)."""
-        return self.settings.audience or self.report.audience
-
-    @property
-    def language(self) -> str:
-        """One of `languages.LANGUAGES`."""
-        return self.settings.language or self.report.language
-
-    @property
-    def cell_timeout(self) -> int:
-        """Seconds a notebook cell may take."""
-        return seconds(self.settings.cell_timeout or self.report.cell_timeout)
-
-    @property
-    def report_timeout(self) -> int:
-        """Seconds a whole notebook may take."""
-        return seconds(self.settings.report_timeout or self.report.report_timeout)
-
-    @property
-    def memory_limit(self) -> int:
-        """Bytes of memory that a notebook's kernel and its children may hold together."""
-        return size(self.settings.memory_limit or self.report.memory_limit)
-
-    @property
-    def owner(self) -> str | None:
-        """Who answers for the report."""
-        return self.settings.owner or self.report.owner
-
-    @property
-    def contact(self) -> str | None:
-        """Where readers reach the owner."""
-        return self.settings.contact or self.report.contact
 
     @property
     def schedule(self) -> ScheduleSettings | None:
