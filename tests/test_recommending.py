@@ -141,7 +141,7 @@ def test_verdicts_follow_the_truth(claim, world, word):
 def test_time_and_orders_fool_the_naive_readings():
     rows = CASES["L05"].world(np.random.default_rng(3), "artefact").rows
     loyal = rows[DEEDS] == 1
-    assert rows.loc[loyal, "happened"].mean() > 1.4 * rows.loc[~loyal, "happened"].mean()
+    assert rows.loc[loyal, "happened"].mean() > 1.2 * rows.loc[~loyal, "happened"].mean()
     assert recommending.referring(Watched(rows, ())).value == pytest.approx(1, abs=0.05)
     more = CASES["L06"].world(np.random.default_rng(3), "artefact")
     assert recommending.crossing(more, lines=3, held=False)["uptake"].low > 0.1
@@ -157,7 +157,7 @@ def test_what_was_done_before_explains_what_the_busy_do():
 
 
 def test_readings_of_engagement_agree_where_nothing_else_is_going_on():
-    rows = CASES["G03"].world(np.random.default_rng(5), "true")
+    rows = CASES["G03"].world(np.random.default_rng(5), "true").rows
     found = [recommending.praising(rows, how).value for how in (HELD, PLAIN, DISPERSED)]
     assert found == pytest.approx([1.05**2] * 3, abs=0.05)
 

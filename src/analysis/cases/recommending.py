@@ -62,13 +62,15 @@ def rated(random: np.random.Generator, world: str) -> Watched:
     return failing(random, SMALL, 1, "satisfaction", rating, free, both - free)
 
 
-def referring(random: np.random.Generator, world: str) -> Watched:
-    loyal, gift = (random.random(MANY) < 0.5).astype(float), random.gamma(10, 0.1, MANY)
-    years = np.where(loyal, 0.95, 0.6 if world == "artefact" else 0.9)
-    rows = pd.DataFrame({"customer": range(MANY), DEEDS: loyal, "years": years})
-    rate = gift * years * np.exp(WAY.get(world, 0) * RATIO * loyal)
-    periods = [rows.assign(start=str(period), happened=random.poisson(rate)) for period in range(2)]
-    return Watched(pd.concat(periods, ignore_index=True), ())
+def talking(random: np.random.Generator, world: str, cause: str) -> Watched:
+    before, felt = random.poisson(0.5, MANY), random.standard_normal(MANY)
+    felt = (felt > 0).astype(float) if cause == DEEDS else felt
+    years = np.clip(0.7 + 0.2 * felt * (world == "artefact"), 0.1, 1.0)
+    rate = 2 * years * np.exp(WAY.get(world, 0) * RATIO * felt + 0.3 * np.log1p(before))
+    rows = pd.DataFrame(
+        {"customer": range(MANY), "start": "1", cause: felt, "years": years, "earlier": np.log1p(before)}
+    )
+    return Watched(rows.assign(happened=random.poisson(rate)), ())
 
 
 def crossing(random: np.random.Generator, world: str) -> Watched:
@@ -78,14 +80,6 @@ def crossing(random: np.random.Generator, world: str) -> Watched:
     rows = {"customer": range(MANY), "start": "1", DEEDS: loyal, "lines": lines, "new": random.binomial(lines, chance)}
     tried = random.choice(["1", "2"], MANY)
     return Watched(pd.DataFrame({**rows, "tried": tried, "margin": random.normal(20, 30, MANY)}), ())
-
-
-def praising(random: np.random.Generator, world: str) -> pd.DataFrame:
-    engaged, before = random.standard_normal(MANY), random.poisson(0.5, MANY)
-    years = np.clip(0.7 + 0.2 * engaged, 0.1, 1.0) if world == "artefact" else np.full(MANY, 0.9)
-    happened = random.poisson(0.6 * years * np.exp(WAY.get(world, 0) * RATIO * engaged + 0.3 * np.log1p(before)))
-    known = {"customer": range(MANY), "engagement": engaged, "earlier": np.log1p(before)}
-    return pd.DataFrame({**known, "happened": happened, "years": years})
 
 
 def active(random: np.random.Generator, world: str) -> tuple[dict[str, pd.DataFrame], Watched]:
@@ -111,6 +105,10 @@ def forgiven(watched: Watched) -> Answer:
     return forgiveness.forgiven(forgiveness.falls(watched, days=90))
 
 
+def praised(watched: Watched) -> Answer:
+    return recommending.praising(watched.rows)
+
+
 def case(claim: str, world: Any, ask: Any, artefact: str, step: float, *, scale: Any = np.exp, **more: Any) -> Case:
     """A case of this family; the truth is twice a step, nothing, or that turned round."""
     truth = {name: float(scale(WAY.get(name, 0) * step)) for name in WORLDS}
@@ -125,9 +123,9 @@ CASES: tuple[Case, ...] = (
     case("S09", replies, forgiveness.slow, HARD, HAZARD, size="10,000 contacts", dear=True),
     case("L03", bonded, forgiveness.buffered, AT_ALL_TIMES, -HAZARD, dear=True),
     case("L04", rated, forgiven, AT_ALL_TIMES, 0.02, scale=float),
-    case("L05", referring, recommending.referring, TIME, RATIO),
+    case("L05", partial(talking, cause=DEEDS), recommending.referring, TIME, RATIO),
     case("L06", crossing, CROSSING, CHANCES, 0.02, scale=float, part="uptake"),
-    case("G03", praising, recommending.praising, TIME, RATIO),
+    case("G03", partial(talking, cause="engagement"), praised, TIME, RATIO),
     case("G06", active, lambda drawn: recommending.active(*drawn), BUSY, -HAZARD, part="renewal", dear=True),
     Case("G09", traced, lambda rows, seed: recommending.contributed(rows), "1,000 new customers", "B"),
 )
