@@ -68,7 +68,7 @@ class TestDecided:
         assert rows.loc[-35.0, ["margin", "cost", "profit"]].tolist() == [11.0, 2.0, 9.0]
         assert rows.loc[15.0, ["margin", "cost", "profit"]].tolist() == [30.0, 2.0, 28.0]
         assert rows.loc[25.0, "profit"] == 0  # bought nothing, and counts
-        assert [(step.kept, step.dropped) for step in line.steps] == [(8, 0), (8, 0), (8, 0), (8, 0)]
+        assert [(step.kept, step.dropped) for step in line.steps] == [(8, 0), (8, 0), (8, 0)]
 
     def test_rewards_cost_too(self):
         given = members().assign(reward_at=pd.Timestamp("2021-02-01"), reward_value=3.0)
@@ -81,7 +81,7 @@ class TestDecided:
         assert rewarding.decided(lab, bought(lab)).at == 140.0
         line = rewarding.decided(lab, bought(lab), tier="gold")
         assert (line.at, line.lower, len(line.rows)) == (100.0, "basic", 8)
-        assert line.steps[2].dropped == 4
+        assert line.steps[1].dropped == 4
         assert "No tier silver" in rewarding.decided(lab, bought(lab), tier="silver").reason
 
     @pytest.mark.parametrize(
@@ -100,8 +100,9 @@ class TestDecided:
         line = rewarding.decided(lab, bought(lab))
         assert reason in line.reason
         assert set(rewarding.best_rewarded(line).values()) == {line}
-        shown = [rewarding.at_the_threshold(line, currency=None), rewarding.what_jumps(line, currency=None)]
-        assert all(reason in one.text for one in [*shown, rewarding.elsewhere(line), rewarding.crowded(line)])
+        shown = [rewarding.at_the_threshold(line, currency=None), rewarding.elsewhere(line), rewarding.crowded(line)]
+        assert all(reason in one.text for one in shown)
+        assert rewarding.what_jumps(line, currency=None) == []
 
     def test_no_costs(self):
         lab = study(memberships=members(), orders=BOUGHT)
@@ -113,7 +114,7 @@ class TestTier:
         """100 on either side, but only 40 of them near; the cure is named."""
         x = np.r_[np.linspace(-1000, -900, 960), np.linspace(-40, 40, 80), np.linspace(900, 1000, 960)]
         rows = pd.DataFrame({"customer": range(2000), "x": x, "profit": 100 + 0.01 * x + np.sin(np.arange(2000))})
-        assert "Nobody can be compared there until" in rewarding.rewarded(rows, factor=0.05).reason
+        assert "Nobody can be compared there until" in rewarding.rewarded(rows, distance=0.05).reason
 
     def test_pushing_over_the_line_is_refused(self):
         rows = rewards.tier(np.random.default_rng(1), "artefact")
@@ -127,18 +128,29 @@ class TestTier:
         assert "just below 900" in figure.alt
         assert figure.data["n"].min() > 50
         assert figure.png(phone=True)
-        table = rewarding.what_jumps(line, currency="EUR").rows.set_index("in_the_year_after")
-        assert table.loc["cost of serving and rewards", "ratio"] == pytest.approx(1.1)
-        assert "1.10" in table.loc["profit", "at_the_threshold"] or "1.1" in table.loc["profit", "at_the_threshold"]
+        told = {what: said for what, *said in rewarding.what_jumps(line, currency="EUR")}
+        assert told["cost of serving and rewards"][:3] == ["10.00 EUR", "11.00 EUR", "1.10"]
+        assert told["profit"][3].startswith("1.1")
         places = rewarding.elsewhere(line)
         assert len(places.data) == 11
+        assert "of 10 places" in places.title
         assert "no tier begins" in set(places.data["section"])
         assert "found at 900. Just above it" in rewarding.crowded(line).text
+
+    def test_readings_by_other_choices(self):
+        rows = rewards.tier(np.random.default_rng(4), "true")
+        twice = pd.concat([rows, rows.assign(profit=0.0)])
+        assert rewarding.rewarded(twice, decisions="first").value == rewarding.rewarded(rows).value
+        great = rows.assign(profit=rows["profit"].where(rows.index != 7, 1e6))
+        assert rewarding.rewarded(great, counted_up_to=0.99).value == pytest.approx(1.1, abs=0.05)
+        flat = rewarding.without_jump(rows, np.random.default_rng(5))
+        assert rewarding.rewarded(flat).low < 1 < rewarding.rewarded(flat).high
+        assert rewarding.without_jump(NotTestable("no"), np.random.default_rng(5)) == NotTestable("no")
 
     def test_near_and_far_readings_agree_where_the_truth_is_a_line(self):
         line = rewarding.Line(rewards.tier(np.random.default_rng(3), "true"), 0.0, "gold", "basic", ())
         found = rewarding.best_rewarded(line)
-        assert list(found) == list(rewarding.FACTORS)
+        assert list(found) == list(rewarding.DISTANCES)
         assert all(one.low < 1.1025 < one.high for one in found.values())
 
 
@@ -199,16 +211,16 @@ class TestScheme:
 
     def test_thirds_are_made_anew_on_either_day_and_apart_for_members(self):
         rows = self.made()
-        assert rows[~rows["after"] & rows["member"]]["third"].tolist() == [rewarding.TOP, rewarding.MIDDLE]
-        assert rows[rows["after"]]["third"].value_counts().tolist() == [1, 1, 1]
+        assert rows[~rows["after"] & rows["member"]]["rank"].tolist() == [1.0, 0.5]
+        assert rows[rows["after"]]["rank"].tolist() == pytest.approx([2 / 3, 1 / 3, 1.0])
 
     def test_not_testable(self):
-        assert "parameter uniform_since" in self.made(since="").reason
+        assert "parameter uniform_since" in self.made(since=rewarding.NEVER).reason
         assert "Orders from 2019" in self.made(days=600).reason
         assert "watched until 2023-06-29" in self.made(since="2023-01-01").reason
-        refused = self.made(since="")
+        refused = self.made(since=rewarding.NEVER)
         assert set(rewarding.all_alike(refused).values()) == {refused}
-        assert "parameter uniform_since" in rewarding.falling(refused, currency=None).text
+        assert rewarding.falling(refused, currency=None) == []
         assert rewarding.who_left({"as it is": refused}).empty
         few = rewarding.alike(self.made())
         assert isinstance(few, NotTestable)
@@ -224,9 +236,9 @@ class TestAlike:
     def test_coefficients_are_those_of_lifelines(self, rows):
         """The same Cox model fitted directly, with its robust errors; lifelines takes ties alike and errors by row."""
         found = rewarding.alike(rows)
-        flat = rows[rows["member"] & (rows["third"] != rewarding.MIDDLE)]
+        flat = rows[rows["member"] & ~rows["rank"].between(1 / 3, 2 / 3, inclusive="right")]
         design = pd.DataFrame({"time": flat["time"], "left": flat["left"], "after": flat["after"].astype(float)})
-        design["top"] = (flat["third"] == rewarding.TOP).astype(float)
+        design["top"] = (flat["rank"] > 2 / 3).astype(float)
         design["both"] = design["after"] * design["top"]
         design["age"] = pd.qcut(flat["age"], 4, labels=False)
         fit = CoxPHFitter().fit(design, "time", "left", strata=["age"])
@@ -251,6 +263,11 @@ class TestAlike:
         head = found[rewarding.OUTSIDERS]["unprofitable"]
         assert head.low < 1 < head.high
 
+    def test_other_shares(self, rows):
+        found = rewarding.all_alike(rows, share="half")[rewarding.OUTSIDERS]
+        assert found["profitable"].n == rows["member"].sum()
+        assert 1 < found["profitable"].value < 1.21  # a part of the upper half was not touched
+
     def test_without_outsiders(self, rows):
         found = rewarding.all_alike(rows[rows["member"]])
         assert isinstance(found[rewarding.THROUGHOUT], NotTestable)
@@ -261,7 +278,9 @@ class TestAlike:
         shares = rewarding.who_left({"as it is": rows})
         assert shares["label"].iloc[0] == "top third, before"
         assert len(shares) == 6
-        first = rows[rows["member"] & (rows["third"] == rewarding.TOP) & ~rows["after"]]
+        first = rows[rows["member"] & (rows["rank"] > 2 / 3) & ~rows["after"]]
         assert shares["value"].iloc[0] == pytest.approx(first["left"].mean())
-        fell = rewarding.falling(rows.assign(profit=10.0, later=8.0), currency="EUR").rows
-        assert fell["change"].tolist() == [-2.0, -2.0, -2.0]
+        fell = rewarding.falling(rows.assign(profit=10.0, later=8.0), currency="EUR")
+        assert [row[0] for row in fell] == list(rewarding.THIRDS)
+        assert fell[0][2:] == ("10.00 EUR", "8.00 EUR", "-2.00 EUR")
+        assert sum(row[1] for row in fell) == (rows["member"] & ~rows["after"]).sum()

@@ -87,7 +87,8 @@ def test_placebos_show_nothing_where_nothing_is():
     x, y = drawn(20_000, 1, step=3.0)
     placed = thresholds.placebos(x, y)
     assert len(placed) == 6
-    assert all(one.low <= 1 <= one.high for one in placed["answer"])
+    assert all(one.low <= 1 <= one.high for one in placed["ratio"])
+    assert all(one.low <= 0 <= one.high for one in placed["difference"])
     assert (placed["at"] < 0).sum() == 3
 
 

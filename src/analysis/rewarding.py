@@ -13,22 +13,24 @@ from analysis import figures, thresholds
 from analysis.checks import Step
 from analysis.customers import DECIMALS, YEAR, Purchases
 from analysis.estimates import Answer, Estimate, NotTestable, columns, gated, in_brief, need, needed
-from analysis.exhibits import Figure, Table, Text, say
+from analysis.exhibits import Figure, Text, say
 from analysis.hazards import cox
 from analysis.lifetimes import CUSTOMER, SPELL, in_bands, recount
 from analysis.retention import MIN_EVENTS
 from analysis.trials import rows_of
-from analysis.words import count, listing, plural
+from analysis.words import count, listing, plural, quantity
 
 if TYPE_CHECKING:
     from analysis.studies import Study
 
 NEAR = "members near the threshold"
-FACTORS = {NEAR: 1.0, "within half that distance": 0.5, "within twice that distance": 2.0}
+DISTANCES = {NEAR: 1.0, "within half that distance": 0.5, "within twice that distance": 2.0}
 MEMBERS, THROUGHOUT = "members alone", "beside customers outside throughout"
 OUTSIDERS = "against other members, and these against customers outside"
-THIRDS = TOP, MIDDLE, BOTTOM = "top third", "middle third", "bottom third"
+THIRDS = ("top third", "middle third", "bottom third")
 OUTCOMES = {"profit": "profit", "margin": "margin, before costs", "cost": "cost of serving and rewards"}
+SHARES = {"third": 1 / 3, "quarter": 1 / 4, "half": 1 / 2}
+NEVER = "never"
 BINS = 8  # on either side of the threshold
 PLACES = (0.2, 0.35, 0.5, 0.65, 0.8)  # shares of those below, and of those above, at which no tier begins
 
@@ -107,15 +109,10 @@ def decided(study: Study, bought: Purchases, *, tier: str = "") -> Any:
     rows = _profits(study, bought, spans, costed=True).assign(
         customer=pd.factorize(spans["customer_id"])[0], x=spans["running_value"].to_numpy(float) - at, above=above
     )
-    rules = {
-        "rows read from memberships": given,
-        "a tier, its day and the value that decided are known; each decision once": held,
-        f"the tier is {order[place - 1]} or {order[place]}": two,
-        "the year after the decision was watched to its end": spans,
-    }
-    sizes = [len(kept) for kept in rules.values()]
-    steps = tuple(map(Step, rules, sizes, -np.diff([sizes[0], *sizes])))
-    return Line(rows, at, order[place], order[place - 1], steps)
+    rules = ["decisions with their tier, day and value", f"tier {order[place - 1]} or {order[place]}"]
+    sizes = [len(given), len(held), len(two), len(spans)]
+    steps = map(Step, [*rules, "the year after was watched to its end"], sizes[1:], -np.diff(sizes))
+    return Line(rows, at, order[place], order[place - 1], tuple(steps))
 
 
 def _jump(rows: pd.DataFrame, outcome: str = "profit", **how: Any) -> thresholds.Jump | NotTestable:
@@ -125,28 +122,42 @@ def _jump(rows: pd.DataFrame, outcome: str = "profit", **how: Any) -> thresholds
 
 
 @gated
-def rewarded(rows: pd.DataFrame, *, outcome: str = "profit", factor: float = 1.0) -> Any:
-    """P10: the outcome just above the threshold over just below it; no answer where members crowd just above it.
+def rewarded(
+    rows: pd.DataFrame | NotTestable, *, distance: float = 1.0, decisions: str = "all", counted_up_to: float = 1.0
+) -> Any:
+    """P10: profit just above the threshold over just below it; no answer where members crowd just above it.
 
     Args:
         rows: as of `Line`.
-        outcome: a key of `OUTCOMES`.
-        factor: times the bandwidth that the data ask for.
+        distance: within which members count, times what the data ask for.
+        decisions: "all", or each member's "first".
+        counted_up_to: money beyond this quantile does not count, so that a few great buyers decide nothing.
     """
-    crowd = thresholds.crowding(rows["x"].to_numpy(float))
+    given: pd.DataFrame = needed(rows)
+    given = given if decisions == "all" else given.drop_duplicates("customer")
+    crowd = thresholds.crowding(given["x"].to_numpy(float))
     need(
         isinstance(crowd, NotTestable) or crowd.low <= 1 <= crowd.high,
         f"Just above the threshold stand {in_brief(crowd)} times as many as just below it, so members place "
         "themselves, and the two sides are not of one kind. Decide the tier by a value that members do not see.",
     )
-    return needed(needed(_jump(rows, outcome, factor=factor)).ratio)
+    counted = given.assign(profit=np.minimum(given["profit"], given["profit"].quantile(counted_up_to)))
+    return needed(needed(_jump(counted, factor=distance)).ratio)
+
+
+def without_jump(rows: pd.DataFrame | NotTestable, random: np.random.Generator) -> pd.DataFrame | NotTestable:
+    """The rows as they could be if the tier changed nothing: drawn anew, the jump taken out."""
+    if isinstance(rows, NotTestable) or not isinstance(lift := rewarded(rows), Estimate):
+        return rows
+    again = rows.sample(len(rows), replace=True, random_state=random)
+    return again.assign(profit=again["profit"] / np.where(again["x"] < 0, 1, lift.value))
 
 
 def best_rewarded(line: Line | NotTestable) -> dict[str, Answer]:
     """Readings of P10, by how near to the threshold members count."""
     if isinstance(line, NotTestable):
-        return dict.fromkeys(FACTORS, line)
-    return {name: rewarded(line.rows, factor=factor) for name, factor in FACTORS.items()}
+        return dict.fromkeys(DISTANCES, line)
+    return {name: rewarded(line.rows, distance=distance) for name, distance in DISTANCES.items()}
 
 
 def at_the_threshold(line: Line | NotTestable, *, currency: str | None) -> Figure | Text:
@@ -170,43 +181,36 @@ def at_the_threshold(line: Line | NotTestable, *, currency: str | None) -> Figur
     )
 
 
-def what_jumps(line: Line | NotTestable, *, currency: str | None) -> Table | Text:
-    """Profit, margin and cost: what all members of the two tiers show, and what happens at the threshold."""
+def what_jumps(line: Line | NotTestable, *, currency: str | None) -> list[tuple[str, ...]]:
+    """Profit, margin and cost: means of all members below and above, their ratio, and the ratio at the threshold."""
     if isinstance(line, NotTestable):
-        return say("Nothing can be compared. {}", line.reason)
-    rows = []
+        return []
+    rows, means = [], line.rows.groupby("above")[[*OUTCOMES]].mean()
     for name, words in OUTCOMES.items():
-        means, made = line.rows.groupby("above")[name].mean(), _jump(line.rows, name)
+        made, (below, above) = _jump(line.rows, name), means[name]
         said = in_brief(made if isinstance(made, NotTestable) else made.ratio)
-        rows.append((words, means[False], means[True], means[True] / means[False], said))
-    heads = ["in_the_year_after", f"all_{line.lower}", f"all_{line.upper}", "ratio", "at_the_threshold"]
-    return Table(
-        name="what-jumps",
-        title=f"{line.upper.capitalize()} over {line.lower}: all members, and those at the threshold",
-        rows=pd.DataFrame(rows, columns=heads),
-        units=dict.fromkeys(heads[1:3], "money"),
-        currency=currency,
-        caption="Means a member and year; ratios of means, at the threshold with 95% intervals.",
-    )
+        money = (quantity(mean, "money", currency) for mean in (below, above))
+        rows.append((words, *money, quantity(above / below, "ratio"), said))
+    return rows
 
 
 def elsewhere(line: Line | NotTestable) -> Figure | Text:
     """The same comparison where no tier begins."""
-    if isinstance(line, NotTestable):
-        return say("No other threshold can be tried. {}", line.reason)
+    made = line if isinstance(line, NotTestable) else _jump(line.rows)
+    if isinstance(line, NotTestable) or isinstance(made, NotTestable):
+        return say("No other threshold can be tried. {}", getattr(made, "reason", ""))
     x, y = line.rows[["x", "profit"]].to_numpy(float).T
-    placed = thresholds.placebos(x, y, cases=line.rows["customer"].to_numpy(), shares=PLACES).to_numpy()
-    known = [(at, answer) for at, answer in placed if isinstance(answer, Estimate)]
-    odd = sum(not answer.low <= 1 <= answer.high for _, answer in known)
-    tried = [(0.0, rewarded(line.rows)), *known]
+    placed = thresholds.placebos(x, y, cases=line.rows["customer"].to_numpy(), shares=PLACES)
+    odd = sum(not one.low <= 0 <= one.high for one in placed["difference"])
+    tried = [(0.0, made.difference), *placed[["at", "difference"]].to_numpy()]
     rows = [{"label": f"at {line.at + at:,.4g}", **columns(answer)} for at, answer in tried]
     return figures.dots(
-        pd.DataFrame(rows).assign(section=[f"{line.upper} begins", *["no tier begins"] * len(known)]),
+        pd.DataFrame(rows).assign(section=[f"{line.upper} begins", *["no tier begins"] * len(placed)]),
         name="other-thresholds",
-        title=f"Of {plural(len(known), 'place')} where no tier begins, {count(odd) if odd else 'none'} shows a jump",
-        unit="hazard ratio",
-        x_label="Profit just above over just below",
-        reference=1.0,
+        title=f"Beyond chance, there is a jump at {count(odd)} of {plural(len(placed), 'place')} where no tier begins",
+        unit="money",
+        x_label="Profit in the year after, just above less just below",
+        reference=0.0,
         reference_label="no jump",
         caption="95% intervals; one place in twenty shows a jump by chance alone.",
     )
@@ -238,17 +242,17 @@ def scheme(study: Study, bought: Purchases, *, since: str, days: int, past: int 
     Args:
         study: its memberships and subscriptions, with dates.
         bought: its orders, with margins.
-        since: the day from which all members got the same reward, as "2024-01-31"; "" where none is stated.
+        since: the day from which all members got the same reward, as "2024-01-31"; or `NEVER`.
         days: followed after either day; the earlier one lies as many before the later.
         past: days before either day by whose profit customers are ranked.
         hindsight: rank by the profit of the whole time instead, which nobody should.
 
     Returns:
-        One row a customer and day: customer (a number), after (whether it is the later day), member, third, time
-        (weeks), left, entered (0), age (years a customer), profit and later (a year, before and after the day).
+        One row a customer and day: customer (a number), after (whether it is the later day), member, rank (by profit,
+        0 to 1), time (weeks), left, entered (0), age (years), profit and later (a year, before and after the day).
     """
     need(
-        since,
+        since != NEVER,
         "Nobody said from when all members got the same reward. State the day as parameter uniform_since; where "
         "rewards always differed, there is nothing to test.",
     )
@@ -278,35 +282,41 @@ def scheme(study: Study, bought: Purchases, *, since: str, days: int, past: int 
         parts.append(part)
     rows = pd.concat(parts, ignore_index=True)
     rank = rows.groupby(["after", "member"])["profit"].rank(pct=True, method="first")
-    third = np.select([rank > 2 / 3, rank > 1 / 3], [TOP, MIDDLE], BOTTOM)
-    return rows.assign(third=third, customer=pd.factorize(rows.pop("customer_id"))[0])
+    return rows.assign(rank=rank, customer=pd.factorize(rows.pop("customer_id"))[0])
 
 
-def all_alike(rows: pd.DataFrame | NotTestable) -> dict[str, Any]:
+def all_alike(rows: pd.DataFrame | NotTestable, *, share: str = "third") -> dict[str, Any]:
     """Readings of P09.
 
-    The top third is held against the bottom third of the club; what changed for the bottom third, against what changed
-    for the bottom third outside it, because the years alone make customers who are still there leave more rarely.
+    The top is held against the bottom of the club; what changed for the bottom, against what changed for the bottom
+    outside it, because the years alone make customers who are still there leave more rarely.
 
     Args:
         rows: from `scheme`.
+        share: of the customers that is the top, and that is the bottom; a key of `SHARES`.
     """
-    alone, beside = alike(rows), alike(rows, beside=True)
+    alone, beside = (alike(rows, share=SHARES[share], beside=how) for how in (False, True))
     parts = {"profitable": part_of(alone, "profitable"), "unprofitable": part_of(beside, "unprofitable")}
-    head = alone if isinstance(alone, NotTestable) else parts
-    return {OUTSIDERS: head, MEMBERS: alone, THROUGHOUT: beside}
+    return {OUTSIDERS: alone if isinstance(alone, NotTestable) else parts, MEMBERS: alone, THROUGHOUT: beside}
+
+
+def same_for_all(rows: pd.DataFrame | NotTestable, *, share: str = "third", held: str = OUTSIDERS) -> Any:
+    """One reading of P09, by its name."""
+    return all_alike(rows, share=share)[held]
 
 
 @gated
-def alike(rows: pd.DataFrame | NotTestable, *, beside: bool = False) -> Any:
-    """Parts of P09: profitable (top third against bottom third) and unprofitable, hazard of leaving after over before.
+def alike(rows: pd.DataFrame | NotTestable, *, share: float = 1 / 3, beside: bool = False) -> Any:
+    """Parts of P09: profitable (top against bottom) and unprofitable, hazard of leaving after over before.
 
     Args:
         rows: from `scheme`.
+        share: of the customers that is the top, and that is the bottom.
         beside: as far as it changed more for members than for customers outside the club.
     """
     given: pd.DataFrame = needed(rows)
-    chosen = given[(given["third"] != MIDDLE) & (given["member"] | beside)].assign(top=lambda t: t["third"] == TOP)
+    chosen = given.assign(top=given["rank"] > 1 - share)[given["member"] | beside]
+    chosen = chosen[chosen["top"] | (chosen["rank"] <= share)]
     flags = ["after", "top", *(["member"] if beside else [])]
     cells = chosen.groupby(flags)["left"].sum()
     least = int(cells.min()) if len(cells) == 2 ** len(flags) else 0
@@ -328,34 +338,31 @@ def alike(rows: pd.DataFrame | NotTestable, *, beside: bool = False) -> Any:
     return parts
 
 
+def _third(rows: pd.DataFrame) -> pd.Series:
+    return pd.cut(1 - rows["rank"], [-1, 1 / 3, 2 / 3, 1], labels=THIRDS, right=False).rename("third")
+
+
 def who_left(ranked: dict[str, pd.DataFrame | NotTestable]) -> pd.DataFrame:
     """Share of members who left, for each way of ranking them: section, label, value, low, high, n."""
     rows = []
     for how, given in ranked.items():
         if isinstance(given, pd.DataFrame):
-            members = given[given["member"]].assign(third=pd.Categorical(given["third"][given["member"]], THIRDS))
-            for (third, after), group in members.groupby(["third", "after"], observed=True):
+            members = given[given["member"]]
+            for (third, after), group in members.groupby([_third(members), "after"], observed=True):
                 share = Estimate.proportion(int(group["left"].sum()), len(group))
                 label = f"{third}, {'same reward for all' if after else 'before'}"
                 rows.append({"section": how, "label": label, **columns(share), "n": len(group)})
     return pd.DataFrame(rows, columns=["section", "label", "value", "low", "high", "n"])
 
 
-def falling(rows: pd.DataFrame | NotTestable, *, currency: str | None) -> Table | Text:
-    """Profit of members a year before and a year after the earlier day, when nothing had changed yet."""
+def falling(rows: pd.DataFrame | NotTestable, *, currency: str | None) -> list[tuple[Any, ...]]:
+    """Members by third: how many, profit a year before and a year after the earlier day, and the change."""
     if isinstance(rows, NotTestable):
-        return say("{}", rows.reason)
-    thirds = rows[rows["member"] & ~rows["after"]].groupby("third")
-    table = thirds.agg(members=("profit", "size"), before=("profit", "mean"), after=("later", "mean"))
-    table = table.reindex(THIRDS).rename_axis("ranked_by_the_year_before").reset_index()
-    return Table(
-        name="the-best-fall",
-        title="Profit a year, before and after a day on which nothing changed",
-        rows=table.assign(change=table["after"] - table["before"]),
-        units=dict.fromkeys(["before", "after", "change"], "money"),
-        currency=currency,
-        size_column="members",
-    )
+        return []
+    members = rows[rows["member"] & ~rows["after"]].assign(change=lambda t: t["later"] - t["profit"])
+    means = members.groupby(_third(members), observed=True)[["profit", "later", "change"]].mean()
+    sizes = _third(members).value_counts()
+    return [(t, sizes[t], *(quantity(mean, "money", currency) for mean in row)) for t, *row in means.itertuples()]
 
 
 def part_of(reading: Any, part: str) -> Answer:

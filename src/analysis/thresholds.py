@@ -185,10 +185,10 @@ def placebos(
     """Jumps where there is no threshold: at quantiles of those below and of those above, each among their own.
 
     Returns:
-        One row a place that has enough cases: at (less the true threshold), answer (the ratio).
+        One row a place that has enough cases: at (less the true threshold), difference, ratio.
     """
     x, y, cases = np.asarray(x, float), np.asarray(y, float), how.pop("cases", np.arange(len(x)))
     places = [(at, side) for side in (x < 0, x >= 0) for at in np.quantile(x[side], shares)]
     made = [(at, jump(x[side] - at, y[side], cases=np.asarray(cases)[side], **how)) for at, side in places]
-    rows = [(at, each.ratio) for at, each in made if isinstance(each, Jump)]
-    return pd.DataFrame(rows, columns=["at", "answer"])
+    rows = [(at, each.difference, each.ratio) for at, each in made if isinstance(each, Jump)]
+    return pd.DataFrame(rows, columns=["at", "difference", "ratio"])

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.calibration import Case
 from analysis.estimates import Answer
-from analysis.rewarding import BOTTOM, MIDDLE, OUTSIDERS, TOP, all_alike, rewarded
+from analysis.rewarding import rewarded, same_for_all
 
 RATIO, HAZARD = 1.05, 1.10  # the smallest effects that matter
 WEEKS = 52  # followed after either day
@@ -46,11 +46,10 @@ def uniform(random: np.random.Generator, world: str) -> pd.DataFrame:
         luck = random.standard_normal(n) if world == "artefact" else np.zeros(n)
         past = worth + (luck if world == "artefact" else random.standard_normal(n))
         rank = pd.Series(past).where(here).groupby([club]).rank(pct=True)
-        third = np.select([rank > 2 / 3, rank > 1 / 3], [TOP, MIDDLE], BOTTOM)
-        raised = after & club & (third == TOP)
+        raised = after & club & (rank > 2 / 3)
         hazard = 1.6 * fickle * np.exp(-0.1 * worth - 0.3 * luck) * HAZARD ** (TWICE[world] * raised)
         left = random.exponential(size=n) / hazard
-        rows = pd.DataFrame({"customer": np.arange(n), "third": third, "member": club, "left": left < 1})
+        rows = pd.DataFrame({"customer": np.arange(n), "rank": rank, "member": club, "left": left < 1})
         rows = rows.assign(after=after, entered=0.0, time=np.ceil(WEEKS * np.minimum(left, 1)), age=tenure + after)
         parts.append(rows[here])
         here = ~here | (left >= 1)  # who was not yet there, and who is still
@@ -58,7 +57,7 @@ def uniform(random: np.random.Generator, world: str) -> pd.DataFrame:
 
 
 def uniform_asked(rows: pd.DataFrame, seed: int) -> Any:
-    return all_alike(rows)[OUTSIDERS]
+    return same_for_all(rows)
 
 
 CASES = (
