@@ -190,11 +190,13 @@ class TestBranches:
 
 class TestGenerosity:
     @staticmethod
-    def rows(slope, twist=0.0, size=6000):
-        random = np.random.default_rng(6)
-        value, knowledge = random.standard_normal((2, size))
-        chance = 1 / (1 + np.exp(-(slope * value + twist * value * knowledge)))
-        return pd.DataFrame({"value": value, "knowledge": knowledge, "member": (random.random(size) < chance) * 1.0})
+    def rows(slope, twist=0.0, stays=0.0, size=6000):
+        random = np.random.default_rng(8)
+        value, knowledge, time = random.standard_normal((3, size))
+        value += stays * time
+        chance = 1 / (1 + np.exp(-(slope * value + twist * value * knowledge + stays * time)))
+        told = {"value": value, "knowledge": knowledge, "time": time, "member": (random.random(size) < chance) * 1.0}
+        return pd.DataFrame(told)
 
     def test_a_difference_of_shares(self):
         # At a half, a logit of 0.4 is nearly a tenth: 0.4 / 4, less the bend of the curve.
@@ -202,9 +204,14 @@ class TestGenerosity:
         assert answer.low < 0.096 < answer.high
 
     def test_only_the_aware(self):
-        rows = self.rows(0.3, twist=0.3)
-        assert membership.kept_by_generosity(rows, 1.0).value > 0.1
-        assert abs(membership.kept_by_generosity(rows, -1.0).value) < 0.03
+        assert membership.kept_by_generosity(self.rows(0.3, twist=0.3)).value > 0.1
+        assert abs(membership.kept_by_generosity(self.rows(0.3, twist=-0.3)).value) < 0.03
+
+    def test_who_stays_has_longer_to_join(self):
+        rows = self.rows(0.0, stays=0.8)
+        assert membership.kept_by_generosity(rows, held=False).low > 0.02
+        held = membership.kept_by_generosity(rows)
+        assert held.low < 0 < held.high
 
     def test_no_member_among_those_who_answered(self):
         assert "of them 0" in membership.kept_by_generosity(self.rows(0.0).assign(member=0.0)).reason

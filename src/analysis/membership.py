@@ -424,42 +424,46 @@ def share_and_retention(panel: pd.DataFrame | NotTestable, how: str = "before") 
 
 
 @gated
-def generous(found: Answers, members: pd.DataFrame) -> Any:
-    """The last answer of each customer: member (then), value and knowledge in standard deviations."""
+def generous(found: Answers, members: pd.DataFrame, people: People | NotTestable) -> Any:
+    """The last answer of each customer: member (then), and value, knowledge, time (as a customer), standardised."""
     needed(found.lacks("value", "knowledge") or found)
-    last = found.latest()
+    last, rows = found.latest(), needed(people)
     need({"customer_id", "answered_at"} <= set(last.who), "The survey does not say who answered when.")
     span = members.groupby("customer_id").agg(joined=("joined_at", "min"), left=("left_at", "max"))
     span, when = span.reindex(last.who["customer_id"]).reset_index(drop=True), last.who["answered_at"]
     table = pd.DataFrame({name: last.score(last.constructs[name]) for name in ("value", "knowledge")})
+    table["time"] = (when - last.who["customer_id"].map(rows.known["start"])).dt.days
     table = (table - table.mean()) / table.std()
     return table.assign(member=((span["joined"] <= when) & ~(span["left"] <= when)).astype(float)).dropna()
 
 
 @gated
-def kept_by_generosity(table: pd.DataFrame | NotTestable, aware: float = 1.0) -> Estimate:
-    """Points more active members for one standard deviation more generosity, at so much awareness of the purpose."""
+def kept_by_generosity(table: pd.DataFrame | NotTestable, *, held: bool = True) -> Estimate:
+    """Points more active members for one standard deviation more generosity, among the aware (one above the mean).
+
+    Args:
+        table: from `generous`.
+        held: hold the time as a customer fixed: who is served well stays, and who stays has longer to join.
+    """
     from statsmodels.api import Logit
 
     rows: pd.DataFrame = needed(table)
     few = int(min(rows["member"].sum(), (1 - rows["member"]).sum()))
-    need(
-        len(rows) >= FEWEST and few >= MIN_EVENTS, f"{plural(len(rows), 'answer')}, of them {few} in the smaller group."
-    )
-    value, member = rows["value"].to_numpy(), rows["member"].to_numpy()
+    told = f"{plural(len(rows), 'answer')}, of them {few} in the smaller group"
+    need(len(rows) >= FEWEST and few >= MIN_EVENTS, f"{told}; {FEWEST} and {MIN_EVENTS} are needed.")
+    value, knowledge, time = rows[["value", "knowledge", "time"]].to_numpy().T
+    past = [time, time**2] if held else []
 
-    def design(value: np.ndarray, knowledge: Any) -> np.ndarray:
-        return np.column_stack([np.ones(len(value)), value, knowledge + 0 * value, value * knowledge])
+    def design(value: np.ndarray, knowledge: np.ndarray) -> np.ndarray:
+        return np.column_stack([np.ones(len(value)), value, knowledge, value * knowledge, *past])
 
-    fit = Logit(member, design(value, rows["knowledge"].to_numpy())).fit(disp=0, cov_type="HC1")
-    ends = [design(value + step, aware) for step in (0.5, -0.5)]
+    fit = Logit(rows["member"].to_numpy(), design(value, knowledge)).fit(disp=0, cov_type="HC1")
+    ends = [design(value + step, np.ones(len(rows))) for step in (0.5, -0.5)]
     chances = [1 / (1 + np.exp(-end @ fit.params)) for end in ends]
     pulls = [(end * (chance * (1 - chance))[:, None]).mean(axis=0) for end, chance in zip(ends, chances, strict=True)]
-    slope = pulls[0] - pulls[1]
+    slope, apart = pulls[0] - pulls[1], float((chances[0] - chances[1]).mean())
     error = float(np.sqrt(slope @ fit.cov_params() @ slope))
-    return Estimate.normal(
-        float((chances[0] - chances[1]).mean()), error, unit="points", n=len(rows), method="logistic"
-    )
+    return Estimate.normal(apart, error, unit="points", n=len(rows), method="logistic")
 
 
 # --- for the page --------------------------------------------------------------------------------------------------

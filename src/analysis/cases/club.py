@@ -85,10 +85,11 @@ def branches(random: np.random.Generator, world: str) -> pd.DataFrame:
 
 
 def generous(random: np.random.Generator, world: str) -> pd.DataFrame:
-    """Generosity keeps members, whatever they know; or only those who do not see through it."""
-    value, knowledge, chance = random.standard_normal((3, SIZE))
-    pull = 0.08 * TIMES[world] * value + 0.3 * (world == "artefact") * value * (1 - knowledge)
-    return pd.DataFrame({"value": value, "knowledge": knowledge, "member": 1.0 * (ndtr(chance) < expit(pull))})
+    """Generosity keeps members or not; at worst who is served well stays, and who stays has longer to join."""
+    value, knowledge, time, chance = random.standard_normal((4, SIZE))
+    value = (value + (world == "artefact") * time) / np.sqrt(1 + (world == "artefact"))
+    member = ndtr(chance) < expit(0.08 * TIMES[world] * value + 0.8 * time)
+    return pd.DataFrame({"value": value, "knowledge": knowledge, "time": time, "member": 1.0 * member})
 
 
 def asked(drawn: tuple[membership.People, pd.DataFrame], seed: int) -> Any:
@@ -126,7 +127,7 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         "P14", generous, lambda table, seed: membership.kept_by_generosity(table), size="10,000 answers", rung="B",
-        artefact="generosity keeps those who do not see through the programme",
+        artefact="who is served well stays, and who stays has longer to join",
         truth={"null": 0.0, "artefact": 0.0},
     ),
 )  # fmt: skip
