@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis import figures, staggered, within
 from analysis.customers import YEAR
-from analysis.estimates import Answer, Estimate, NotTestable, columns, gated, in_brief, need, needed, told
+from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, columns, gated, in_brief, need, needed, told
 from analysis.exhibits import Figure, Table, Text, say
 from analysis.scales import Answers
 from analysis.trials import rows_of
@@ -272,8 +272,9 @@ def tried(board: Frame, dates: Frame, action: str, *, draws: int, seed: int, **w
     found = [needed(ask(place)), *(ask(random.permutation(place)) for _ in range(draws))]
     ends = np.array([[e.low, e.value, e.high] for e in found if isinstance(e, Estimate)])
     low, value, high = (np.log(ends) if window.get("scaled") else ends).T
-    score = np.abs(value / (high - low))
-    return found[0], float((score >= score[0]).mean())
+    score = value / (high - low)
+    # Few dealings tell the spread of the scores, and so chances smaller than one in their number.
+    return found[0], 2 * NORMAL.cdf(-abs(score[0]) / np.sqrt(np.mean(score[1:] ** 2)))
 
 
 def tips_shown(
@@ -298,7 +299,9 @@ def tips_shown(
                 rows.append((outcome, action, in_brief(found[0]), found[1]))
     rows = sorted(rows, key=lambda row: row[-1])
     both = [multipletests([row[-1] for row in rows], method=how)[1] for how in ("holm", "fdr_bh")] if rows else []
-    shown = [(*row[:-1], *(f"{p:.3f}" for p in (row[-1], *corrected))) for row, *corrected in zip(rows, *both)]  # noqa: B905
+    chances = zip(*([row[-1] for row in rows], *both), strict=True)
+    told = [[f"{p:.4f}" if p >= 1e-4 else "<0.0001" for p in each] for each in chances]
+    shown = [(*row[:-1], *each) for row, each in zip(rows, told, strict=True)]
     if not shown:
         return say("No action can be tried. {}", " ".join(lost) or getattr(dates, "reason", "The table is empty."))
     heads = ["outcome", "action", "change", "chance", "Holm", "Benjamini–Hochberg"]
@@ -306,7 +309,7 @@ def tips_shown(
         name="tips",
         title=f"What each action changed, {count(len(shown))} tests",
         rows=pd.DataFrame(shown, columns=heads),
-        caption=f"Chance of as much on either side, from {count(draws)} dealings of the dates among branches. "
+        caption=f"Chance of as much either way, by the spread of {count(draws)} dealings of the dates among branches. "
         + " ".join(lost),
     )
 

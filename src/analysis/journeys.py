@@ -430,9 +430,9 @@ def priced(study: Study, found: Answers) -> Any:
 @gated
 def advertised(study: Study, found: Answers) -> Any:
     """Promotions given by lot to those who had told what they know: customer_id, promotion, treated, orders, both."""
+    people = needed(promoted(study)).select("customer_id", "promotion", "treated", "start", "length")
     rows_of(study, "orders", "customer_id", "ordered_at")
     bought = purchases(study.table("orders"))
-    people = needed(promoted(study)).select("customer_id", "promotion", "treated", "start", "length")
     orders = bought.rows.filter(bought.rows.opens == 1).select("customer_id", "ordered_on")
     joined = people.left_join(orders, "customer_id")
     during = joined.ordered_on.delta(joined.start, unit="day").between(0, joined.length)
