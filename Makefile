@@ -1,4 +1,4 @@
-# make report | test | lab | check | coverage | warm-equals-fresh | lock. The environment is set up when missing or when the lock changed.
+# make report | test | lab | check | coverage | calibrate | warm-equals-fresh | lock. The environment is set up when missing or when the lock changed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,7 +16,7 @@ export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: report test lab check coverage warm-equals-fresh lock clean
+.PHONY: report test lab check coverage calibrate warm-equals-fresh lock clean
 
 report: $(STAMP)
 	$(BIN)/loyalty report
@@ -35,6 +35,10 @@ check: $(STAMP)
 # An hour of two cores; goes on where it was stopped.
 coverage: $(STAMP)
 	$(BIN)/python benchmarks/coverage.py
+
+# Every claim on worlds whose truth is known, about an hour of two cores; goes on where it was stopped.
+calibrate: $(STAMP)
+	$(BIN)/python -m analysis.calibration
 
 # Every bundled notebook in a warm and in a fresh kernel, compared byte for byte; a quarter of an hour.
 warm-equals-fresh: $(STAMP)

@@ -25,7 +25,7 @@ FLOW = [
     "maps", "specifications", "scores", "prospects", "promoters", "payoff", "gaps", "motives", "allegiance",
     "attachment", "antecedents", "gauges", "forgiveness", "recommending", "journeys", "chain", "membership",
     "rewarding", "bargains", "buyers", "equity", "whatif", "profiles", "stays", "sorting", "pooling", "cases",
-    "boards", "news", "proposals", "state", "ledger", "notices", "notebooks", "keys", "kernels", "worker", "runs",
+    "boards", "truthfulness", "news", "proposals", "state", "ledger", "notices", "notebooks", "keys", "kernels", "worker", "runs",
     "welcome", "progress", "publishing", "pages", "provenance", "making", "report", "onefile", "schedule", "exports",
     "housekeeping", "operating", "cli",
 ]  # fmt: skip

@@ -22,7 +22,7 @@ CAUTIONS = {
 def kept() -> pd.DataFrame:
     """The table of the calibration: see `calibration.tried` for its columns; empty when there is none yet."""
     if TABLE.exists():
-        return pd.read_csv(TABLE, keep_default_na=False, na_values=[""])
+        return pd.read_csv(TABLE, keep_default_na=False, na_values=[""], dtype={"world": str})  # "true" is a world
     return pd.DataFrame(columns=["claim", "world", "n", "digest", "holds", "covers"])
 
 

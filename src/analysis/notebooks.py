@@ -90,7 +90,9 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Notebook:
-    """A notebook that can be run: name, question, tables it needs, parameters, whether scores, how many code cells."""
+    """A notebook that can be run: name, question, tables it needs, parameters, whether it scores, how many code
+    cells, and whether it runs only where a study lists it.
+    """
 
     name: str
     path: Path
@@ -99,6 +101,7 @@ class Notebook:
     parameters: Mapping[str, Parameter]
     scores: bool = False
     cells: int = 0
+    listed: bool = False
 
     @property
     def runs_last(self) -> bool:
@@ -160,7 +163,16 @@ def read_notebook(path: Path) -> Notebook:
     about = content["metadata"].get("loyalty", {})
     parameters = {p.name: p for p in _parameters(_source(tagged[0]), path.name)}
     cells = sum(c["cell_type"] == "code" for c in content["cells"])
-    return Notebook(path.stem, path, title, tuple(about.get("needs", [])), parameters, bool(about.get("scores")), cells)
+    return Notebook(
+        path.stem,
+        path,
+        title,
+        tuple(about.get("needs", [])),
+        parameters,
+        bool(about.get("scores")),
+        cells,
+        bool(about.get("listed")),
+    )
 
 
 def _source(cell: Mapping[str, Any]) -> str:

@@ -81,7 +81,7 @@ class Outcome:
 
 
 def plan(study: Study) -> list[Job]:
-    """The runs of a study: those it lists, or every notebook whose tables it has, once.
+    """The runs of a study: those it lists, or every notebook whose tables it has, once; some run only where listed.
 
     Raises:
         SettingsError: runs name notebooks whose tables the study does not have, or parameters that do not fit; the
@@ -89,7 +89,7 @@ def plan(study: Study) -> list[Job]:
     """
     books = catalogue()
     fitting: list[tuple[Notebook, str, Mapping[str, Any]]] = [
-        (n, "", {}) for n in books.values() if not lacks(study, n)
+        (n, "", {}) for n in books.values() if not lacks(study, n) and not n.listed
     ]
     wanted = [(books[r.notebook], r.name or "", r.parameters) for r in study.runs] or fitting
     jobs, problems = [], []

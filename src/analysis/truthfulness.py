@@ -1,0 +1,200 @@
+"""Do the tests tell the truth? The calibration of every test, as exhibits: how often each is right, and which fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from analysis import calibrated, figures, hypotheses
+from analysis.calibrated import EXEMPT, FAILS, HOLDS, MISSING, NOTHING
+from analysis.exhibits import Figure, Table, Text, say, tabulated
+from analysis.hypotheses import FAMILIES
+from analysis.words import count, interval, listing, plural, quantity
+
+NONE_YET = "No test has been tried out yet. The command: make calibrate."
+
+
+class Kind(NamedTuple):
+    """A rate that is asked for: which rows and columns hold it, its bound, and how it is told."""
+
+    name: str
+    chosen: Callable[[pd.DataFrame], Any]
+    column: str
+    bound: tuple[float, str]
+    label: str
+    title: str
+
+
+def _in(world: str, removable: bool | None = None) -> Callable[[pd.DataFrame], Any]:
+    def chosen(rows: pd.DataFrame) -> Any:
+        there = rows["world"] == world
+        return there if removable is None else there & (rows["removable"].astype(str) == str(removable))
+
+    return chosen
+
+
+RIGHT, WRONG = (0.8, "at least so often"), (0.05, "at most so often")
+KINDS = (
+    Kind(
+        "true", _in("true"), "right", RIGHT,
+        "Worlds in which the claim is true, and the test says so", "tests find a truth often enough",
+    ),
+    Kind(
+        "nothing", _in("null"), "positive", WRONG,
+        "Worlds in which there is nothing, and the test says there is", "tests seldom see what is not there",
+    ),
+    Kind(
+        "reversed", _in("reversed"), "positive", WRONG,
+        "Worlds in which the opposite is true, and the test says yes", "tests are not taken in by the opposite",
+    ),
+    Kind(
+        "seeming", _in("artefact", True), "positive", WRONG,
+        "Worlds in which it only seems so, and the test says yes", "tests see through what fools a naive reading",
+    ),
+    Kind(
+        "coverage", lambda rows: rows["intervals"] > 0, "covered", (0.95, "as often as they say"),
+        "95% intervals that hold the truth", "sets of intervals hold the truth about as often as they say",
+    ),
+)  # fmt: skip
+UNSEEN = _in("artefact", False)
+
+
+def summary() -> Text:
+    """How many tests were tried out, hold and fail."""
+    each = [calibrated.standing(claim) for claim in hypotheses.REGISTER]
+    rows: Any = calibrated.kept()
+    if rows.empty:
+        return say(NONE_YET)
+    return say(
+        "{} worlds were drawn for {}. {} hold and {} fail. {} have not been tried, and for {} there is nothing to try "
+        "({}).",
+        count(rows["n"].sum()), plural(rows["claim"].nunique(), "test"), each.count(HOLDS), each.count(FAILS),
+        each.count(MISSING), each.count(EXEMPT), listing(list(NOTHING)),
+    )  # fmt: skip
+
+
+def rate(kind: Kind) -> Figure | Text:
+    """One kind of rate for every claim, with its 99% Monte Carlo interval."""
+    rows: Any = calibrated.kept()
+    rows = rows[kind.chosen(rows)] if len(rows) else rows
+    if rows.empty:
+        return say("{}: nothing is known yet.", kind.label)
+    worst = rows.sort_values(kind.column).drop_duplicates("claim", keep="first" if kind.bound == RIGHT else "last")
+    shown = (worst if kind.name != "coverage" else rows.sort_values("world")).sort_values("claim", kind="stable")
+    good = shown[{"right": "holds", "positive": "holds", "covered": "covers"}[kind.column]].astype(str) == "True"
+    told = shown["claim"] + (": " + shown["world"] if kind.name == "coverage" else "")
+    ends = {"value": kind.column, "low": f"{kind.column}_low", "high": f"{kind.column}_high"}
+    return figures.dots(
+        pd.DataFrame({"section": shown["claim"].str[0].map(FAMILIES), "label": told})
+        .assign(**{name: shown[column].astype(float) for name, column in ends.items()})
+        .sort_values("section", key=lambda s: s.map(list(FAMILIES.values()).index), kind="stable"),
+        name=f"rate-{kind.name}",
+        title=f"{good.sum()} of {len(good)} {kind.title}",
+        unit="share",
+        x_label=kind.label,
+        reference=kind.bound[0],
+        reference_label=kind.bound[1],
+        caption=f"{count(shown['n'].sum())} worlds; 99% intervals for having drawn no more of them.",
+    )
+
+
+def _seen(rows: Any, kind: Kind) -> str:
+    found = rows[kind.chosen(rows)]
+    if found.empty:
+        return "–"
+    each = found[kind.column].astype(float)
+    place = int(
+        np.argmin(each) if kind.bound == RIGHT else np.argmax(abs(each - 0.95) if kind.name == "coverage" else each)
+    )
+    line = found.iloc[place]
+    ends = float(line[f"{kind.column}_low"]), float(line[f"{kind.column}_high"])
+    return f"{quantity(float(line[kind.column]), 'share')} ({interval(*ends, 'share')})"
+
+
+def every_test() -> Table | Text:
+    """Every claim with its rates, its sample and whether it holds."""
+    heads = [
+        "claim",
+        "true: says so",
+        "nothing: says yes",
+        "opposite: says yes",
+        "seeming: says yes",
+        "intervals",
+        "sample",
+        "calibration",
+    ]
+    lines = [
+        (claim, *(_seen(rows, kind) for kind in KINDS), rows["size"].iloc[0], calibrated.standing(str(claim)))
+        for claim, rows in calibrated.kept().groupby("claim", sort=False)
+    ]
+    return tabulated("every-test", "How often each test is right and wrong", heads, lines, nothing=NONE_YET)
+
+
+def failures() -> Table | Text:
+    """The tests that fail, and what goes wrong with each."""
+    rows: Any = calibrated.kept()
+    lines = [
+        (row["claim"], hypotheses.get(row["claim"]).claim, _wrong(row))
+        for row in rows[~calibrated.passed(rows)].to_dict("records")
+    ]
+    nothing = "No test fails." if len(rows) else NONE_YET
+    return tabulated(
+        "failures", "Tests whose verdict needs caution", ["row", "claim", "what goes wrong"], lines, nothing=nothing
+    )
+
+
+def _wrong(row: dict[str, Any]) -> str:
+    where = {
+        "true": "where the claim is true", "null": "where there is nothing", "reversed": "where the opposite is true",
+        "artefact": f"where {row['artefact']}",
+    }[row["world"]]  # fmt: skip
+    said = []
+    if str(row["holds"]) != "True":
+        sure = (
+            [f"its right verdict comes in {quantity(float(row['right']), 'share')} of worlds"]
+            if row["right"] == row["right"]
+            else []
+        )
+        wrong = (
+            [f"it says yes in {quantity(float(row['positive']), 'share')}"]
+            if row["positive"] == row["positive"]
+            else []
+        )
+        said.append(" and ".join(sure + wrong))
+    if str(row["covers"]) == "False":
+        said.append(f"{quantity(float(row['covered']), 'share')} of its 95% intervals hold the truth")
+    return f"{where[:1].upper()}{where[1:]}, {'; '.join(said)}."
+
+
+def unseen() -> Table | Text:
+    """What no design on the rung of a claim can see through, and how often its test then says yes to an association."""
+    rows: Any = calibrated.kept()
+    rows = rows[UNSEEN(rows)] if len(rows) else rows
+    lines = [
+        (row.claim, row.artefact, quantity(row.association_supported / row.n, "share"), row.supported)
+        for row in rows.itertuples()
+    ]
+    heads = ["row", "what only seems so", "association supported", "supported (must be never)"]
+    return tabulated(
+        "unseen", "What these tests cannot see through", heads, lines, nothing="There is nothing of the kind."
+    )
+
+
+def made() -> Text:
+    """How the table was made: seed, versions, cost, and the rows that are out of date."""
+    from analysis.calibration import stale
+
+    rows: Any = calibrated.kept()
+    if rows.empty:
+        return say(NONE_YET)
+    old = sorted({claim for claim, bad in zip(rows["claim"], stale(rows), strict=True) if bad})
+    return say(
+        "Made by: make calibrate. Seed {}; {}. {} CPU hours in all. {}",
+        int(rows["seed"].iloc[0]), listing(sorted(set(rows["versions"]))),
+        quantity(float((rows["n"] * rows["cpu_seconds"]).sum()) / 3600, "ratio"),
+        f"The tests of {listing(old)} have changed since: their rows speak of what they were." if old
+        else "No test has changed since.",
+    )  # fmt: skip
