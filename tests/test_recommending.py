@@ -92,12 +92,15 @@ def test_orders_alone_are_enough_for_deeds(firm):
     bare = FIRM
     for table in ("subscriptions", "referrals", "costs", "surveys", "loyalty", "[study.firm.constructs]"):
         bare = without(bare, table)
-    lab = firm(bare)
+    plain = [",".join(line.split(",")[:3]) for line in TABLES["orders"].splitlines() if not line.endswith("yes")]
+    lab = firm(bare, orders="\n".join(plain))
     watched = recommending.periods(lab, afterwards.asked(lab), days=3, top=0.5)
     assert watched.rows[DEEDS].notna().all()
     assert recommending.told_by(watched) == DEEDS
     assert "no table referrals" in reason(recommending.referring(watched))
     assert "not asked" in reason(recommending.crossing(watched, WORDS, lines=1))
+    assert "no categories" in reason(recommending.crossing(watched, lines=1))
+    assert "no margin" in reason(recommending.losing(watched))
     assert isinstance(recommending.recommended(watched), Text)
 
 

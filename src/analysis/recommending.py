@@ -60,7 +60,7 @@ def periods(lab: Study, found: Answers | NotTestable, *, days: int, top: float) 
         far, as a word), lines and new (order lines of the next period, and those in categories never bought from
         before), margin and served (of the next period, as far as known), happened (referrals in it), years (at risk).
     """
-    from ibis import _
+    from ibis import _, literal
 
     need(lab.has("orders"), "There is no table orders.")
     orders = lab.table("orders")
@@ -69,7 +69,7 @@ def periods(lab: Study, found: Answers | NotTestable, *, days: int, top: float) 
     whole = (until - pd.Timestamp(lines.ordered_at.min().to_pyarrow().as_py())).days // days
     need(whole > 1, f"The orders cover {plural(whole, 'whole period')} of {days} days, and two are needed.")
     sums = {"lines": _.count()} | ({"margin": _.margin.sum()} if orders.has("margin") else {})
-    kind = {"category": _.category.fill_null("") if orders.has("category") else ""}
+    kind = {"category": _.category.fill_null("") if orders.has("category") else literal("")}
     each = _summed(lines.mutate(**kind), "ordered_at", until, days, "category", **sums).reset_index()
     entered = each.groupby(["customer_id", "category"])["ago"].transform("max") == each["ago"]
     each = each.assign(new=each["lines"].where(entered, 0), tried=entered).groupby(["customer_id", "ago"])
