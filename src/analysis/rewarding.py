@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,7 +111,8 @@ def decided(study: Study, bought: Purchases, *, tier: str = "") -> Any:
     )
     rules = ["decisions with their tier, day and value", f"tier {order[place - 1]} or {order[place]}"]
     sizes = [len(given), len(held), len(two), len(spans)]
-    steps = map(Step, [*rules, "the year after was watched to its end"], sizes[1:], -np.diff(sizes))
+    dropped = [before - after for before, after in pairwise(sizes)]
+    steps = map(Step, [*rules, "the year after was watched to its end"], sizes[1:], dropped)
     return Line(rows, at, order[place], order[place - 1], tuple(steps))
 
 
