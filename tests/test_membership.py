@@ -196,10 +196,10 @@ class TestGenerosity:
         value += stays * time
         chance = 1 / (1 + np.exp(-(slope * value + twist * value * knowledge + stays * time)))
         told = {"value": value, "knowledge": knowledge, "time": time, "member": (random.random(size) < chance) * 1.0}
-        return pd.DataFrame(told)
+        return pd.DataFrame(told).assign(customer=range(size))
 
     def test_a_difference_of_shares(self):
-        # At a half, a logit of 0.4 is nearly a tenth: 0.4 / 4, less the bend of the curve.
+        # At a half, a logit of 0.4 is nearly a tenth: a quarter of it, less the bend of the curve.
         answer = membership.kept_by_generosity(self.rows(0.4))
         assert answer.low < 0.096 < answer.high
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis import mediation, milestones, staggered, trials, within
+from analysis import mediation, milestones, rates, staggered, trials, within
 from analysis.afterwards import Afterwards
 from analysis.checks import CheckedTable, Step
 from analysis.customers import DECIMALS, YEAR, Purchases
@@ -110,18 +110,11 @@ def people(lab: Study, bought: Purchases, *, days: int) -> Any:
         table[np.arange(periods) <= period(start)[:, None]] = np.nan
     stays = np.arange(periods) < known["left"].to_numpy()[:, None] if contracts else filled["orders"] > 0
     kept = ~(joined < start).to_numpy()
-    first = int((members["joined_at"].dt.normalize() < members["customer_id"].map(start)).argmax()) + 1
-    return People(
-        **{name: table[kept] for name, table in filled.items()},
-        stays=stays[kept],
-        first=period(joined)[kept],
-        known=known[kept],
-        days=days,
-        until=bought.observed_until,
-        contracts=contracts,
-        steps=(Step("customers who had not joined before they were customers", kept.sum(), (~kept).sum()),),
-        early=0 if kept.all() else first,
-    )
+    early = members["joined_at"].dt.normalize() < members["customer_id"].map(start)
+    tables = {name: table[kept] for name, table in {**filled, "stays": stays, "first": period(joined)}.items()}
+    steps = (Step("customers who had not joined before they were customers", kept.sum(), (~kept).sum()),)
+    told: dict[str, Any] = {"days": days, "until": bought.observed_until, "contracts": contracts, "steps": steps}
+    return People(**tables, known=known[kept], **told, early=0 if kept.all() else int(early.argmax()) + 1)
 
 
 # --- P01: buying and leaving after joining -------------------------------------------------------------------------
@@ -237,11 +230,11 @@ def leaving(lab: Study, bought: Purchases, *, times: float) -> dict[str, Answer]
 def hazard_ratio(model: CoxModel | NotTestable) -> Estimate:
     """Of having joined, out of a Cox model."""
     fitted: CoxModel = needed(model)
-    rows = fitted.table[fitted.table["covariate"] == milestones.JOINED]
-    need(len(rows), f"Fewer than {MIN_EVENTS} customers left as members, or as others.")
-    ratio, error = rows[["hazard_ratio", "error"]].iloc[0]
+    (ratio, error), *_ = (
+        fitted.table.set_index("covariate").loc[[milestones.JOINED], ["hazard_ratio", "error"]].to_numpy()
+    )
     told: dict[str, Any] = {"unit": "hazard ratio", "n": fitted.customers, "events": fitted.leavers}
-    return Estimate.log_normal(float(ratio), float(error), method="Cox, joining as a change in time", **told)
+    return Estimate.log_normal(ratio, error, method="Cox, joining as a change in time", **told)
 
 
 @gated
@@ -425,7 +418,7 @@ def share_and_retention(panel: pd.DataFrame | NotTestable, how: str = "before") 
 
 @gated
 def generous(found: Answers, members: pd.DataFrame, people: People | NotTestable) -> Any:
-    """The last answer of each customer: member (then), and value, knowledge, time (as a customer), standardised."""
+    """The last answer of each customer: member (then), customer; value, knowledge, time (as one), standardised."""
     needed(found.lacks("value", "knowledge") or found)
     last, rows = found.latest(), needed(people)
     need({"customer_id", "answered_at"} <= set(last.who), "The survey does not say who answered when.")
@@ -433,8 +426,8 @@ def generous(found: Answers, members: pd.DataFrame, people: People | NotTestable
     span, when = span.reindex(last.who["customer_id"]).reset_index(drop=True), last.who["answered_at"]
     table = pd.DataFrame({name: last.score(last.constructs[name]) for name in ("value", "knowledge")})
     table["time"] = (when - last.who["customer_id"].map(rows.known["start"])).dt.days
-    table = (table - table.mean()) / table.std()
-    return table.assign(member=((span["joined"] <= when) & ~(span["left"] <= when)).astype(float)).dropna()
+    member = ((span["joined"] <= when) & ~(span["left"] <= when)).astype(float)
+    return ((table - table.mean()) / table.std()).assign(member=member, customer=last.who["customer_id"]).dropna()
 
 
 @gated
@@ -445,25 +438,14 @@ def kept_by_generosity(table: pd.DataFrame | NotTestable, *, held: bool = True) 
         table: from `generous`.
         held: hold the time as a customer fixed: who is served well stays, and who stays has longer to join.
     """
-    from statsmodels.api import Logit
-
     rows: pd.DataFrame = needed(table)
     few = int(min(rows["member"].sum(), (1 - rows["member"]).sum()))
     told = f"{plural(len(rows), 'answer')}, of them {few} in the smaller group"
     need(len(rows) >= FEWEST and few >= MIN_EVENTS, f"{told}; {FEWEST} and {MIN_EVENTS} are needed.")
-    value, knowledge, time = rows[["value", "knowledge", "time"]].to_numpy().T
-    past = [time, time**2] if held else []
-
-    def design(value: np.ndarray, knowledge: np.ndarray) -> np.ndarray:
-        return np.column_stack([np.ones(len(value)), value, knowledge, value * knowledge, *past])
-
-    fit = Logit(rows["member"].to_numpy(), design(value, knowledge)).fit(disp=0, cov_type="HC1")
-    ends = [design(value + step, np.ones(len(rows))) for step in (0.5, -0.5)]
-    chances = [1 / (1 + np.exp(-end @ fit.params)) for end in ends]
-    pulls = [(end * (chance * (1 - chance))[:, None]).mean(axis=0) for end, chance in zip(ends, chances, strict=True)]
-    slope, apart = pulls[0] - pulls[1], float((chances[0] - chances[1]).mean())
-    error = float(np.sqrt(slope @ fit.cov_params() @ slope))
-    return Estimate.normal(apart, error, unit="points", n=len(rows), method="logistic")
+    rows = rows.assign(aware=rows["knowledge"] - 1, squared=rows["time"] ** 2)  # no more awareness than the aware have
+    rows["both"] = rows["value"] * rows["aware"]
+    past = ["time", "squared"] if held else []
+    return needed(rates.difference(rows, "member", "value", held=["aware", "both", *past]))
 
 
 # --- for the page --------------------------------------------------------------------------------------------------

@@ -89,7 +89,8 @@ def generous(random: np.random.Generator, world: str) -> pd.DataFrame:
     value, knowledge, time, chance = random.standard_normal((4, SIZE))
     value = (value + (world == "artefact") * time) / np.sqrt(1 + (world == "artefact"))
     member = ndtr(chance) < expit(0.08 * TIMES[world] * value + 0.8 * time)
-    return pd.DataFrame({"value": value, "knowledge": knowledge, "time": time, "member": 1.0 * member})
+    table = {"value": value, "knowledge": knowledge, "time": time, "member": 1.0 * member}
+    return pd.DataFrame(table | {"customer": np.arange(SIZE)})
 
 
 def asked(drawn: tuple[membership.People, pd.DataFrame], seed: int) -> Any:
