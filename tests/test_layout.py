@@ -24,10 +24,10 @@ FLOW = [
     "calibrated", "exhibits", "sensitivity", "mediation", "guides", "findings", "calibration", "strokes", "figures",
     "maps", "specifications", "scores", "prospects", "promoters", "payoff", "gaps", "motives", "allegiance",
     "attachment", "antecedents", "gauges", "forgiveness", "recommending", "journeys", "chain", "membership",
-    "rewarding", "bargains", "buyers", "equity", "whatif", "profiles", "stays", "sorting", "pooling", "cases",
-    "boards", "truthfulness", "news", "proposals", "state", "ledger", "notices", "notebooks", "keys", "kernels", "worker", "runs",
-    "welcome", "progress", "publishing", "pages", "provenance", "making", "report", "onefile", "schedule", "exports",
-    "housekeeping", "operating", "cli",
+    "rewarding", "promoting", "personal", "bargains", "buyers", "equity", "whatif", "profiles", "stays", "sorting",
+    "pooling", "cases", "boards", "truthfulness", "news", "proposals", "state", "ledger", "notices", "notebooks",
+    "keys", "kernels", "worker", "runs", "welcome", "progress", "publishing", "pages", "provenance", "making",
+    "report", "onefile", "schedule", "exports", "housekeeping", "operating", "cli",
 ]  # fmt: skip
 
 

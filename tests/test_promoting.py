@@ -82,6 +82,15 @@ def test_the_exhibits_of_the_club(club):
     assert "1 would mean that all was borrowed" in promoting.checked(cases).text
 
 
+def test_the_club_asked_with_other_windows(club):
+    cases = club[2]
+    found = promoting.again({180: cases, 60: NOTHING}, days=180)
+    assert found.value == promoting.left_behind(cases)[promoting.ALL].value
+    assert promoting.again({60: NOTHING}, days=60).reason == "There is nothing."
+    plain = promoting.again(cases, past=trials.LEFT_OUT)
+    assert plain.high - plain.low > found.high - found.low
+
+
 def test_where_nothing_is_known_every_exhibit_says_so():
     for made in (
         promoting.course(NOTHING, currency=None, min_cell=5),

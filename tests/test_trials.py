@@ -205,6 +205,20 @@ def test_a_rule_that_gives_everybody_the_better_arm_by_hand():
     assert (same.low, same.high) == (1, 1)
 
 
+def test_other_choices_and_a_lot_drawn_anew():
+    """All spend 10, half of the treated 20: a ratio of 1.5, and of 1 where more than what nine in ten spend is cut."""
+    lot = np.tile([True, False], 200)
+    spent = np.where(lot & (np.arange(400) % 4 == 0), 20.0, 10.0)
+    table = pd.DataFrame({"treated": lot, "after_worth": spent, "promotion": "P1", "customer": range(400), "age": 1.0})
+    assert trials.otherwise(table, money="after_worth").value == pytest.approx(1.5)
+    assert trials.otherwise(table, money="after_worth", past=trials.LEFT_OUT).value == pytest.approx(1.5)
+    assert trials.otherwise(table, money="after_worth", counted_up_to=0.5).value == pytest.approx(1.0)
+    assert trials.otherwise(NotTestable("none"), money="after_worth").reason == "none"
+    anew = trials.dealt_anew(table.assign(promotion=np.where(lot, "P1", "P2")), np.random.default_rng(1))
+    assert anew["treated"].tolist() == table["treated"].tolist(), "within a promotion, where all are alike here"
+    assert trials.dealt_anew(table, np.random.default_rng(1))["treated"].sum() == 200
+
+
 # --- whether it was a lot -----------------------------------------------------------------------------------------
 
 

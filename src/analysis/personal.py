@@ -6,6 +6,7 @@ Claims P12, P13, P15 and S11.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 FITTING = "whose past fits, against any"
 FIRST, LAST = "first answer after the lot", "last answer"
 TREATED, OFFERS = {True: "personal", False: "usual"}, {True: "from the history", False: "at random"}
+otherwise = partial(trials.otherwise, money="after_worth")
 UNNAMED = "No trial of {} is on record, or its treated arm is not named ({})."
 ALIKE = 0.05  # share by which the costs of two rewards may differ and still count as equal
 
@@ -71,8 +73,7 @@ def offered(table: pd.DataFrame | NotTestable) -> dict[str, Answer]:
     """
     if isinstance(table, NotTestable):
         return {SHARPER: table}
-    ways = {SHARPER: trials.known_before(table), PLAIN: None}
-    return {name: trials.ratio(table["after_worth"], table["treated"], before=x) for name, x in ways.items()}
+    return {SHARPER: otherwise(table), PLAIN: otherwise(table, past=trials.LEFT_OUT)}
 
 
 @gated

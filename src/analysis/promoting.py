@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ SHARPER, PLAIN = "adjusted for what was known before", "as counted"
 ALL, NEW, OLD, FULL = "all customers", "new customers", "established customers", "orders at full price"
 SEEN, FORETOLD = "as seen, followed equally long", "as foretold by a model of buying"
 ARMS = {True: "got it", False: "held out"}
+otherwise = partial(trials.otherwise, money="during_worth")
 PRONE = ((200, 0.8, 0.9), (800, 0.1, 0.5))  # a toy in which a promotion draws those who seldom buy
 NO_AFTERWARDS = (
     "What is on record ends with the promotion: nothing says what anybody did later. Bring orders of at least as long "
@@ -100,11 +101,8 @@ def sold_more(table: pd.DataFrame | NotTestable) -> dict[str, Answer]:
     parts = {SHARPER: table} | {
         name: table[(table["arm"] == name) | ~table["treated"]] for name in each if len(each) > 1
     }
-    known = {name: (part, trials.known_before(part)) for name, part in parts.items()} | {PLAIN: (table, None)}
-    return {
-        name: trials.ratio(part["during_worth"], part["treated"], before=x, cases=part["customer"])
-        for name, (part, x) in known.items()
-    }
+    readings: dict[str, Answer] = {name: otherwise(part) for name, part in parts.items()}
+    return readings | {PLAIN: otherwise(table, past=trials.LEFT_OUT)}
 
 
 def left_behind(table: pd.DataFrame | NotTestable, *, established: int = 365) -> dict[str, Answer]:
@@ -117,13 +115,17 @@ def left_behind(table: pd.DataFrame | NotTestable, *, established: int = 365) ->
     if isinstance(table, NotTestable) or "after" not in table:
         return {ALL: table if isinstance(table, NotTestable) else NotTestable(NO_AFTERWARDS)}
     old = table["age"] >= established
-    readings = {name: _again(table[part]) for name, part in ((ALL, old | True), (NEW, ~old), (OLD, old))}
+    readings = {name: again(table[part]) for name, part in ((ALL, old | True), (NEW, ~old), (OLD, old))}
     return readings | {FULL: _full_price(table)}
 
 
-def _again(table: pd.DataFrame) -> Answer:
-    again = (table["after"] > 0).to_numpy(float)
-    return trials.difference(again, table["treated"], before=trials.known_before(table), cases=table["customer"])
+@gated
+def again(tables: Any, *, days: int = 0, past: str = trials.USED) -> Any:
+    """P06 for one table, or for that of so many days: share who order again, minus that of those held out."""
+    rows = needed(tables[days] if days else tables)
+    need("after" in rows, NO_AFTERWARDS)
+    known = trials.known_before(rows) if past == trials.USED else None
+    return trials.difference(rows["after"] > 0, rows["treated"], before=known, cases=rows["customer"])
 
 
 @gated

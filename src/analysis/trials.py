@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from analysis.studies import Study
 
 CONTROL, FEWEST = "control", 100  # the arm that others are compared with by default; cases that an arm needs
+USED, LEFT_OUT = "used", "left out"
 NO_LOT = 1e-3  # chance of so unlike arms below which no lot can have been drawn
 # Columns that say what came of the lot, or name a unit; all others were known before.
 AFTERWARDS = {"customer", "arm", "promotion", "start", "treated", "full", "stayed"}
@@ -186,7 +187,8 @@ def _means(outcome: Any, treated: Any, before: pd.DataFrame | None, cases: Any) 
     design = np.ones((len(y), 1))
     for column in x.T:
         wider = np.column_stack([design, column])
-        if all(np.linalg.matrix_rank(wider[arm]) == wider.shape[1] for arm in (~lot, lot)):
+        grams = [wider[arm].T @ wider[arm] / len(y) for arm in (~lot, lot)]
+        if min(np.linalg.matrix_rank(gram, tol=1e-9) for gram in grams) == wider.shape[1]:
             design = wider
     means, pulls = np.empty(2), np.empty((2, len(y)))
     for place, arm in enumerate((~lot, lot)):
@@ -274,6 +276,27 @@ def by_policy(outcome: Any, arm: Any, chosen: pd.DataFrame, rival: pd.DataFrame)
         pulls.append(weight * (y - means[-1]) / weight.sum() / means[-1])
     error = float(np.sqrt(((pulls[1] - pulls[0]) ** 2).sum()))
     return Estimate.log_normal(means[1] / means[0], error, unit="ratio", n=len(y), method="weighted by assignment")
+
+
+@gated
+def otherwise(table: Any, *, money: str, past: str = USED, counted_up_to: float = 1.0) -> Any:
+    """A ratio of mean money under other choices.
+
+    Args:
+        table: from `around`, or with its columns.
+        money: the column that is compared.
+        past: whether what was known before the lot is `USED` or `LEFT_OUT`.
+        counted_up_to: share of the units above whose money more of it does not count.
+    """
+    rows = needed(table)
+    spent = rows[money].clip(upper=rows[money].quantile(counted_up_to)) if counted_up_to < 1 else rows[money]
+    return ratio(spent, rows["treated"], before=known_before(rows) if past == USED else None, cases=rows["customer"])
+
+
+def dealt_anew(table: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
+    """The table as another lot would have made it had the treatment done nothing."""
+    each = table.groupby(table["promotion"] if "promotion" in table else np.zeros(len(table)))["treated"]
+    return table.assign(treated=each.transform(random.permutation))
 
 
 # --- whether it was a lot -----------------------------------------------------------------------------------------
