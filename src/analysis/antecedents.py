@@ -12,7 +12,7 @@ import pandas as pd
 from analysis import figures, hypotheses, trials
 from analysis.drivers import importance
 from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, gated, in_brief, need, needed
-from analysis.exhibits import Figure, Table, Text, say
+from analysis.exhibits import Figure, Table, Text, instead
 from analysis.factors import fit_factors, pattern_of
 from analysis.indicators import mean_score
 from analysis.regressions import correlations, slopes
@@ -31,7 +31,6 @@ SLOPES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     **{f"E12 {level}": (level, KNOWN) for level in ("desired", "adequate", "predicted")},
     **{f"E13 {level}": (level, SOURCES) for level in ("predicted", "desired")},
     "E14": ("desired", ("can_be", "should")),
-    "E03": ("perception", ("should", "will")),
 }
 FREE, BOUND = "share of the experience, weights left free", "share, weights made to add up to one"
 EARLIER, TOGETHER = "asked a wave before", "asked in the same questionnaire"
@@ -89,43 +88,8 @@ def sources(found: Answers, *, draws: int, seed: int) -> dict[str, dict[str, Ans
     return {level: each[level] for level in sorted(each, key=held)}
 
 
-def covered(found: Answers) -> Text:
-    """How many of the constructs that this page is about the survey has."""
-    wanted = {name for level, causes in SLOPES.values() for name in (level, *causes)} - {"curve"}
-    wanted |= {"expectation", "quality", "loyalty"}
-    return say(
-        "Of {} things that these claims ask customers about, the survey has {}. A claim that needs one of the others "
-        "is not testable here.",
-        len(wanted),
-        len(wanted & set(found.constructs)),
-    )
-
-
-def causes_chart(found: Answers, *, draws: int, seed: int) -> Figure | Text:
-    """Every slope of a level on its causes, by claim."""
-    rows: list[dict[str, Any]] = []
-    for key, (level, _) in SLOPES.items():
-        each = shaped(found, key, draws=draws, seed=seed)
-        for name, answer in {} if isinstance(each, NotTestable) else each.items():
-            rows.append({"section": f"{level} level ({key[:3]})", "label": spoken(name), **columns(answer)})
-    if not rows:
-        return say("The survey does not ask for a level of service together with what may cause it.")
-    table = pd.DataFrame(rows)
-    clear = int(((table["low"] > 0) | (table["high"] < 0)).sum())
-    return figures.dots(
-        table,
-        name="causes",
-        title=f"{clear} of {plural(len(table), 'slope')} can be told from nothing",
-        unit="slope",
-        x_label="Standard deviations of the level for one of its cause",
-        reference=0.0,
-        reference_label="no effect",
-        caption="95% intervals. Causes under one heading are held against one another: each slope is what is left "
-        "when the others stay as they are. Curve is the bend of the line over knowledge.",
-    )
-
-
-def stricter(found: Answers, *, draws: int, seed: int) -> Table | Text:
+@instead("There is nothing to read more strictly.")
+def stricter(found: Answers, *, draws: int, seed: int) -> Table:
     """Slopes with Holm's wider intervals, Shapley shares, and how far each cause repeats the others.
 
     Source: Holm (1979), Scandinavian Journal of Statistics 6: of m slopes the clearest has an interval of 1 - .05/m,
@@ -137,10 +101,8 @@ def stricter(found: Answers, *, draws: int, seed: int) -> Table | Text:
             continue
         level, causes = SLOPES[key]
         each = {n: a for n, a in slopes(made, level, causes).items() if isinstance(a, Estimate)}
-        share, repeats = (
-            importance(made, outcome=level, drivers=causes),
-            np.linalg.inv(correlation(made.covariance[1:, 1:])),
-        )
+        share = importance(made, outcome=level, drivers=causes)
+        repeats = np.linalg.inv(correlation(made.covariance[1:, 1:]))
         for place, name in enumerate(sorted(each, key=lambda n: -abs(each[n].value) / (each[n].high - each[n].low))):
             rows.append(
                 {
@@ -151,8 +113,7 @@ def stricter(found: Answers, *, draws: int, seed: int) -> Table | Text:
                     "repeats": repeats[causes.index(name), causes.index(name)],
                 }
             )
-    if not rows:
-        return say("So there is nothing to read more strictly.")
+    need(rows, "")
     return Table(
         name="stricter",
         title="The same slopes, read more strictly",
@@ -319,10 +280,10 @@ def _weights(three: pd.DataFrame, weight: np.ndarray, *, draws: int, seed: int) 
     }
 
 
-def learning_chart(found: Answers, three: pd.DataFrame | NotTestable, *, min_cell: int) -> Figure | Text:
+@instead("{}")
+def learning_chart(found: Answers, three: pd.DataFrame, *, min_cell: int) -> Figure | Text:
     """Expectation before, experience, and expectation after, of customers who found bad, middling and good service."""
-    if isinstance(three, NotTestable) or len(three) < FEWEST:
-        return say("{}", getattr(three, "reason", "Too few customers answered in two waves."))
+    need(len(three) >= FEWEST, "Too few customers answered in two waves.")
     means = {side: three.filter(regex=f"^{side} ").mean(axis=1) for side in ("before", "found", "after")}
     third = pd.qcut(means["found"].rank(method="first"), 3, labels=False)
     moved = (means["after"] - means["before"]).groupby(third).mean()
@@ -345,10 +306,10 @@ def learning_chart(found: Answers, three: pd.DataFrame | NotTestable, *, min_cel
     )
 
 
-def learning_table(of: Mapping[str, Answer]) -> Table | Text:
+@instead("So no weights can be told.")
+def learning_table(of: Mapping[str, Answer]) -> Table:
     """All weights of `updating`."""
-    if isinstance(of[FREE], NotTestable):
-        return say("So no weights can be told.")
+    needed(of[FREE])
     rows = pd.DataFrame([{"weight of": name, "value": in_brief(answer)} for name, answer in of.items()])
     return Table(
         name="weights",
@@ -387,11 +348,9 @@ def two_kinds(found: Answers, *, draws: int, seed: int) -> Any:
     made = needed(moments(found.items[[*one, *two]], weight=found.weight, draws=min(draws, SHARPER), seed=seed))
 
     def gained(covariance: np.ndarray) -> float:
-        fits = [
-            fit_factors(covariance, pattern_of(of), n=[made.n]) for of in ((len(one), len(two)), (len(one) + len(two),))
-        ]
-        known = [fit.cfi for fit in fits if not isinstance(fit, NotTestable)]
-        return known[0] - known[1] if len(known) == 2 else np.nan
+        sizes = [len(one), len(two)], [len(one) + len(two)]
+        apart, alike = (fit_factors(covariance, pattern_of(of), n=[made.n]) for of in sizes)
+        return getattr(apart, "cfi", np.nan) - getattr(alike, "cfi", np.nan)
 
     fit: Answer = NotTestable("One of the two factor models could not be fitted.")
     if np.isfinite(value := gained(made.covariance)):
