@@ -144,9 +144,8 @@ def test_the_page_says_what_fails_and_where(table):
     assert "No test has been tried" in truthfulness.summary().text
     for world in GOOD.worlds:
         calibration.keep(tried(GOOD, world, 40))
-    fooled = replace(
-        GOOD, claim="S01", rung="C", artefact="the happy answer", ask=BROKEN["always says yes"][0], truth={}
-    )
+    half_more = Estimate.normal(1.5, 0.01, unit="ratio", n=9)
+    fooled = Case("S01", effect, lambda value, seed: half_more, "none", "C", "the happy answer")
     calibration.keep(tried(fooled, "artefact", 40))
     calibrated._standings.cache_clear()
     assert "1 hold and 1 fail" in truthfulness.summary().text
