@@ -32,7 +32,7 @@ def table(scores: Any, **more: Any) -> pd.DataFrame:
 
 def crowd(random: np.random.Generator, world: str) -> pd.DataFrame:
     """Four kinds; one kind; or one lopsided kind, with answers that crowd at the end of the scale."""
-    size, normal = 1000, random.standard_normal
+    size, normal = 600, random.standard_normal
     if world == "true":
         kind = random.choice(4, size, p=(0.35, 0.2, 0.2, 0.25))
         attitude, pace = np.where(kind < 2, 1.3, -1.3) + 0.45 * normal(size), np.where(kind % 2, -1.0, 1.0)
@@ -45,7 +45,7 @@ def crowd(random: np.random.Generator, world: str) -> pd.DataFrame:
 
 
 def several(rows: pd.DataFrame, seed: int) -> Any:
-    return allegiance.parts(allegiance.sorted_out(rows, draws=39, halves=20, seed=seed))
+    return allegiance.parts(allegiance.sorted_out(rows, draws=19, halves=12, seed=seed))
 
 
 def contracts(random: np.random.Generator, world: str) -> pd.DataFrame:
@@ -66,12 +66,12 @@ def willing(rows: pd.DataFrame, seed: int) -> Any:
 
 def members(random: np.random.Generator, world: str) -> pd.DataFrame:
     """Members who stay for what they feel, or for what their tier says of them already."""
-    held = alike(random, 5000, ["attitude", "often"])
-    gold = held["often"] > 0.5
-    odds = 0.5 + 0.6 * gold + 0.33 * (world == "true") * held["attitude"]
-    stayed = random.random(5000) < 1 / (1 + np.exp(-odds))
-    held["attitude"] += (world == "artefact") * gold
-    return table(held, tier=np.where(gold, "gold", "basic"), points=0.0, stayed=stayed.astype(float))
+    held = alike(random, 4000, ["attitude", "often"])
+    tier = np.digitize(held["often"], (-0.7, 0.0, 0.8))
+    odds = 0.5 * tier - 0.25 + 0.28 * (world == "true") * held["attitude"]
+    stayed = random.random(4000) < 1 / (1 + np.exp(-odds))
+    held["attitude"] += (world == "artefact") * tier
+    return table(held, tier=np.array(["none", "bronze", "silver", "gold"])[tier], points=0.0, stayed=1.0 * stayed)
 
 
 def demanding(random: np.random.Generator, world: str) -> pd.DataFrame:
@@ -187,7 +187,7 @@ CASES: tuple[Case, ...] = (
         "L09",
         crowd,
         several,
-        "1,000 customers",
+        "600 customers",
         "B",
         artefact="one kind of customer, lopsided, and answers that crowd at the end of the scale",
         few=True,
@@ -208,7 +208,7 @@ CASES: tuple[Case, ...] = (
         "L11",
         members,
         lambda rows, seed: allegiance.beyond_tier(rows, draws=DRAWS, seed=seed),
-        "5,000 members",
+        "4,000 members",
         "C",
         artefact="attitude and orders say what made the tier, and no more",
         dear=True,
