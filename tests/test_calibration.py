@@ -1,8 +1,8 @@
 """Tests on worlds whose truth is known: in the short form, with fixed seeds, and with tests that are broken on purpose.
 
-Six worlds say little about a rate, and enough about a test that answers the wrong way round: at rates that just hold
-(right in 80%, a wrong yes in 5%), two or fewer right answers of six come in 2 of 100 tries, three wrong ones in 1 of
-500. Seeds are fixed, so a test that passes goes on passing until its function or its world changes.
+Three worlds, one where they cost much, say little about a rate, and enough about a test that answers the wrong way
+round: with right answers in 80% of worlds, three of three go wrong once in 125 tries. Seeds are fixed, so a test that
+passes goes on passing until its function or its world changes.
 """
 
 import csv
@@ -30,12 +30,11 @@ def said(case, world, times):
 @pytest.mark.parametrize("claim", CASES)
 def test_a_test_finds_what_is_there_and_not_what_is_turned_round(claim):
     case = CASES[claim]
-    times = 1 if case.few else 2 if case.dear else 6
-    found = said(case, "true", times)
-    if claim != "G05":  # attachment is asked of people, and its contracts alone can only refute
-        assert found[right(case, "true")] >= times / 3, found
-    if "reversed" in case.worlds:
-        found = said(case, "reversed", times)
+    cheap = not (case.dear or case.few)
+    found = said(case, "true", 3 if cheap else 1)
+    assert found[right(case, "true")] if cheap else CONTRADICTED not in found, found
+    if "reversed" in case.worlds and not case.few:
+        found = said(case, "reversed", 3 if cheap else 1)
         assert not POSITIVE & set(found), found
 
 
@@ -151,7 +150,7 @@ def test_the_page_says_what_fails_and_where(table):
     assert "1 hold and 1 fail" in truthfulness.summary().text
     rows = truthfulness.failures().rows
     assert list(rows["row"]) == ["S01"]
-    assert rows["what goes wrong"][0] == "Where the happy answer, it says yes in 100% of worlds."
+    assert rows["what goes wrong"][0] == "Where the happy answer, it says yes in 100.0% of worlds."
     assert len(truthfulness.every_test().rows) == 2
     for kind in truthfulness.KINDS:
         assert truthfulness.rate(kind).data["value"].between(0, 1).all()

@@ -153,17 +153,9 @@ def _wrong(row: dict[str, Any]) -> str:
     }[row["world"]]  # fmt: skip
     said = []
     if str(row["holds"]) != "True":
-        sure = (
-            [f"its right verdict comes in {quantity(float(row['right']), 'share')} of worlds"]
-            if row["right"] == row["right"]
-            else []
-        )
-        wrong = (
-            [f"it says yes in {quantity(float(row['positive']), 'share')}"]
-            if row["positive"] == row["positive"]
-            else []
-        )
-        said.append(" and ".join(sure + wrong))
+        rates = {"it is right in {} of worlds": row["right"], "it says yes in {} of worlds": row["positive"]}
+        known = [told.format(quantity(float(rate), "share")) for told, rate in rates.items() if rate == rate]
+        said.append(" and ".join(known))
     if str(row["covers"]) == "False":
         said.append(f"{quantity(float(row['covered']), 'share')} of its 95% intervals hold the truth")
     return f"{where[:1].upper()}{where[1:]}, {'; '.join(said)}."
