@@ -9,7 +9,6 @@ import pandas as pd
 
 from analysis import chain, journeys, within
 from analysis.calibration import Case
-from analysis.estimates import gated
 from analysis.planted import TIMES, answers
 
 UNITS, ROUNDS, PEOPLE, DRAWS = 60, 10, 50, 199
@@ -70,11 +69,6 @@ def ratings(
     return pd.DataFrame(rows | {"age": age, "rating": rating})
 
 
-@gated
-def left(rows: pd.DataFrame, *, halves: bool = False) -> Any:
-    return journeys.leaving(journeys.in_force(rows, gap=GAP), halves=halves)
-
-
 def caring(random: np.random.Generator, world: str) -> Any:
     """Two questionnaires of 900 people; the mood of the day may colour all that is said on it."""
     mood = random.standard_normal(1800) * (world == "artefact")
@@ -82,26 +76,24 @@ def caring(random: np.random.Generator, world: str) -> Any:
     slope = 0.1 * TIMES[world]
     wallet = slope * care + np.sqrt(1 - slope**2) * random.standard_normal(1800)
     days = np.repeat(pd.to_datetime(["2024-01-10", "2024-07-10"]), 900)
-    who = {"customer_id": np.tile(np.arange(900), 2), "answered_at": days}
-    return answers(random, {"care": care + mood, "wallet_share": wallet + mood}, **who)
+    said, who = {"care": care + mood, "wallet_share": wallet + mood}, np.tile(np.arange(900), 2)
+    return answers(random, said, customer_id=who, answered_at=days)
 
 
-def knowing(random: np.random.Generator, world: str) -> Any:
+def knowing(random: np.random.Generator, world: str) -> list[pd.DataFrame]:
     """Order lines and promotions of 1,000 people; who knows more may be one who buys much at low prices."""
-    knows, size = np.repeat(random.standard_normal(1000), 8), 8000
+    knows = np.repeat(random.standard_normal(1000), 8)
     hunts = 0.5 * knows * (world == "artefact")
-    slope = -0.1 * TIMES[world]
-    table = pd.DataFrame({"customer_id": np.repeat(np.arange(1000), 8), "knowledge": knows, "weight": 1.0})
+    table = pd.DataFrame({"customer_id": np.repeat(np.arange(1000), 8), "knowledge": knows, "product": "all"})
+    table = table.assign(quarter="1", promotion=np.tile(np.arange(8), 1000))
     frames = []
     for cause, outcome, lot in (
-        ("price", "quantity", random.standard_normal(size)),
-        ("treated", "orders", random.choice([-1.0, 1.0], size)),
+        ("price", "quantity", random.standard_normal(8000) - hunts),
+        ("treated", "orders", random.choice([-1.0, 1.0], 8000)),
     ):
-        dose = lot - hunts * (cause == "price")
-        told = (slope * knows - 0.2) * lot + hunts + random.standard_normal(size)
-        rows = within.in_deviations(table.assign(**{cause: dose, outcome: told}), [cause, outcome])
-        rows = rows.assign(both=rows[cause] * knows, product="all", quarter="1", promotion=np.tile(np.arange(8), 1000))
-        frames.append(rows)
+        told = (-0.1 * TIMES[world] * knows - 0.2) * lot + hunts + random.standard_normal(8000)
+        rows = within.in_deviations(table.assign(**{cause: lot, outcome: told}), [cause, outcome])
+        frames.append(rows.assign(both=rows[cause] * knows))
     return frames
 
 
@@ -115,22 +107,12 @@ def mended(random: np.random.Generator, world: str) -> tuple[Any, pd.DataFrame]:
     level = np.repeat(0.03 * random.standard_normal((UNITS, 1, ROUNDS)), PEOPLE, axis=1).ravel()
     said = 0.8 * person + level + 0.1 * TIMES[world] * on + 0.6 * random.standard_normal(len(person))
     there = random.random(len(person)) < np.where((world == "artefact") & on & (person < -0.5), 0.2, 0.8)
-    who = {
-        "unit": unit.astype(str),
-        "customer_id": np.repeat(np.arange(UNITS * PEOPLE), ROUNDS),
-        "answered_at": days[round_],
-    }
-    found = answers(
-        random, {"satisfaction": said[there]}, **{name: np.asarray(each)[there] for name, each in who.items()}
-    )
+    who = pd.DataFrame({"unit": unit.astype(str), "answered_at": days[round_]})[there].reset_index(drop=True)
+    names = np.repeat(np.arange(UNITS * PEOPLE), ROUNDS)[there]
+    found = answers(random, {"satisfaction": said[there]}, customer_id=names, **who)
     known = start < ROUNDS
     dates = pd.DataFrame({"unit": np.arange(UNITS)[known].astype(str), "started_at": days[start[known]]})
     return found, dates.assign(action="mend")
-
-
-@gated
-def after_start(drawn: tuple[Any, pd.DataFrame]) -> Any:
-    return chain.stepped(chain.answered(drawn[0], same=True), drawn[1], "mend", before=2, after=3)
 
 
 def branches(random: np.random.Generator, world: str, *, periods: int) -> tuple[np.ndarray, ...]:
@@ -162,24 +144,41 @@ def growing(random: np.random.Generator, world: str) -> pd.DataFrame:
     return panel(engagement=engaged + level, growth=growth, profit=profit)
 
 
-LIKED = "who likes the firm seeks contact, trusts it and stays loyal anyhow"
+def by_trust(rows: pd.DataFrame, seed: int) -> Any:
+    return journeys.part(journeys.through_trust(rows, draws=DRAWS, seed=seed), "indirect")
+
+
+def after_start(drawn: tuple[Any, pd.DataFrame], seed: int) -> Any:
+    return chain.stepped(chain.answered(drawn[0], same=True), drawn[1], "mend", before=2, after=3)
+
+
+def paired(frames: Any, seed: int) -> Any:
+    return dict(zip(("price", "advertising"), map(journeys.changed_by_knowledge, frames), strict=True))
+
+
+SLOPES = {"null": 0.0, "reversed": -0.2}
 CASES: tuple[Case, ...] = (
-    Case("L14", contacts, lambda rows, seed: journeys.touchpoint_shares(rows, draws=DRAWS, seed=seed),
-         size="400 who left, each beside 5 others", rung="C", artefact="long journeys touch more, at some places above all", dear=True, reversible=False),
-    Case("S12", trusting, lambda rows, seed: getattr(found := journeys.through_trust(rows, draws=DRAWS, seed=seed), "indirect", found),
-         size="500 answers", rung="C", artefact=LIKED, removable=False, truth={"true": 0.25 * 0.15}, dear=True),
-    Case("S13", mended, lambda drawn, seed: after_start(drawn), size=f"{UNITS} branches", rung="D", artefact="the unhappy stop answering after the start", part="level", truth={"true": 0.2, "null": 0.0, "reversed": -0.2, "artefact": 0.0}, dear=True),
+    Case("L14", contacts, lambda rows, seed: journeys.touchpoint_shares(rows, draws=DRAWS, seed=seed), rung="C",
+         size="400 who left, each beside 5 others", dear=True, reversible=False,
+         artefact="long journeys touch more, at some places above all"),
+    Case("S12", trusting, by_trust, rung="C", size="500 answers", truth={"true": 0.25 * 0.15}, removable=False,
+         artefact="who likes the firm seeks contact, trusts it and stays loyal anyhow"),
+    Case("S13", mended, after_start, rung="D", size=f"{UNITS} branches", part="level",
+         artefact="the unhappy stop answering", truth={"true": 0.2, "artefact": 0.0} | SLOPES, dear=True),
     Case("S14", lambda random, world: ratings(random, -HAZARD * TIMES[world], 2500, fading=1.5 * (world == "artefact")),
-         lambda rows, seed: left(rows), size="2,500 customers", rung="C", artefact="ratings fall on the way out", dear=True,
-         truth={"true": 1.1**-2, "null": 1.0, "reversed": 1.1**2}),
-    Case("S15", lambda random, world: ratings(random, -0.625 * HAZARD * TIMES[world], 7000, growing=-0.5 * (world == "artefact")),
-         lambda rows, seed: left(rows, halves=True), size="7,000 customers", rung="C", artefact="whoever stays longer is rated later, when all rate lower", dear=True),
-    Case("S16", caring, lambda found, seed: journeys.wallet(found, draws=DRAWS, seed=seed)[journeys.EARLIER],
-         size="900 people, two questionnaires", rung="B", artefact="the mood of the day colours all answers", truth={"true": 0.2, "null": 0.0, "reversed": -0.2}),
-    Case("S17", staffed, lambda rows, seed: chain.mirrored(rows)[chain.LATER], size=f"{UNITS} branches, 16 periods", rung="C",
-         artefact="good branches are good at all things", truth={"true": 0.2, "null": 0.0, "reversed": -0.2}),
-    Case("G02", growing, lambda rows, seed: chain.certain(rows), size=f"{UNITS} branches, 16 periods", rung="C", part="growth",
-         artefact="thriving branches engage their customers", truth={"null": 0.0, "reversed": -0.2}),
-    Case("G08", knowing, lambda frames, seed: dict(zip(("price", "advertising"), map(journeys.changed_by_knowledge, frames), strict=True)),
-         size="1,000 customers, 8,000 order lines", rung="C", artefact="who knows more buys more, at lower prices"),
+         lambda rows, seed: journeys.leaving(journeys.in_force(rows, gap=GAP)), size="2,500 customers", rung="C",
+         artefact="ratings fall on the way out", dear=True, truth={"true": 1.1**-2, "null": 1.0, "reversed": 1.1**2}),
+    Case("S15", lambda random, world: ratings(random, -0.625 * HAZARD * TIMES[world], 7000,
+         growing=-(world == "artefact") / 2),
+         lambda rows, seed: journeys.leaving(journeys.in_force(rows, gap=GAP), halves=True), size="7,000 customers",
+         rung="C", artefact="whoever has stayed long rates lower", dear=True),
+    Case("S16", caring, lambda found, seed: journeys.wallet(found, draws=DRAWS, seed=seed)[journeys.EARLIER], rung="B",
+         size="900 people, two questionnaires", artefact="the mood of the day colours all answers",
+         truth={"true": 0.2} | SLOPES),
+    Case("S17", staffed, lambda rows, seed: chain.mirrored(rows)[chain.LATER], size=f"{UNITS} branches, 16 periods",
+         rung="C", artefact="good branches are good at all things", truth={"true": 0.2} | SLOPES),
+    Case("G02", growing, lambda rows, seed: chain.certain(rows), size=f"{UNITS} branches, 16 periods", rung="C",
+         part="growth", artefact="thriving branches engage their customers", truth=SLOPES),
+    Case("G08", knowing, paired, size="1,000 customers, 8,000 order lines", rung="C",
+         artefact="who knows more buys more, at lower prices"),
 )  # fmt: skip
