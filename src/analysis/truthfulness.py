@@ -31,7 +31,7 @@ class Kind(NamedTuple):
 def _in(world: str, removable: bool | None = None) -> Callable[[pd.DataFrame], Any]:
     def chosen(rows: pd.DataFrame) -> Any:
         there = rows["world"] == world
-        return there if removable is None else there & (rows["removable"].astype(str) == str(removable))
+        return there if removable is None else there & (rows["removable"] == str(removable))
 
     return chosen
 
@@ -84,7 +84,7 @@ def rate(kind: Kind) -> Figure | Text:
         return say("{}: nothing is known yet.", kind.label)
     worst = rows.sort_values(kind.column).drop_duplicates("claim", keep="first" if kind.bound == RIGHT else "last")
     shown = (worst if kind.name != "coverage" else rows.sort_values("world")).sort_values("claim", kind="stable")
-    good = shown[{"right": "holds", "positive": "holds", "covered": "covers"}[kind.column]].astype(str) == "True"
+    good = shown[{"right": "holds", "positive": "holds", "covered": "covers"}[kind.column]] == "True"
     told = shown["claim"] + (": " + shown["world"] if kind.name == "coverage" else "")
     ends = {"value": kind.column, "low": f"{kind.column}_low", "high": f"{kind.column}_high"}
     return figures.dots(
@@ -152,11 +152,11 @@ def _wrong(row: dict[str, Any]) -> str:
         "artefact": f"where {row['artefact']}",
     }[row["world"]]  # fmt: skip
     said = []
-    if str(row["holds"]) != "True":
+    if row["holds"] != "True":
         rates = {"it is right in {} of worlds": row["right"], "it says yes in {} of worlds": row["positive"]}
         known = [told.format(quantity(float(rate), "share")) for told, rate in rates.items() if rate == rate]
         said.append(" and ".join(known))
-    if str(row["covers"]) == "False":
+    if row["covers"] == "False":
         said.append(f"{quantity(float(row['covered']), 'share')} of its 95% intervals hold the truth")
     return f"{where[:1].upper()}{where[1:]}, {'; '.join(said)}."
 
