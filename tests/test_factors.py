@@ -27,7 +27,6 @@ def test_the_true_model_fits_without_error(two):
     assert (model.cfi, model.rmsea) == (1, 0)
     assert np.abs(model.loadings[0].sum(axis=1)) == pytest.approx(LOADINGS, abs=1e-4)
     assert model.covariances[0, 0, 1] == pytest.approx(0.4, abs=1e-4)
-    assert not model.boundary
 
 
 def test_units_of_the_items_do_not_matter(two):

@@ -178,7 +178,7 @@ KINDS = {
         lambda **say: maps.surface(
             lattice(),
             PAIRS,
-            **{"x_label": "found", "y_label": "expected", "z_label": "Liking", "unit": "ratio", "mark": (2, 2)} | say,
+            **{"x_label": "found", "y_label": "expected", "z_label": "Liking", "unit": "ratio"} | say,
         ),
         "lowest with 1.50 at 1.5 perceived",
     ),

@@ -42,11 +42,6 @@ class FactorModel:
     rmsea: float
     n: float
 
-    @property
-    def boundary(self) -> bool:
-        """Whether an item has next to no variance of its own: then the model has too many factors or too few items."""
-        return bool(self.unique.min() <= 1.01 * SMALLEST)
-
 
 @dataclass(frozen=True)
 class _Layout:

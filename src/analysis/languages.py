@@ -168,10 +168,6 @@ class Edition:
                 best = " ".join(part[0] for part in parts), left
         return best
 
-    def _listed(self, names: str) -> str:
-        """Names as they are, with the word between the last two in this language."""
-        return re.sub(" (and|or) ", lambda word: f" {self.exact[word[1]]} ", names)
-
     def _exact(self, text: str) -> str | None:
         swapped = (text[:1].upper() if text[:1].islower() else text[:1].lower()) + text[1:]
         return self.exact.get(text, self.exact.get(swapped))

@@ -28,7 +28,6 @@ def surface(
     y_label: str,
     z_label: str,
     unit: str,
-    mark: tuple[float, float] | None = None,
     min_cell: int | None = None,
     **telling: Unpack[Telling],
 ) -> Figure | Text:
@@ -42,7 +41,6 @@ def surface(
         pairs: perception, expectation, n; put together by whole points.
         x_label, y_label, z_label: perception, expectation and outcome in words.
         unit: of the value.
-        mark: where the surface is level, if that is to be shown; off the map it is not.
         min_cell: pairs that fewer gave are left out; else the study's.
         telling: see the module.
     """
@@ -76,9 +74,6 @@ def surface(
         strokes.write(ax, "as expected", (high, high), (-10, -3), "data", INK, ha="right")
         strokes.write(ax, "worse than expected", (low, high), (3, -3), "data", INK)
         strokes.write(ax, "better than expected", (high, low), (-5, 6), "data", INK, ha="right")
-        if mark is not None and low <= min(mark) <= max(mark) <= high:
-            ax.plot(*mark, "X", color=INK, ms=8, mec=PAPER, zorder=4)
-            strokes.write(ax, "level here", mark, (8, 4), "data", INK)
         for which in "xy":
             strokes.scale(ax, which, "ratio", (low - 0.3, high + 0.3), few=phone)
             getattr(ax, f"{which}axis").get_major_locator().set_params(integer=True)

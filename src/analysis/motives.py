@@ -15,7 +15,7 @@ import pandas as pd
 from analysis import figures, maps
 from analysis.drivers import QUADRANTS, Importance, importance, kano, penalty_reward, quadrants
 from analysis.estimates import Answer, NotTestable, gated, need, needed, told
-from analysis.exhibits import Figure, Table, Text, say
+from analysis.exhibits import Figure, Table, Text, instead, say
 from analysis.necessity import Kind, necessity
 from analysis.readings import DYSFUNCTIONAL, FUNCTIONAL
 from analysis.regressions import slopes
@@ -123,10 +123,9 @@ def gathered(found: Answers, names: Sequence[str], *, draws: int, seed: int) -> 
     return moments(table[list(names)], weight=table["weight"].to_numpy(), draws=draws, seed=seed)
 
 
-def shares(of: Weighed | NotTestable, *, name: str = "importance") -> Figure | Text:
+@instead("The shares cannot be told. {}")
+def shares(of: Weighed, *, name: str = "importance") -> Figure | Text:
     """Each driver's share of what all of them explain; `name` is the figure's."""
-    if isinstance(of, NotTestable):
-        return say("The shares cannot be told. {}", of.reason)
     table = of.importance.table().replace({"driver": {"_": " "}}, regex=True)
     return figures.dots(
         table.rename(columns={"driver": "label"}),
@@ -182,13 +181,12 @@ def priority_map(placed: pd.DataFrame, *, note: str, **axes: Any) -> Figure:
     )
 
 
-def asymmetries(of: Weighed, *, draws: int, seed: int) -> Table | Text:
+@instead("{}")
+def asymmetries(of: Weighed, *, draws: int, seed: int) -> Table:
     """What bad and good ratings of each driver do to the outcome."""
     table = of.found.table(of.made.names)
     weight = table.pop("weight").to_numpy()
-    found = penalty_reward(table, outcome=of.outcome, weight=weight, draws=draws, seed=seed)
-    if isinstance(found, NotTestable):
-        return say("{}", found.reason)
+    found = needed(penalty_reward(table, outcome=of.outcome, weight=weight, draws=draws, seed=seed))
     rows: dict[str, Any] = {"driver": found["attribute"].map(spoken), "kind": found["kind"]}
     for what in ("penalty", "reward"):
         ends = found[[what, f"{what} low", f"{what} high"]].to_numpy()
@@ -202,10 +200,9 @@ def asymmetries(of: Weighed, *, draws: int, seed: int) -> Table | Text:
     )
 
 
-def answer(of: Weighed | NotTestable) -> Text:
+@instead("What drives the outcome cannot be told. {}")
+def answer(of: Weighed) -> Text:
     """Which drivers may be the first, in a sentence."""
-    if isinstance(of, NotTestable):
-        return say("What drives the outcome cannot be told. {}", of.reason)
     table = of.importance.table()
     first, able = table["driver"][0], list(table["driver"][table["top_ranked"] >= RARE])
     rest = f"These customers are too few to say which is first: {listing(able, 'or')}." if len(able) > 1 else ""
@@ -219,23 +216,22 @@ def answer(of: Weighed | NotTestable) -> Text:
     )
 
 
-def features(found: Answers, *, draws: int, seed: int) -> Table | Text:
+@instead("{}")
+def features(found: Answers, *, draws: int, seed: int) -> Table:
     """Kano kinds of the features that were asked about with and without them."""
     named = [name.removesuffix(FUNCTIONAL) for name in found.constructs if name.endswith(FUNCTIONAL)]
     rows: list[dict[str, str]] = []
     for name in (name for name in named if name + DYSFUNCTIONAL in found.constructs):
         table = found.table([name + FUNCTIONAL, name + DYSFUNCTIONAL])
-        kinds = kano(table.set_axis(["functional", "dysfunctional", "weight"], axis=1), draws=draws, seed=seed)
-        if isinstance(kinds, NotTestable):
-            return say("The feature {} cannot be read. {}", name, kinds.reason)
+        kinds: Any = kano(table.set_axis(["functional", "dysfunctional", "weight"], axis=1), draws=draws, seed=seed)
+        need(isinstance(kinds, pd.DataFrame), f"The feature {name} cannot be read. {getattr(kinds, 'reason', '')}")
         read = kinds.set_index("reading")[["value", "low", "high"]]
         kind = str(read["value"][:-2].idxmax())
         rows.append({"feature": spoken(name), "most take it for": kind})
         for heading, which in {"share who do": kind, "better with it": "better", "worse without": "worse"}.items():
             value, low, high = map(float, read.loc[which])
             rows[-1][heading] = with_interval(value, low, high, "share")
-    if not rows:
-        return say("No feature was asked about with it and without it, so nobody's delight or duty can be told apart.")
+    need(rows, "No feature was asked about with it and without it, so nobody's delight or duty can be told apart.")
     return Table(
         name="features",
         title="What customers take each feature for",
