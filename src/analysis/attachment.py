@@ -126,8 +126,9 @@ def told_by(found: Answers, names: Sequence[str], how: str, orders: Afterwards |
     needed(found.lacks(*names, "loyalty") or found)
     if how == SAME_DAY:
         return scored(found.latest(), [*names, "loyalty"]).rename(columns={"loyalty": "outcome"}).dropna()
-    rows = in_turn(found, scored(found, [*names, "loyalty"]))
-    return rows.assign(outcome=rows["later loyalty"]).drop_duplicates("who", keep="last").reset_index(drop=True)
+    rows = needed(in_turn(found, scored(found, [*names, "loyalty"])))
+    rows = rows.assign(outcome=rows["later loyalty"], day=found.who["answered_at"]).sort_values("day", kind="stable")
+    return rows.drop_duplicates("who", keep="last").sort_index()
 
 
 @gated

@@ -169,7 +169,7 @@ def engaged(random: np.random.Generator, world: str) -> Answers:
 
 def trusting(random: np.random.Generator, world: str) -> Answers:
     """Trust counts more than the next best, as much, or less; or all is one way of ticking boxes."""
-    size, trust = 1200, {"true": 0.42, "null": 0.3, "reversed": 0.18, "artefact": 0.0}[world]
+    size, trust = 1200, {"true": 0.45, "null": 0.3, "reversed": 0.12, "artefact": 0.0}[world]
     slopes = dict(zip(OF_LOYALTY, (trust, 0.3 * (world != "artefact"), 0.0, 0.0), strict=True))
     held = caused(random, size, "loyalty", slopes, shared=0.2, method=0.4 * (world == "artefact"))
     # The first questionnaire holds the drivers, the second one the loyalty.
