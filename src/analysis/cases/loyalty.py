@@ -15,9 +15,10 @@ from analysis.calibration import Case
 from analysis.planted import TIMES, alike, answers, boundary, caused
 from analysis.scales import Answers
 
-DRAWS, SLOPE = 199, 0.1
+DRAWS, SLOPE, SIZE = 199, 0.1, "1,000 customers"
 CMV = "everybody ticks high or low throughout, and nothing causes anything"
 HELD = {world: SLOPE * times for world, times in TIMES.items()}
+RATIO = {world: 1.1**times for world, times in TIMES.items()}
 KNOWN = {world: slope for world, slope in HELD.items() if world != "artefact"}  # where the artefact cannot be removed
 FREE = 0.86  # variance of one of three causes that correlate .3 which the other two leave
 
@@ -91,6 +92,10 @@ def first(random: np.random.Generator, world: str) -> pd.DataFrame:
     for rival in allegiance.RIVALS:
         held[rival] = held[rival] + blurred * random.standard_normal(1000)
     return table(held)
+
+
+def experience(rows: pd.DataFrame, seed: int) -> Any:
+    return allegiance.lead(allegiance.first_cause(None, rows, draws=DRAWS, seed=seed))
 
 
 # --- What feelings tell ---------------------------------------------------------------------------------------------
@@ -182,97 +187,27 @@ def trust_first(found: Answers, seed: int) -> Any:
     return attachment.trust_first(attachment.of_loyalty(found, draws=DRAWS, seed=seed))
 
 
+def asks(test: Any) -> Any:
+    return lambda rows, seed: test(rows, draws=DRAWS, seed=seed)
+
+
 CASES: tuple[Case, ...] = (
-    Case(
-        "L09",
-        crowd,
-        several,
-        "600 customers",
-        "B",
-        artefact="one kind of customer, lopsided, and answers that crowd at the end of the scale",
-        few=True,
-        reversible=False,
-    ),
-    Case(
-        "L10",
-        contracts,
-        willing,
-        "3,000 customers",
-        "C",
-        artefact=CMV,
-        dear=True,
-        part="dulled",
-        truth={world: 1.1**times for world, times in TIMES.items()},
-    ),
-    Case(
-        "L11",
-        members,
-        lambda rows, seed: allegiance.beyond_tier(rows, draws=DRAWS, seed=seed),
-        "4,000 members",
-        "C",
-        artefact="attitude and orders say what made the tier, and no more",
-        dear=True,
-        reversible=False,
-    ),
-    Case(
-        "L12",
-        demanding,
-        lambda rows, seed: allegiance.demands(rows, draws=DRAWS, seed=seed),
-        "1,000 customers",
-        "C",
-        artefact="heavy use makes loyal and demanding",
-        truth=HELD,
-    ),
-    Case(
-        "L13",
-        first,
-        lambda rows, seed: allegiance.lead(allegiance.first_cause(None, rows, draws=DRAWS, seed=seed)),
-        "1,000 customers",
-        "C",
-        artefact=f"{CMV}; experience has the steadier score",
-        removable=False,
-    ),
-    Case(
-        "L01",
-        blocks,
-        lambda rows, seed: attachment.three_blocks(rows, draws=DRAWS, seed=seed),
-        "1,500 customers",
-        "C",
-        artefact="those who buy much come to like us, which moves nothing",
-        removable=False,
-        truth=KNOWN,
-        part="emotion",
-    ),
-    Case(
-        "L07",
-        product,
-        lambda rows, seed: attachment.together(rows, draws=DRAWS, seed=seed),
-        "2,500 customers",
-        "C",
-        artefact="feelings add up on the scale on which orders multiply",
-        reversible=False,
-    ),
+    Case("L09", crowd, several, "600 customers", "B", "one kind of customer, lopsided, whose answers crowd at the end",
+         few=True, reversible=False),
+    Case("L10", contracts, willing, "3,000 customers", "C", CMV, dear=True, part="dulled", truth=RATIO),
+    Case("L11", members, asks(allegiance.beyond_tier), "4,000 members", "C",
+         "attitude and orders say what made the tier, and no more", dear=True, reversible=False),
+    Case("L12", demanding, asks(allegiance.demands), SIZE, "C", "heavy use makes loyal and demanding", truth=HELD),
+    Case("L13", first, experience, SIZE, "C", f"{CMV}; experience has the steadier score", removable=False),
+    Case("L01", blocks, asks(attachment.three_blocks), "1,500 customers", "C",
+         "those who buy much come to like us, which moves nothing", removable=False, truth=KNOWN, part="emotion"),
+    Case("L07", product, asks(attachment.together), "2,500 customers", "C",
+         "feelings add up on the scale on which orders multiply", reversible=False),
     necessary("L02", "necessary", added="bond", condition="bond", of="outcome"),
     necessary("G01", "entrance", added="engagement", condition="satisfaction", of="engagement"),
-    Case(
-        "L08",
-        rivals,
-        ahead,
-        "800 customers at four waves",
-        "C",
-        artefact="loyal customers rate us higher, which moves nothing",
-        removable=False,
-    ),
-    Case(
-        "G04",
-        engaged,
-        lambda found, seed: attachment.sources(found, draws=DRAWS, seed=seed),
-        "1,200 answers",
-        "B",
-        artefact=CMV,
-        removable=False,
-        truth=KNOWN,
-        part="satisfaction",
-    ),
-    Case("G07", trusting, trust_first, "1,200 customers", "C", artefact=CMV, removable=False),
-)
+    Case("L08", rivals, ahead, "800 customers at four waves", "C",
+         "loyal customers rate us higher, which moves nothing", removable=False),
+    Case("G04", engaged, asks(attachment.sources), "1,200 answers", "B", CMV, removable=False, truth=KNOWN,
+         part="satisfaction"),
+    Case("G07", trusting, trust_first, "1,200 customers", "C", CMV, removable=False),
+)  # fmt: skip
