@@ -102,14 +102,16 @@ def test_a_rating_counts_from_some_days_after_it_was_given_until_the_next():
     expected = {"time": [130, 300, 100], "left": [False, True, True], "entered": [40, 130, 50], "rating": [1, 2, 4]}
     for name, values in expected.items():
         assert list(pieces[name]) == values
+    assert list(journeys.in_force(rows, gap=30, lasts=60)["time"]) == [100, 190, 100]
+    assert list(journeys.in_force(rows, gap=30, lasts=60)["left"]) == [False, False, True]
     assert "Nobody was still a customer 400 days" in gated(journeys.in_force)(rows, gap=400).reason
 
 
 def test_the_hazard_ratio_is_that_of_another_program():
     from statsmodels.duration.hazard_regression import PHReg
 
-    pieces = journeys.in_force(worlds.ratings(np.random.default_rng(6), -0.3, 600), gap=30)
-    found = journeys.leaving(pieces)
+    rows = worlds.ratings(np.random.default_rng(6), -0.3, 600)
+    found, pieces = journeys.leaving(rows, gap=30), journeys.in_force(rows, gap=30)
     scaled = (pieces["rating"] - pieces["rating"].mean()) / pieces["rating"].std(ddof=0)
     other = PHReg(
         pieces["time"], scaled, status=pieces["left"].astype(int), entry=pieces["entered"], ties="efron"
@@ -122,21 +124,19 @@ def test_the_hazard_ratio_is_that_of_another_program():
 def test_ratings_on_the_way_out_are_not_counted():
     """Nothing causes anything, but whoever is about to leave rates low."""
     rows = worlds.ratings(np.random.default_rng(7), 0.0, 2500, fading=1.5)
-    fresh, late = (journeys.leaving(journeys.in_force(rows, gap=gap)) for gap in (0, 30))
+    fresh, late = (journeys.leaving(rows, gap=gap) for gap in (0, 30))
     assert fresh.high < 0.95
     assert late.low < 1 < late.high
-    halves = journeys.leaving(
-        journeys.in_force(worlds.ratings(np.random.default_rng(8), -0.4, 2500), gap=30), halves=True
-    )
+    halves = journeys.leaving(worlds.ratings(np.random.default_rng(8), -0.4, 2500), gap=30, halves=True)
     assert halves.low > 1.2, "the lower half leaves more"
 
 
 def test_the_last_rating_known_on_the_first_day_lends_stays():
     """Ratings that only rise with time look like a cause of long stays."""
     rows = worlds.ratings(np.random.default_rng(9), 0.0, 2500, growing=1.0)
-    pieces = journeys.in_force(rows, gap=30)
-    assert journeys.leaving(pieces, known_at_first=True).high < 0.8
-    assert journeys.leaving(pieces).low < 1 < journeys.leaving(pieces).high
+    assert journeys.leaving(rows, gap=30, known_at_first=True).high < 0.8
+    fair = journeys.leaving(rows, gap=30)
+    assert fair.low < 1 < fair.high
 
 
 # --- S12, S16, G08 ------------------------------------------------------------------------------------------------
@@ -174,11 +174,10 @@ def test_the_mood_of_a_day_is_not_care():
     assert moody[journeys.TOGETHER].low > 0.3
     assert moody[journeys.EARLIER].low < 0 < moody[journeys.EARLIER].high
     assert caring[journeys.EARLIER].low > 0.1
-    assert journeys.one_sitting(caring) is None
+    assert next(iter(caring)) == journeys.EARLIER
     single = planted.answers(random, planted.caused(random, 200, "wallet_share", {"care": 0.3}))
     readings = journeys.wallet(single, draws=99, seed=1)
     assert next(iter(readings)) == journeys.TOGETHER
-    assert "one page" in journeys.one_sitting(readings)
 
 
 def shop(n=150, slope=-0.5, seed=11):
@@ -211,8 +210,8 @@ def test_prices_bite_harder_where_more_is_known_and_only_what_was_told_before_co
     [
         (lambda lab, found: journeys.matched(lab, days=30, gap=0), "no table subscriptions"),
         (lambda lab, found: journeys.lifelong(lab), "no table subscriptions"),
-        (lambda lab, found: journeys.rated(lab, found, "trust", gap=30), "no table subscriptions"),
-        (lambda lab, found: journeys.rated(lab, found, "quality", gap=30), "no construct quality"),
+        (lambda lab, found: journeys.rated(lab, found, "trust"), "no table subscriptions"),
+        (lambda lab, found: journeys.rated(lab, found, "quality"), "no construct quality"),
         (lambda lab, found: journeys.ways(lab, found, days=90), "no table touchpoints"),
         (lambda lab, found: journeys.priced(lab, found), "no column unit_price"),
         (lambda lab, found: journeys.advertised(lab, found), "no table promotions"),
@@ -225,7 +224,7 @@ def test_what_is_missing_is_named(ask, told):
     assert isinstance(answer, NotTestable)
     assert told in answer.reason
     assert isinstance(journeys.touchpoint_shares(answer, draws=9, seed=1), NotTestable)
-    assert isinstance(journeys.leaving(answer), NotTestable)
+    assert isinstance(journeys.leaving(answer, gap=30), NotTestable)
     assert "None" not in journeys.frames({"rows": answer})._repr_mimebundle_()[0]["text/plain"]
 
 
@@ -233,6 +232,6 @@ def test_answers_given_after_leaving_foretell_nothing():
     found, _ = asked_thrice()
     subs = pd.DataFrame({"customer_id": [f"c{i:03d}" for i in range(150)], "started_at": DAY})
     subs = subs.assign(time=90.0, left=True, entered=0.0)
-    assert (
-        "Nobody was still a customer" in journeys.rated(planted.study(subscriptions=subs), found, "trust", gap=0).reason
-    )
+    rows = journeys.rated(planted.study(subscriptions=subs), found, "trust")
+    assert "Nobody was still a customer" in journeys.leaving(rows, gap=0).reason
+    assert "Nobody was still a customer" in journeys.left_by_third({"trust": rows}, gap=0).text

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis import figures, staggered, within
 from analysis.customers import YEAR
-from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, columns, gated, in_brief, need, needed, told
+from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, gated, in_brief, need, needed, told
 from analysis.exhibits import Figure, Table, Text, say
 from analysis.scales import Answers
 from analysis.trials import rows_of
@@ -155,7 +155,7 @@ def followed(board: Frame, dates: Frame, action: str, **window: Any) -> Any:
 
 
 @gated
-def stepped(board: Frame, dates: Frame, action: str, **window: int) -> Any:
+def stepped(board: Frame, dates: Frame, action: str, **window: Any) -> Any:
     """Parts of S13 around a start: level, the mean change from then on, and slope, the change of the yearly trend.
 
     Arguments as of `followed`.
@@ -204,6 +204,22 @@ def improved(boards: Mapping[str, Frame], dates: Frame, action: str, **window: i
     """Readings of S13, the headline first: parts level and slope."""
     found = {how: stepped(board, dates, action, **window) for how, board in boards.items()}
     return found | {AT_ONCE: at_once(boards[SAME], dates, action)}
+
+
+def stepped_by(frame: tuple[Mapping[str, Frame], Frame, str], *, customers: str, **window: Any) -> Any:
+    """`stepped`, with the choices behind it as arguments, of boards, dates and an action."""
+    boards, dates, action = frame
+    return stepped(boards[customers], dates, action, **window)
+
+
+def dealt_out(frame: tuple[Mapping[str, Frame], Frame, str], random: np.random.Generator) -> Any:
+    """Boards, dates and an action as they could be if the action did nothing: its dates dealt out among branches."""
+    boards, dates, action = frame
+    table = next((board for board in boards.values() if isinstance(board, pd.DataFrame)), None)
+    if table is None or isinstance(dates, NotTestable):
+        return frame
+    others = dict(zip(table.index, random.permutation(table.index), strict=True))
+    return boards, dates[dates["action"] == action].assign(unit=lambda t: t["unit"].map(others)), action
 
 
 def around_start(boards: Mapping[str, Frame], dates: Frame, action: str, **window: int) -> Figure | Text:
@@ -348,20 +364,6 @@ def mirrored(panel: Frame) -> dict[str, Answer]:
         BETWEEN: across(),
         TURNED: ask(staff, f"{customers} before", f"{staff} before"),
     }
-
-
-def staff_drawn(readings: Mapping[str, Answer]) -> Figure | Text:
-    """The readings of S17 side by side."""
-    return figures.dots(
-        pd.DataFrame([{"label": name, **columns(answer)} for name, answer in readings.items()]),
-        name="staff-and-customers",
-        title="How customers' satisfaction goes with that of staff",
-        unit="slope",
-        x_label="Standard deviations for one standard deviation",
-        reference=0.0,
-        reference_label="nothing",
-        caption="95% intervals, errors by branch. Within branches, unless the row says otherwise.",
-    )
 
 
 # --- Engagement and growth (G02) ----------------------------------------------------------------------------------

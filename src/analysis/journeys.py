@@ -30,6 +30,7 @@ SAME_DAY, FIRST_DAY = "ratings however fresh", "last rating, as if known on the 
 TOGETHER, EARLIER, HALO = "in one questionnaire", "care told in an earlier questionnaire", "other feelings held fixed"
 CONSIDERED = "rivals considered, turned round"
 HELD, PLAIN = "earlier trust and loyalty held fixed", "nothing held fixed"
+MOOD = "Both were asked on one page, so a passing mood may colour both."
 OTHERS = ("satisfaction", "quality", "price", "emotion")
 THIRDS = ("lowest third", "middle third", "highest third")
 
@@ -235,38 +236,42 @@ def _shares(rows: Frame, *, draws: int, seed: int) -> Any:
 
 
 @gated
-def rated(study: Study, found: Answers, construct: str, *, gap: int, held: Sequence[str] = ()) -> Any:
-    """Spells cut where a new rating comes into force, `gap` days after it was given.
-
-    A rating just before the end may be part of leaving. To leave out only those would use what came later; so all
-    ratings come into force late, and whoever left before does not count for theirs.
+def rated(study: Study, found: Answers, construct: str, *, held: Sequence[str] = ()) -> Any:
+    """Every rating beside the spell in which it was given.
 
     Args:
         study: with subscriptions that have dates.
         found: the questionnaires.
         construct: what was rated.
-        gap: days.
         held: columns of the subscriptions to keep.
 
     Returns:
-        One row a piece: customer, entered, time (days since the start), left, rating, weight (1) and what is held.
+        customer_id, started_at, time, left, entered (of the spell), age (days from its start to the rating), rating and
+        what is held.
     """
     import ibis
 
     said = _said(found, construct).drop_duplicates(["customer_id", "day"], keep="last")
     told = ibis.memtable(said[["customer_id", "day"]].assign(rating=said[construct]))
     spells = rows_of(study, "subscriptions", "started_at", *held).join(told, "customer_id")
-    names = ["customer_id", "started_at", "time", "left", "entered", "day", "rating", *held]
-    rows = spells.select(*names).to_pandas()
+    rows = spells.select("customer_id", "started_at", *hazards.SPELL, "day", "rating", *held).to_pandas()
     rows["age"] = (rows.pop("day") - pd.to_datetime(rows["started_at"])).dt.days
-    return in_force(rows, gap=gap)
+    return rows
 
 
-def in_force(rows: pd.DataFrame, *, gap: int) -> pd.DataFrame:
-    """Pieces as of `rated`; from customer_id, started_at, time, left, entered, age and rating, a row a rating."""
+def in_force(rows: pd.DataFrame, *, gap: int, lasts: float = np.inf) -> pd.DataFrame:
+    """Spells cut where a new rating comes into force, `gap` days after it was given; for use inside a gated function.
+
+    A rating just before the end may be part of leaving. To leave out only those would use what came later; so all
+    ratings come into force late, and whoever left before does not count for theirs.
+
+    Returns:
+        One row a piece: customer, entered, time (days since the start), left, rating, weight (1) and what is held.
+    """
     rows = rows[(rows["age"] >= 0) & (rows["age"] + gap >= rows["entered"])]
     rows = rows.sort_values(["customer_id", "started_at", "age"]).assign(entered=rows["age"] + float(gap))
-    end = rows.groupby(["customer_id", "started_at"])["entered"].shift(-1).fillna(np.inf).clip(upper=rows["time"])
+    later = rows.groupby(["customer_id", "started_at"])["entered"].shift(-1).fillna(np.inf)
+    end = np.minimum(np.minimum(later, rows["entered"] + lasts), rows["time"])
     rows = rows.assign(left=rows["left"] & (end == rows["time"]), time=end)
     rows = rows[rows["entered"] < rows["time"]]
     need(len(rows), f"Nobody was still a customer {plural(gap, 'day')} after answering, so ratings foretell nothing.")
@@ -275,35 +280,36 @@ def in_force(rows: pd.DataFrame, *, gap: int) -> pd.DataFrame:
 
 
 @gated
-def leaving(pieces: Frame, *, halves: bool = False, known_at_first: bool = False) -> Any:
+def leaving(rows: Frame, *, gap: int, lasts: float = np.inf, halves: bool = False, known_at_first: bool = False) -> Any:
     """Hazard ratio of leaving for one standard deviation more of a rating, or of its lower half over its upper half.
 
     Args:
-        pieces: from `rated`; what is held there is held fixed here.
+        rows: from `rated`; what is held there is held fixed here.
+        gap, lasts: days after which a rating counts, and for how long it does; at most until the next.
         halves: compare the halves.
         known_at_first: the naive table: the last rating of each customer, as if it had been known on the first day.
     """
-    rows: pd.DataFrame = needed(pieces)
+    pieces = in_force(needed(rows), gap=gap, lasts=lasts)
     if known_at_first:
-        rows = rows.drop_duplicates("customer", keep="last").assign(entered=0.0)
+        pieces = pieces.drop_duplicates("customer", keep="last").assign(entered=0.0)
     if halves:
-        cuts = rows["rating"] < rows["rating"].median(), rows["rating"] <= rows["rating"].median()
+        cuts = pieces["rating"] < pieces["rating"].median(), pieces["rating"] <= pieces["rating"].median()
         lower = min(cuts, key=lambda cut: abs(cut.mean() - 0.5))
-        rows = rows.assign(rating=np.where(lower, "lower half", "upper half"))
-    held = [name for name in rows.columns if name not in (*hazards.SPELL, "customer", "weight", "rating")]
-    model = needed(hazards.cox(rows.drop(columns="customer"), covariates=["rating", *held]))
+        pieces = pieces.assign(rating=np.where(lower, "lower half", "upper half"))
+    held = [name for name in pieces.columns if name not in (*hazards.SPELL, "customer", "weight", "rating")]
+    model = needed(hazards.cox(pieces.drop(columns="customer"), covariates=["rating", *held]))
     term = model.table[model.table["covariate"] == "rating"]
     need(len(term) == 1, "All ratings are the same, or say the same as what is held fixed.")
     turned = -1 if term["term"].iloc[0].startswith("upper") else 1
     slope, error = turned * float(term["coefficient"].iloc[0]), float(term["error"].iloc[0])
-    told = {"unit": "hazard ratio", "n": rows["customer"].nunique(), "events": model.leavers}
+    told = {"unit": "hazard ratio", "n": pieces["customer"].nunique(), "events": model.leavers}
     return Estimate.log_normal(float(np.exp(slope)), error, method="Cox, latest rating", **told)
 
 
-def left_by_third(ratings: Mapping[str, Frame]) -> Figure | Text:
+def left_by_third(ratings: Mapping[str, Frame], *, gap: int) -> Figure | Text:
     """How many left a year, by thirds of each rating."""
-    found, lost = [], []
-    for name, pieces in ratings.items():
+    found, lost, cut = [], [], gated(lambda rows: in_force(needed(rows), gap=gap))
+    for name, pieces in ((name, cut(rows)) for name, rows in ratings.items()):
         if isinstance(pieces, NotTestable):
             lost.append(f"{name}: {pieces.reason}")
             continue
@@ -384,13 +390,6 @@ def wallet(found: Answers, *, draws: int, seed: int) -> dict[str, Answer]:
         answers = dict(reversed(answers.items()))
     answers[HALO] = ask("wallet_share", *others)
     return answers | ({CONSIDERED: ask("considered", sign=-1)} if "considered" in asked else {})
-
-
-def one_sitting(readings: Mapping[str, Answer]) -> str | None:
-    """Why care and wallet can only be called associated: both come from one questionnaire; None where they do not."""
-    return (
-        "Both were asked on one page, so a passing mood may colour both." if next(iter(readings)) == TOGETHER else None
-    )
 
 
 # --- G08: knowledge, prices and adverts ---------------------------------------------------------------------------
