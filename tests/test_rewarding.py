@@ -114,7 +114,7 @@ class TestTier:
         """100 on either side, but only 40 of them near; the cure is named."""
         x = np.r_[np.linspace(-1000, -900, 960), np.linspace(-40, 40, 80), np.linspace(900, 1000, 960)]
         rows = pd.DataFrame({"customer": range(2000), "x": x, "profit": 100 + 0.01 * x + np.sin(np.arange(2000))})
-        assert "Nobody can be compared there until" in rewarding.rewarded(rows, distance=0.05).reason
+        assert "more must come close to it" in rewarding.rewarded(rows, distance=0.05).reason
 
     def test_pushing_over_the_line_is_refused(self):
         rows = rewards.tier(np.random.default_rng(1), "artefact")

@@ -30,7 +30,7 @@ def test_answers_of_rdrobust():
     assert above[0] - below[0] == pytest.approx(0.46431904, abs=5e-9)
     assert made.difference.value == pytest.approx(0.45864643, abs=5e-9)
     assert (made.difference.high - made.difference.low) / (2 * 1.959964) == pytest.approx(0.11433457, abs=1e-7)
-    assert made.near == (249, 250)
+    assert made.ratio.n == 499
 
 
 def test_a_parabola_is_followed_to_its_end():
@@ -104,9 +104,18 @@ def test_the_threshold_is_found():
 
 def test_not_testable():
     x, y = bent()
-    assert "100 are needed above" in thresholds.jump(x - 0.95, y).reason
+    assert "25 above it. 100 are needed" in thresholds.jump(x - 0.95, y).reason
     far = np.where(x < 0, x - 1, x + 1)
-    assert "Nobody can be compared there" in thresholds.jump(far, y, fixed=(0.5, 1, 1)).reason
+    assert "Nearby are 0 below the threshold and 0 above it" in thresholds.jump(far, y, fixed=(0.5, 1, 1)).reason
     assert isinstance(thresholds.jump(x, y - 10).ratio, NotTestable)
-    assert "all the same" in thresholds.jump(x, np.ones(len(x))).reason
+    assert "too few different values" in thresholds.jump(x, np.ones(len(x))).reason
+    assert "too few different values" in thresholds.jump(np.round(2 * x) / 2, y).reason
     assert isinstance(pd.DataFrame(thresholds.placebos(x[:50], y[:50])), pd.DataFrame)
+
+
+def test_large_amounts():
+    """Money in the smallest coin of a large business: the same answer, in other units."""
+    x, y = drawn(2000, 1)
+    plain, large = thresholds.jump(x, y).ratio, thresholds.jump(1e12 * x, 1e15 * y).ratio
+    assert large.value == pytest.approx(plain.value, rel=1e-6)
+    assert large.high == pytest.approx(plain.high, rel=1e-6)

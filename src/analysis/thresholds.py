@@ -18,8 +18,8 @@ from analysis.estimates import Answer, Estimate, NotTestable, gated, need
 from analysis.words import count
 
 FEWEST = 100  # on either side, within the bandwidth
+DIFFERENT = 10  # values on either side, within the bandwidth
 MIXED = 0.01  # share on the wrong side of the best threshold, up to which it counts as one
-
 TINY = 1e-300  # so that nothing is divided by nothing
 
 Line = tuple[float, float]  # level at the threshold, slope
@@ -33,14 +33,12 @@ class Jump:
         difference: the level just above less the level just below.
         ratio: the one over the other.
         bandwidth: how far from the threshold people count.
-        near: how many count below and above it.
         lines: the straight lines below and above.
     """
 
     difference: Answer
     ratio: Answer
     bandwidth: float
-    near: tuple[int, int]
     lines: tuple[Line, Line]
 
 
@@ -68,7 +66,8 @@ def bandwidth(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
         The bandwidth for the lines, and for telling the bend below and above the threshold.
     Source: Imbens & Kalyanaraman (2012), Review of Economic Studies 79, for the triangular kernel.
     """
-    n, sides = len(x), (x < 0, x >= 0)
+    farthest = np.abs(x).max()  # powers of large numbers would swamp the rest
+    x, n, sides = x / farthest, len(x), (x < 0, x >= 0)
     first = 1.84 * x.std(ddof=1) * n**-0.2
     close = np.abs(x) <= first
     density = max(close.sum(), 1) / (2 * n * first)
@@ -77,12 +76,13 @@ def bandwidth(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
     bends, unsure, wide = np.zeros(2), 0.0, []
     for place, (side, variance) in enumerate(zip(sides, spread, strict=True)):
         asked = 3.56 * (variance / max(density * third**2, TINY)) ** (1 / 7) * side.sum() ** (-1 / 7)
-        wide.append(float(min(asked, np.abs(x[side]).max())))
+        wide.append(min(asked, np.abs(x[side]).max()))
         use = side & (np.abs(x) <= wide[-1])
         bends[place] = 2 * np.polyfit(x[use], y[use], 2)[0]
         unsure += 2160 * variance / (use.sum() * wide[-1] ** 4)
     bent = max((bends[1] - bends[0]) ** 2 + unsure, TINY)
-    return float(3.4375 * (sum(spread) / (density * bent)) ** 0.2 * n**-0.2), wide[0], wide[1]
+    narrow = 3.4375 * (sum(spread) / (density * bent)) ** 0.2 * n**-0.2
+    return float(farthest * narrow), float(farthest * wide[0]), float(farthest * wide[1])
 
 
 @gated
@@ -94,7 +94,6 @@ def jump(
     cases: Any = None,
     factor: float = 1.0,
     fixed: tuple[float, float, float] | None = None,
-    fewest: int = FEWEST,
 ) -> Any:
     """How much an outcome jumps at the threshold, with robust errors that allow for the bend of the lines.
 
@@ -105,23 +104,16 @@ def jump(
         cases: whose each row is, where somebody has several; errors then go by case.
         factor: times the bandwidth that the data ask for; to see whether the answer hangs on it.
         fixed: bandwidths as `bandwidth` returns them, instead.
-        fewest: needed on either side within the bandwidth.
     Source: Calonico, Cattaneo & Titiunik (2014), Econometrica 82.
     """
-    x, y = np.asarray(x, float), np.asarray(y, float)
-    for where, many in (("below", (x < 0).sum()), ("above", (x >= 0).sum())):
-        need(many >= fewest, f"{count(fewest)} are needed {where} the threshold; there are {count(many)}.")
+    x, y, who = np.asarray(x, float), np.asarray(y, float), np.arange(len(x)) if cases is None else np.asarray(cases)
+    _enough(x, y, "There")
     reach = min(-x.min(), x.max())  # as far on either side, or one long tail decides how near is near
-    x, y, who = (each[np.abs(x) <= reach] for each in (x, y, np.arange(len(x)) if cases is None else np.array(cases)))
-    need(all(np.ptp(y[side]) > 0 for side in (x < 0, x >= 0)), "The outcomes on one side are all the same.")
+    x, y, who = (each[np.abs(x) <= reach] for each in (x, y, who))
     narrow, *wide = fixed or bandwidth(x, y)
     narrow = min(factor * narrow, reach)
-    near = [int(((np.abs(x) < narrow) & side).sum()) for side in (x < 0, x >= 0)]
-    need(
-        min(near) >= fewest,
-        f"Near the threshold are {count(near[0])} below and {count(near[1])} above; {count(fewest)} are needed on "
-        "either side. Nobody can be compared there until more come close to it.",
-    )
+    inside = np.abs(x) < narrow
+    n = _enough(x[inside], y[inside], "Nearby")
     levels, pulls, lines = np.zeros(2), np.zeros((2, len(x))), []
     for place, side in enumerate((x < 0, x >= 0)):
         share, left, line = _level(x[side], y[side], narrow, max(narrow, wide[place]))
@@ -130,14 +122,27 @@ def jump(
     apart = np.array([np.bincount(pd.factorize(who)[0], pull) for pull in pulls])
     spread = apart @ apart.T
     told = f"local lines within {narrow:,.3g}, bias corrected, {'by case' if cases is not None else 'robust'} errors"
-    tell: dict[str, Any] = {"n": sum(near), "method": told}
+    tell: dict[str, Any] = {"n": n, "method": told}
     step = np.array([-1.0, 1.0])
     difference = Estimate.normal(float(step @ levels), math.sqrt(step @ spread @ step), unit=unit, **tell)
     ratio: Answer = NotTestable("The level at the threshold is not above nothing, so there is no ratio to it.")
     if levels.min() > 0:
         step = step / levels
         ratio = Estimate.log_normal(levels[1] / levels[0], math.sqrt(step @ spread @ step), unit="ratio", **tell)
-    return Jump(difference, ratio, narrow, (near[0], near[1]), (lines[0], lines[1]))
+    return Jump(difference, ratio, narrow, (lines[0], lines[1]))
+
+
+def _enough(x: np.ndarray, y: np.ndarray, where: str) -> int:
+    """Inside a `gated` function: how many there are, where on either side are enough of them and they differ."""
+    sides, few = (x < 0, x >= 0), f"{count(FEWEST)} are needed on either side, so more must come close to it."
+    below, above = (int(side.sum()) for side in sides)
+    need(
+        min(below, above) >= FEWEST,
+        f"{where} are {count(below)} below the threshold and {count(above)} above it. {few}",
+    )
+    varied = all(len(np.unique(x[side])) >= DIFFERENT and np.ptp(y[side]) > 0 for side in sides)
+    need(varied, f"{where} are too few different values on one side of the threshold to lay a line through.")
+    return len(x)
 
 
 def _level(x: np.ndarray, y: np.ndarray, narrow: float, wide: float) -> tuple[np.ndarray, np.ndarray, Line]:

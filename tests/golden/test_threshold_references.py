@@ -33,4 +33,4 @@ def test_rdrobust_on_the_same_families(families):
     assert above[0] - below[0] == pytest.approx(-0.03348174, abs=5e-9)
     assert made.difference.value == pytest.approx(0.04160498, abs=5e-9)
     assert (made.difference.high - made.difference.low) / (2 * 1.959964) == pytest.approx(0.07534563, abs=5e-8)
-    assert made.near == (537, 400)
+    assert made.difference.n == 537 + 400
