@@ -9,8 +9,8 @@ import pandas as pd
 import scipy  # its parts load when they are first used
 
 from analysis import buying, foresight, holdout, order_values, regularity
-from analysis.estimates import NotTestable, in_brief, told
-from analysis.exhibits import Table, Text, say
+from analysis.estimates import NotTestable, in_brief, need, needed, told
+from analysis.exhibits import Table, Text, instead, say
 from analysis.lifetimes import chosen
 from analysis.prospects import Outlook
 from analysis.studies import Study
@@ -57,19 +57,18 @@ def one_time(outlook: Outlook) -> pd.DataFrame | Text:
     return table.assign(expected=np.append(orders, weight @ rows["later"]) / n, customers=n)
 
 
+@instead("The log is too short to tell a season.")
 def season(outlook: Outlook) -> Text:
     """Whether repeat orders of single months lie further from the model than chance would put them."""
     name, fit = outlook.lead
     table = holdout.tracking(fit, outlook.bought, until=outlook.until)
-    ends = pd.Timestamp(outlook.bought.observed_until) - pd.to_timedelta(
-        7 * (table["week"].max() - table["week"]), unit="D"
-    )
+    days_ago = 7 * (table["week"].max() - table["week"])
+    ends = pd.Timestamp(outlook.bought.observed_until) - pd.to_timedelta(days_ago, unit="D")
     weekly = table[["actual", "model"]].diff().fillna(table[["actual", "model"]])
     months = weekly.groupby(pd.DatetimeIndex(ends).to_period("M")).sum()
     months = months[months["model"] >= LEAST].rename(index=lambda month: month.strftime("%B %Y"))
     place, ratio = np.arange(len(months)), months["actual"] / months["model"]
-    if len(months) < SHORTEST:
-        return say("The log is too short to tell a season.")
+    need(len(months) >= SHORTEST, "")
     # A model that errs more and more is no season: three terms of a slow drift are taken off.
     drift = np.polyval(np.polyfit(place, ratio, 2, w=np.sqrt(months["model"])), place)
     expected = (months["model"] * drift).clip(lower=LEAST)
@@ -87,12 +86,11 @@ def season(outlook: Outlook) -> Text:
     )
 
 
+@instead("Whether customers order at even times cannot be told. {}")
 def regular(outlook: Outlook) -> Text:
     """Whether customers order at more even times than by chance, and what a model that knows of it gains."""
     gaps = regularity.gaps(outlook.bought, until=outlook.until)
-    even, found = regularity.evenness(gaps), regularity.fit_regular(outlook.rows, gaps)
-    if isinstance(even, NotTestable) or isinstance(found, NotTestable):
-        return say("Whether customers order at even times cannot be told. {}", getattr(even, "reason", found))
+    even, found = needed(regularity.evenness(gaps)), needed(regularity.fit_regular(outlook.rows, gaps))
     best = max(found, key=lambda k: found[k].log_likelihood)
     gain = in_brief(holdout.gain(found[best], outlook.rows, seed=outlook.seed))
     use = "so no model here needs one" if best == 1 else f"and it removes {gain} of the naive rule's squared error"
@@ -107,10 +105,9 @@ def regular(outlook: Outlook) -> Text:
 def traits(outlook: Outlook, study: Study, covariates: Sequence[str]) -> list[Text | Table]:
     """What customers are known by, on the rates of the likeliest model: a sentence, and a table of the effects."""
     names = chosen(study.table("customers"), covariates) if study.has("customers") else []
-    if not outlook.fits:
-        return [say("{}", outlook.told)]
-    if not names:
-        return [say("Nothing but their orders is known of these customers: no table customers tells of covariates.")]
+    if not (outlook.fits and names):
+        none = "Nothing but their orders is known of these customers: no table customers tells of covariates."
+        return [say("{}", none if outlook.fits else outlook.told)]
     known, (name, fit) = study.table("customers"), max(outlook.fits.items(), key=lambda each: each[1].log_likelihood)
     rows = buying.summarise(outlook.bought, until=outlook.until, described=known, by=names)
     if isinstance(found := fit_traits(rows, names, type(fit.model)), NotTestable):
@@ -139,9 +136,5 @@ def order_money(outlook: Outlook) -> pd.DataFrame:
     each = pd.DataFrame({"customers": 1.0, "value": rows["mean"], "square": rows["mean"] ** 2})
     sums = each.mul(rows["weight"], axis=0).groupby(bands, observed=True).sum()
     table, n = sums.div(sums["customers"], axis=0), sums["customers"]
-    half = 1.96 * np.sqrt((table["square"] - table["value"] ** 2).clip(lower=0) / (n - 1).clip(lower=1))
-    return (
-        table.assign(customers=n, low=table["value"] - half, high=table["value"] + half)
-        .drop(columns="square")
-        .reset_index()
-    )
+    half = 1.96 * np.sqrt((table.pop("square") - table["value"] ** 2).clip(lower=0) / (n - 1).clip(lower=1))
+    return table.assign(customers=n, low=table["value"] - half, high=table["value"] + half).reset_index()

@@ -37,9 +37,8 @@ def waits(bought: Purchases) -> pd.DataFrame:
 
     rows = bought.rows.filter(bought.rows.opens == 1)
     life = ibis.window(group_by="customer_id", order_by=["at", "key"])
-    each = rows.select(
-        "followed_days", "age", rung=ibis.row_number().over(life), next_age=rows.age.lead().over(life)
-    ).filter(lambda order: order.rung < len(RUNGS))
+    order = {"rung": ibis.row_number().over(life), "next_age": rows.age.lead().over(life)}
+    each = rows.select("followed_days", "age", **order).filter(lambda order: order.rung < len(RUNGS))
     keys = {"time": ibis.coalesce(each.next_age, each.followed_days) - each.age, "left": each.next_age.notnull()}
     counted = each.group_by("rung", **keys).agg(weight=each.count()).order_by("rung", *keys).to_pandas()
     counted = counted[counted.groupby("rung")["weight"].transform("sum") >= FEWEST].reset_index(drop=True)
@@ -64,9 +63,8 @@ def ladder(steps: pd.DataFrame, *, within: int) -> pd.DataFrame:
     Biometrics 38 (the interval of the median).
     """
     if steps.empty:
-        return pd.DataFrame(
-            columns=["rung", "customers", "value", "low", "high", "quarter", "half", "half_low", "half_high"]
-        )
+        names = ["rung", "customers", "value", "low", "high", "quarter", "half", "half_low", "half_high"]
+        return pd.DataFrame(columns=names)
     curves, rows = survival_curve(steps, unit="day", by="rung"), []
     for rung, group in groups_of(steps, "rung"):
         at = curves[(curves["group"] == rung) & (curves["time"] <= within)].iloc[-1]
@@ -112,9 +110,8 @@ def halves(bought: Purchases, *, days: int) -> pd.DataFrame:
     rows = bought.rows.filter(bought.rows.followed_days >= 2 * days)
     ago = ibis.literal(bought.observed_until).delta(rows.ordered_on, unit="day")
     periods = {"first": ago.between(days, 2 * days - 1), "second": ago < days}
-    each = rows.group_by("customer_id").agg(
-        **{name: rows.opens.sum(where=now).fill_null(0) for name, now in periods.items()}
-    )
+    orders = {name: rows.opens.sum(where=now).fill_null(0) for name, now in periods.items()}
+    each = rows.group_by("customer_id").agg(**orders)
     return each.group_by(*periods).agg(weight=each.count()).order_by(*periods).to_pandas().astype("int64")
 
 

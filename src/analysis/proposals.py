@@ -26,21 +26,8 @@ from analysis.words import count, listing
 LOOKED_AT = 20_000  # rows of a file: enough for a proposal, which the check then tries on all of them
 LIKE = 0.95  # share of values that must read as a kind
 FEW = 12  # distinct values of a column that can tell groups of customers apart
-FORMATS = [
-    f"{day}{clock}"
-    for day in (
-        "%d/%m/%Y",
-        "%m/%d/%Y",
-        "%d.%m.%Y",
-        "%d-%m-%Y",
-        "%m-%d-%Y",
-        "%Y/%m/%d",
-        "%Y%m%d",
-        "%d/%m/%y",
-        "%m/%d/%y",
-    )
-    for clock in ("", " %H:%M", " %H:%M:%S")
-]
+DAYS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y%m%d", "%d/%m/%y", "%m/%d/%y")
+FORMATS = [day + clock for day in DAYS for clock in ("", " %H:%M", " %H:%M:%S")]
 SCALES = ((1.0, 5.0), (1.0, 7.0), (1.0, 10.0), (0.0, 10.0))
 NO_ANSWER = (-99.0, -9.0, -1.0, 98.0, 99.0, 998.0, 999.0)
 
@@ -117,10 +104,8 @@ class Look:
 
     def fits(self, kind: str) -> bool:
         """Whether the column could be a contract's column of this kind."""
-        return {
-            "time": bool(self.formats), "number": self.numbers >= LIKE, "money": self.numbers >= LIKE,
-            "integer": self.numbers >= LIKE, "flag": self.flags,
-        }.get(kind, True)  # fmt: skip
+        like = {"time": bool(self.formats), "flag": self.flags}
+        return (like | dict.fromkeys(["number", "money", "integer"], self.numbers >= LIKE)).get(kind, True)
 
 
 @dataclass(frozen=True)
@@ -303,9 +288,9 @@ def _date(made: Proposal, looks: Mapping[str, Look], told: Told) -> None:
     """The format of the table's dates, if one reads them all."""
     dated = [c.name for c in TABLES[made.table].columns if c.kind == "time" and c.name in made.columns]
     ways = [set(looks[made.columns[name]].formats) for name in dated]
+    if told.date_format and ways:
+        made.settings["date_format"] = (told.date_format, "as told")
     if told.date_format or not ways:
-        if told.date_format and ways:
-            made.settings["date_format"] = (told.date_format, "as told")
         return
     common = sorted(set.intersection(*ways), key=FORMATS.index if "" not in set.union(*ways) else None)
     if len(common) != 1:
@@ -323,20 +308,15 @@ def _duration(made: Proposal, rows: pd.DataFrame, told: Told) -> None:
         called = [unit for unit in ("day", "week", "month", "year") if unit in made.columns["tenure"].casefold()]
         unit = told.tenure_unit or (called[0] if len(called) == 1 else "")
         if not unit:
-            raise SettingsError(
-                f'in what is "{made.columns["tenure"]}" counted? Say: --tenure-unit day|week|month|year.'
-            )
+            asked = f'in what is "{made.columns["tenure"]}" counted?'
+            raise SettingsError(f"{asked} Say: --tenure-unit day|week|month|year.")
         made.settings["tenure_unit"] = (unit, "as told" if told.tenure_unit else "from the column's name")
     elif "ended_at" in made.columns:
         form = made.settings.get("date_format", (None,))[0]
         days = pd.concat([pd.to_datetime(rows[made.columns[c]], format=form) for c in ("started_at", "ended_at")])
+        last = "the last day in the rows looked at: who has no end then is a customer"
         until = told.observed_until or str(days.max().date())
-        why = (
-            "as told"
-            if told.observed_until
-            else "the last day in the rows looked at: who has no end then is a customer"
-        )
-        made.settings["observed_until"] = (_Bare(until), why)
+        made.settings["observed_until"] = (_Bare(until), "as told" if told.observed_until else last)
 
 
 class _Bare(str):
@@ -378,22 +358,24 @@ def _survey(made: Proposal, looks: Sequence[Look]) -> list[Look]:
         made.settings["missing"] = (list(map(int, codes)), "stand apart from the answers: codes that mean no answer?")
     odd = {name: scale for name, scale in scales.items() if scale != usual}
     if odd:
-        made.study += [
-            "[study.{study}.scales]",
-            *(f"{name} = {list(map(int, scale))}" for name, scale in odd.items()),
-            "",
-        ]
+        ends = (f"{name} = {list(map(int, scale))}" for name, scale in odd.items())
+        made.study += ["[study.{study}.scales]", *ends, ""]
     if grouped:
-        lines = [f"{name} = {json.dumps(group, ensure_ascii=False)}" for name, group in grouped.items()]
-        made.study += [
-            '[study.{study}.constructs]  # questions that ask for one thing; "-q3" turns one round',
-            *lines,
-            "",
-        ]
+        head = '[study.{study}.constructs]  # questions that ask for one thing; "-q3" turns one round'
+        made.study += [head, *_keys(grouped), ""]
     for dimension, levels in paired.items():
-        lines = [f"{level} = {json.dumps(names, ensure_ascii=False)}" for level, names in levels.items()]
-        made.study += ["[[study.{study}.pairs]]", f"dimension = {json.dumps(dimension)}", *lines, ""]
+        made.study += ["[[study.{study}.pairs]]", f"dimension = {_text(dimension)}", *_keys(levels), ""]
     return [one for one in looks if one not in items]
+
+
+def _text(value: Any) -> str:
+    """A value as toml writes it."""
+    return value if isinstance(value, _Bare) else json.dumps(value, ensure_ascii=False)
+
+
+def _keys(values: Mapping[str, Any]) -> list[str]:
+    """Keys with their values, a line each."""
+    return [f"{key} = {_text(value)}" for key, value in values.items()]
 
 
 def _scale(items: Iterable[Look]) -> tuple[float, float]:
@@ -485,16 +467,13 @@ def as_toml(study: str, proposals: Mapping[str, Proposal], *, title: str, curren
         title: for readers.
         currency: shown with amounts; None where there is none.
     """
-    lines = [f"[study.{study}]", f"title = {json.dumps(title, ensure_ascii=False)}"]
-    lines += [f"currency = {json.dumps(currency)}"] if currency else []
+    lines = [f"[study.{study}]", *_keys({"title": title} | ({"currency": currency} if currency else {}))]
     after: list[str] = []
     for source, made in proposals.items():
-        pairs = ", ".join(f"{ours} = {json.dumps(theirs, ensure_ascii=False)}" for ours, theirs in made.columns.items())
-        lines += ["", f"[study.{study}.tables.{made.table}]", f"source = {json.dumps(source, ensure_ascii=False)}"]
-        lines += [f"columns = {{ {pairs} }}  # proposed from {count(made.rows)} rows"]
+        lines += ["", f"[study.{study}.tables.{made.table}]", f"source = {_text(source)}"]
+        lines += [f"columns = {{ {', '.join(_keys(made.columns))} }}  # proposed from {count(made.rows)} rows"]
         for key, (value, why) in made.settings.items():
-            shown = value if isinstance(value, _Bare) else json.dumps(value, ensure_ascii=False)
-            lines.append(f"# {shown} {why}" if key == "#" else f"{key} = {shown}  # {why}")
+            lines.append(f"# {_text(value)} {why}" if key == "#" else f"{key} = {_text(value)}  # {why}")
         lines += [f"# not used: {', '.join(made.unused)}"] if made.unused else []
         after += [line.replace("{study}", study) for line in made.study]
     return "\n".join([*lines, "", *after]).rstrip() + "\n"

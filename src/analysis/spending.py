@@ -67,11 +67,8 @@ class _Groups:
 
     def __init__(self, table: pd.DataFrame, shares: Sequence[float]) -> None:
         table = table.sort_values("first_amount", kind="stable", ignore_index=True)
-        self.shares, self.first, self.value = (
-            shares,
-            table["first_amount"].to_numpy(),
-            table["value"].fillna(0).to_numpy(),
-        )
+        self.shares = shares
+        self.first, self.value = table["first_amount"].to_numpy(), table["value"].fillna(0).to_numpy()
         average = (table["revenue"] / table["orders"]).round(DECIMALS)[table["orders"] >= 2].sort_values(kind="stable")
         self.repeaters, self.average = average.index.to_numpy(), average.to_numpy()
         self.one_timers = np.flatnonzero(table["orders"] == 1)
