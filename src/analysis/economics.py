@@ -20,7 +20,7 @@ from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, bootstrapp
 from analysis.responses import overspent
 from analysis.retention import MIN_EVENTS, balances
 from analysis.studies import Study
-from analysis.trials import arms, around, difference, promoted, rows_of
+from analysis.trials import arms, around, difference, happened, promoted, rows_of
 from analysis.words import listing, plural
 
 FEWEST_CUSTOMERS, FEWEST_NEWCOMERS = 100, 5  # on each side, or seen again; newcomers in a period that is read
@@ -74,8 +74,7 @@ def trial(study: Study, outcome: str) -> Estimate:
     another trial.
     """
     rows = needed(arms(study, known=outcome))
-    happened = rows[outcome].cast("string").lower().isin(["1", "1.0", "true", "yes", "y"])
-    return moved(rows.select("treated", happened=happened).to_pandas(), f"Column {outcome}")
+    return moved(rows.select("treated", happened=happened(rows[outcome])).to_pandas(), f"Column {outcome}")
 
 
 @gated

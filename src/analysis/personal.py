@@ -14,8 +14,9 @@ import pandas as pd
 from analysis import scales, trials
 from analysis.customers import Purchases
 from analysis.estimates import Answer, Estimate, NotTestable, gated, need, needed, told
-from analysis.exhibits import Figure, Table, Text, say
-from analysis.promoting import PLAIN, SHARPER, arms_drawn, mean, shown, sides, staying
+from analysis.exhibits import Figure, Table, Text, instead, say
+from analysis.indicators import mean_score
+from analysis.promoting import PLAIN, SHARPER, arms_drawn, sides, staying
 from analysis.words import plural, quantity
 
 if TYPE_CHECKING:
@@ -42,8 +43,7 @@ def consenting(study: Study, column: str, arm: str = "", control: str = "") -> A
         arm, control: see `trials.arms`.
     """
     people = needed(trials.arms(study, arm, control=control, known=column))
-    agreed = people[column].cast("string").lower().isin(["1", "1.0", "true", "yes", "y"])
-    return people.select("treated", yes=agreed).order_by("treated", "yes").to_pandas()
+    return people.select("treated", yes=trials.happened(people[column])).order_by("treated", "yes").to_pandas()
 
 
 @gated
@@ -174,7 +174,7 @@ def happier(said: pd.DataFrame | NotTestable) -> Any:
     return trials.difference(rows["said"], rows["treated"], before=rows[["before"]], in_sd=True, unit="sd")
 
 
-@shown
+@instead("{}")
 def who_answered(said: pd.DataFrame, study: Study, arm: str) -> Text:
     """Whether as many of either arm answered, in a sentence."""
     people = trials.dated(trials.arms(study, arm)).select("customer_id", "treated").to_pandas()
@@ -201,10 +201,8 @@ def shares(agreed: pd.DataFrame | NotTestable, stayed: pd.DataFrame | NotTestabl
     ]
     if not rows:
         return say("Nobody was asked for consent by lot, and no rewards were given by lot.")
-    more = " and ".join(
-        f"{quantity(rows[at][2].value - rows[at + 1][2].value, 'points')} {rows[at][0]}"
-        for at in range(0, len(rows), 2)
-    )
+    gaps = zip(rows[::2], rows[1::2], strict=True)
+    more = " and ".join(f"{quantity(a.value - b.value, 'points')} {name}" for (name, _, a), (_, _, b) in gaps)
     return arms_drawn(
         rows,
         TREATED,
@@ -217,17 +215,16 @@ def shares(agreed: pd.DataFrame | NotTestable, stayed: pd.DataFrame | NotTestabl
     )
 
 
-@shown
+@instead("{}")
 def moods(said: pd.DataFrame, *, min_cell: int) -> Figure | Text:
     """Mean satisfaction of either arm, by how long after the lot it was asked."""
     halves = ((said["answered_at"] - said["assigned_at"]).dt.days // 183).clip(upper=3)
     names = ("within half a year", "in the second half-year", "in the third", "later")
     return arms_drawn(
         [
-            (names[half], got, mean(part["said"], "ratio"))
+            (names[half], got, mean_score(part["said"], "ratio"))
             for half, rows in said.groupby(halves)
             for got, part in sides(rows)
-            if len(part) > 1
         ],
         TREATED,
         name="satisfaction",
@@ -241,16 +238,13 @@ def moods(said: pd.DataFrame, *, min_cell: int) -> Figure | Text:
 
 def sizes(tables: Mapping[str, pd.DataFrame | NotTestable]) -> Table:
     """How many customers each trial has in either arm, or why there is none."""
-    rows = [
-        {"trial": name, "customers": 0, "note": table.reason}
-        if isinstance(table, NotTestable)
-        else {"trial": name, "customers": len(table), "note": ""}
-        for name, table in tables.items()
-    ]
-    return Table(name="trials", title="The trials of this page", rows=pd.DataFrame(rows))
+    lacks = {name: getattr(table, "reason", "") for name, table in tables.items()}
+    rows = [(name, 0 if lacks[name] else len(table), lacks[name]) for name, table in tables.items()]  # type: ignore[arg-type]
+    named = pd.DataFrame(rows, columns=["trial", "customers", "note"])
+    return Table(name="trials", title="The trials of this page", rows=named)
 
 
-@shown
+@instead("{}")
 def moved_consent(table: pd.DataFrame) -> Text:
     """What the offer changed in the share who consent, in a sentence."""
     return say("The offer changed the share who agree by {}.", told(trials.difference(table["yes"], table["treated"])))

@@ -5,9 +5,9 @@ Claims P05 to P08. What customers did under a promotion is compared with what th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial, wraps
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,9 @@ from analysis.buying import WEEK
 from analysis.customer_value import Terms, appraise
 from analysis.customers import DECIMALS, Purchases, purchases
 from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, columns, gated, need, needed, told
-from analysis.exhibits import Figure, Table, Text, say
+from analysis.exhibits import Figure, Table, Text, instead, say
 from analysis.hazards import cox
+from analysis.indicators import mean_score
 from analysis.prospects import FAMILIES
 from analysis.retention import MIN_EVENTS
 from analysis.words import count, plural, quantity
@@ -38,16 +39,6 @@ NO_AFTERWARDS = (
     "What is on record ends with the promotion: nothing says what anybody did later. Bring orders of at least as long "
     "after it, with the customers whom the lot held out."
 )
-
-
-def shown(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Make an exhibit of a table say, where there is no table, why there is none."""
-
-    @wraps(make)
-    def made(table: Any, *more: Any, **telling: Any) -> Any:
-        return say("{}", table.reason) if isinstance(table, NotTestable) else make(table, *more, **telling)
-
-    return made
 
 
 # --- while it runs, and afterwards (P05, P06) ---------------------------------------------------------------------
@@ -152,7 +143,7 @@ def at_full_price(study: Study, bought: Purchases, table: pd.DataFrame | NotTest
     return table.assign(full=trials.around(trials.promoted(study), whole, days=days)["after"].to_numpy())
 
 
-@shown
+@instead("{}")
 def course(
     table: pd.DataFrame,
     *,
@@ -167,7 +158,7 @@ def course(
     means = table.groupby("treated")[f"{leading}_worth"].mean()
     apart = quantity(means[True] / means[False] - 1, "growth")
     return arms_drawn(
-        [(span, got, mean(part[f"{span}_worth"])) for span in spans for got, part in sides(table)],
+        [(span, got, mean_score(part[f"{span}_worth"], "money")) for span in spans for got, part in sides(table)],
         names,
         name=what,
         title=f"{leading.capitalize()} it, {what} of the two groups lies {apart} apart",
@@ -184,16 +175,13 @@ def sides(table: pd.DataFrame) -> list[tuple[bool, pd.DataFrame]]:
 
 
 def arms_drawn(
-    rows: Iterable[tuple[str, bool, Estimate]], names: Mapping[bool, str] = ARMS, **telling: Any
+    rows: Iterable[tuple[str, bool, Answer]], names: Mapping[bool, str] = ARMS, **telling: Any
 ) -> Figure | Text:
     """Estimates of either arm, section by section."""
-    lines = [{"section": span, "label": names[got], **columns(each), "n": each.n} for span, got, each in rows]
+    lines = [
+        {"section": span, "label": names[got], **columns(each), "n": getattr(each, "n", 0)} for span, got, each in rows
+    ]
     return figures.dots(pd.DataFrame(lines).drop(columns="note"), **telling)
-
-
-def mean(values: pd.Series, unit: str = "money") -> Estimate:
-    """A mean with its standard error."""
-    return Estimate.normal(values.mean(), values.std() / np.sqrt(len(values)), unit=unit, n=len(values))
 
 
 def alike(table: pd.DataFrame | NotTestable, names: Mapping[bool, str] = ARMS) -> tuple[Table | Text, str]:
@@ -217,11 +205,10 @@ def alike(table: pd.DataFrame | NotTestable, names: Mapping[bool, str] = ARMS) -
     return told, rung
 
 
-@shown
+@instead("{}")
 def checked(table: pd.DataFrame) -> Text:
     """The same comparison before the promotion, where it must find nothing, and the whole time, stocks included."""
-    if "after" not in table:
-        return say(NO_AFTERWARDS)
+    need("after" in table, NO_AFTERWARDS)
     lot, cases = table["treated"], table["customer"]
     return say(
         "A test of the comparison itself: in the days before the promotion, when it can have done nothing, the share "
@@ -316,7 +303,7 @@ def leaving(table: pd.DataFrame | NotTestable) -> Any:
     return Estimate.log_normal(float(np.exp(way * row["coefficient"])), row["error"], method="Cox", **said)
 
 
-@shown
+@instead("{}")
 def rates(table: pd.DataFrame, *, days: int, min_cell: int) -> Figure | Text:
     """How many leave in thirty days, while the promotion ran and in three spans after its end, of either arm."""
     since, cuts = table["time"] - table["ran"], np.linspace(0, days, 4).round().astype(int)
@@ -326,8 +313,7 @@ def rates(table: pd.DataFrame, *, days: int, min_cell: int) -> Figure | Text:
         here = table.assign(gone=table["left"] & (since <= end), watched=since.clip(upper=end) - begin)[since > begin]
         if here["gone"].any():
             rows += [(name, got, _rate(part)) for got, part in sides(here)]
-    if not rows:
-        return say("Nobody left while they were watched.")
+    need(rows, "Nobody left while they were watched.")
     return arms_drawn(
         rows,
         name="leaving",
@@ -385,7 +371,7 @@ def worth_less(table: pd.DataFrame | NotTestable) -> Any:
     rows = needed(table)
     rows = rows[rows["promoted"]]
     need(len(rows) >= trials.FEWEST, f"{trials.FEWEST} customers won by promotion must be followed; {len(rows)} are.")
-    return mean(rows["brought"] - rows["cost"])
+    return mean_score(rows["brought"] - rows["cost"], "money")
 
 
 @gated
@@ -411,7 +397,7 @@ def foretold(study: Study, bought: Any, table: Any, *, days: int, family: str, m
     return Estimate.normal(total, spread, unit="money", n=len(first), method=f"{family}, errors of its parameters")
 
 
-@shown
+@instead("{}")
 def by_channel(table: pd.DataFrame, *, currency: str | None, days: int) -> Table | Text:
     """What customers of each way of winning brought and cost, and how dear winning them could have been."""
     each = table.assign(left_over=table["brought"] - table["cost"]).groupby(["channel", "promoted"])

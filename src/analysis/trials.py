@@ -39,6 +39,11 @@ def rows_of(study: Study, table: str, *names: str) -> Any:
     return rows
 
 
+def happened(column: Any) -> Any:
+    """A column of a user's own, in the engine, as yes or no, however that is written."""
+    return column.cast("string").lower().isin(["1", "1.0", "true", "yes", "y"])
+
+
 # --- who got what -------------------------------------------------------------------------------------------------
 
 
