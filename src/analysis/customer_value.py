@@ -18,7 +18,7 @@ import pandas as pd
 
 from analysis.buying import HISTORY, WEEK, BuyingModel, distinct, history
 from analysis.customers import DECIMALS, YEAR, Purchases
-from analysis.estimates import Answer, Estimate, NotTestable
+from analysis.estimates import Answer, Estimate, NotTestable, gated, needed
 from analysis.fits import Fit, around, fit_buying, spread
 from analysis.holdout import cut, gain_over
 from analysis.order_values import GammaGamma, OrderValue, counted, ledger, price
@@ -183,9 +183,8 @@ def _answer(lines: list[float], unit: str, n: int, positive: bool) -> Answer:
     return Estimate.normal(value, error, unit=unit, n=n, method="both models' errors together")
 
 
-def appraise(
-    bought: Purchases, family: type[BuyingModel], terms: Terms, *, until: date | None = None
-) -> Valuation | NotTestable:
+@gated
+def appraise(bought: Purchases, family: type[BuyingModel], terms: Terms, *, until: date | None = None) -> Any:
     """Value the customers known on a day.
 
     Args:
@@ -200,12 +199,7 @@ def appraise(
     people = ledger(bought, until=until)
     rows = counted(people)
     rows[["last", "observed"]] /= WEEK
-    fit, order = fit_buying(rows, family), price(rows)
-    for part in (fit, order):
-        if isinstance(part, NotTestable):
-            return part
-    assert isinstance(fit, Fit)
-    assert isinstance(order, OrderValue)
+    fit, order = needed(fit_buying(rows, family)), needed(price(rows))
     known, place = distinct(rows[HISTORY])
     moves = np.vstack([fit.influence(*history(known))[:, place], order.influence])
     directions = spread((moves * rows["weight"].to_numpy()) @ moves.T)
@@ -251,7 +245,8 @@ class Trial:
     gain: Answer
 
 
-def trial(bought: Purchases, family: type[BuyingModel], *, share: float, draws: int, seed: int) -> Trial | NotTestable:
+@gated
+def trial(bought: Purchases, family: type[BuyingModel], *, share: float, draws: int, seed: int) -> Any:
     """Value the customers on an earlier day, and see what came.
 
     Args:
@@ -262,9 +257,7 @@ def trial(bought: Purchases, family: type[BuyingModel], *, share: float, draws: 
     """
     until = cut(bought, share=share)
     weeks = (bought.observed_until - until).days / WEEK
-    found = appraise(bought, family, Terms(weeks), until=until)
-    if isinstance(found, NotTestable):
-        return found
+    found = needed(appraise(bought, family, Terms(weeks), until=until))
     rows, model = found.rows, found.values[0]
     naive = (weeks * rows["repeats"] * rows["mean"] / rows["observed"].clip(lower=1 / WEEK)).to_numpy()
     return Trial(until, rows, model, naive, gain_over(rows, model, naive, draws=draws, seed=seed))

@@ -21,7 +21,7 @@ from typing import Any, NotRequired, TypedDict, Unpack
 import numpy as np
 import pandas as pd
 
-from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, bootstrapped, columns
+from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, bootstrapped, columns, gated, need, needed
 from analysis.lifetimes import recount
 from analysis.regressions import gains
 from analysis.retention import resamples
@@ -55,9 +55,8 @@ class Settings(TypedDict):
 # --- Answers --------------------------------------------------------------------------------------------------------
 
 
-def distinct(
-    table: pd.DataFrame, scores: Mapping[str, str], **settings: Unpack[Settings]
-) -> pd.DataFrame | NotTestable:
+@gated
+def distinct(table: pd.DataFrame, scores: Mapping[str, str], **settings: Unpack[Settings]) -> Any:
     """Distinct answers: a column a score, each (survey weight, 1 on average), weight (answers) and, if any, cluster."""
     (low, high), weight, cluster = settings["scale"], settings.get("weight"), settings.get("cluster")
     rows = pd.DataFrame({name: _numbers(table, column) for name, column in scores.items()})
@@ -71,12 +70,12 @@ def distinct(
     if {"a", "d"} <= set(scores):
         rows = rows[rows["a"] <= rows["d"]]  # the others have no zone
     rows["each"] /= rows["each"].mean()
-    if len(rows) < (least := settings.get("at_least", FEWEST)):
-        return NotTestable(f"{plural(len(rows), 'customer')} gave answers that count; at least {least} are needed.")
+    least = settings.get("at_least", FEWEST)
+    few = f"{plural(len(rows), 'customer')} gave answers that count; at least {least} are needed."
+    need(len(rows) >= least, few)
     for name in scores:
-        if rows[name].nunique() < 2:
-            said = f"Everybody's {NAMES[name]} is {rows[name].iloc[0]:g}"
-            return NotTestable(f"{said}: what does not vary explains nothing and cannot be explained.")
+        said = f"Everybody's {NAMES[name]} is {rows[name].iloc[0]:g}"
+        need(rows[name].nunique() > 1, f"{said}: what does not vary explains nothing and cannot be explained.")
     return recount(rows.assign(weight=1), rows.columns.tolist())
 
 
@@ -264,6 +263,7 @@ class Surface:
         return points.set_axis(["perception", "expectation"], axis=1).assign(n=found["weight"])
 
 
+@gated
 def fit_surface(
     table: pd.DataFrame,
     *,
@@ -273,7 +273,7 @@ def fit_surface(
     kind: str = "mean",
     sides: float = 0.10,
     **settings: Unpack[Settings],
-) -> Surface | NotTestable:
+) -> Any:
     """Fit the surface of an outcome over perception and expectation.
 
     Args:
@@ -289,25 +289,20 @@ def fit_surface(
     Raises:
         TableError: an answer is missing, no number or outside the scale.
     """
-    cells = distinct(table, {"p": perception, "e": expectation, "z": outcome}, **settings)
-    if isinstance(cells, NotTestable):
-        return cells
-    if kind == "binary" and (different := cells["z"].nunique()) > 2:
-        return NotTestable(f"The outcome has {different} different values; a yes or no has two.")
+    cells = needed(distinct(table, {"p": perception, "e": expectation, "z": outcome}, **settings))
+    different = cells["z"].nunique()
+    need(kind != "binary" or different < 3, f"The outcome has {different} different values; a yes or no has two.")
     share = share_of(cells)
     for told, side in {"above": cells["p"] > cells["e"], "below": cells["p"] < cells["e"]}.items():
-        if (held := np.average(side, weights=share)) < sides:
-            said = f"Perception lies {told} expectation in {held:.1%} of the answers"
-            return NotTestable(f"{said}; to tell what either side does, {sides:.0%} must lie on each.")
+        held = np.average(side, weights=share)
+        said = f"Perception lies {told} expectation in {held:.1%} of the answers"
+        need(held >= sides, f"{said}; to tell what either side does, {sides:.0%} must lie on each.")
     spread, scale = math.sqrt(np.mean([spread_of(cells[name], share)[1] ** 2 for name in "pe"])), settings["scale"]
     outcome_points = spread_of(cells["z"], share) if kind == "mean" else (0.0, 1.0)
     cells = cells.assign(**{name: (cells[name] - sum(scale) / 2) / spread for name in "pe"})
     cells["z"] = (cells["z"] - outcome_points[0]) / outcome_points[1]
     x = terms(*cells[["p", "e"]].to_numpy().T)
-    full, plane = fit_of(x, cells, kind), fit_of(x[:, :3], cells, kind)
-    if isinstance(full, NotTestable):
-        return full
-    assert isinstance(plane, Fit)  # a model inside one that could be fitted
+    full, plane = needed(fit_of(x, cells, kind)), needed(fit_of(x[:, :3], cells, kind))
     return Surface(cells, kind, scale, spread, outcome_points, full, plane)
 
 
@@ -420,6 +415,7 @@ def turning_points(surface: Surface, *, draws: int = 1000, seed: int) -> dict[st
 # --- Unreliable scores ----------------------------------------------------------------------------------------------
 
 
+@gated
 def corrected(
     surface: Surface,
     *,
@@ -429,7 +425,7 @@ def corrected(
     simulate: bool = False,
     draws: int = 199,
     seed: int = 0,
-) -> Surface | NotTestable:
+) -> Any:
     """The surface over true scores, where the answers measure them with known reliability.
 
     Slopes stay for one standard deviation of the answers.
@@ -447,17 +443,14 @@ def corrected(
         return noise.impossible
     surface = replace(surface, noise=noise)
     if surface.kind != "mean":
-        if simulate:
-            return NotTestable("Only a mean can be freed of noise by simulation.")
+        need(not simulate, "Only a mean can be freed of noise by simulation.")
         v = terms(*surface.cells[["p", "e"]].to_numpy().T)
         back = calibrated((v.T * share_of(surface.cells)) @ v, noise)
         full, plane = (fit.moved(back[: len(fit.slopes), : len(fit.slopes)]) for fit in fits)
         return replace(surface, full=full, plane=plane) if np.isfinite(back).all() else noise.impossible
     drawn = _drawn(surface, draws=draws, seed=seed)
-    full_, plane_ = (fit.freed(each, noise) for fit, each in zip(fits, drawn, strict=True))
-    if isinstance(full_, NotTestable):
-        return full_
-    return plane_ if isinstance(plane_, NotTestable) else replace(surface, full=full_, plane=plane_)
+    full, plane = (needed(fit.freed(each, noise)) for fit, each in zip(fits, drawn, strict=True))
+    return replace(surface, full=full, plane=plane)
 
 
 # --- Simpler models -------------------------------------------------------------------------------------------------
