@@ -141,10 +141,8 @@ def _column_rules(matched: Matched, name: str) -> list[_Rule]:
             what, advice = f"does not fit date_format {matched.reading.date_format}", "Correct it, or the format."
         if name in matched.items and (words := matched.items[name].words):
             known = "; ".join(f"{code}: {', '.join(same)}" for code, same in words.items())
-            what, advice = (
-                "is neither a number nor a wording that is known",
-                f"Write the number, or what it says: {known}.",
-            )
+            advice = f"Write the number, or what it says: {known}."
+            what = "is neither a number nor a wording that is known"
         rules.append(_Rule(name, lambda t: t[text].notnull() & t[name].isnull(), f"{name} {what}", advice, shows=True))
     return rules + _range_rules(matched, name)
 
@@ -183,16 +181,16 @@ def _range_rules(matched: Matched, name: str) -> list[_Rule]:
 
 
 def _order_rules(matched: Matched) -> list[_Rule]:
-    until = matched.reading.observed_until
-    if until:
-        return [
-            _Rule("ordered_at", lambda t: t.ordered_at.date() > until, f"ordered_at lies after {until}", then="drop")
-        ]
-    today = date.today()
+    if matched.reading.observed_until:
+        return [_later("ordered_at", matched.reading.observed_until, then="drop")]
+    today, says = date.today(), "ordered_at lies in the future"
     advice = "Correct it, or set observed_until to the last day seen."
-    return [
-        _Rule("ordered_at", lambda t: t.ordered_at.date() > today, "ordered_at lies in the future", advice, shows=True)
-    ]
+    return [_Rule("ordered_at", lambda t: t.ordered_at.date() > today, says, advice, shows=True)]
+
+
+def _later(name: str, until: date, advice: str = "", **then: Any) -> _Rule:
+    """What lies after the last day seen."""
+    return _Rule(name, lambda t: t[name].date() > until, f"{name} lies after {until}", advice, **then)
 
 
 def _subscription_rules(matched: Matched) -> list[_Rule]:
@@ -207,33 +205,29 @@ def _subscription_rules(matched: Matched) -> list[_Rule]:
     return [rule for rule in rules if rule.column in matched.places]
 
 
+def _over(begin: Callable[[Any], Any], end: str) -> _Rule:
+    """A spell of which nobody saw anything."""
+    over = "it was over before watching began"
+    return _Rule(
+        "observed_from", lambda t: (t.observed_from > begin(t)) & (t.observed_from >= t[end]), over, then="drop"
+    )
+
+
 def _tenure_rules() -> list[_Rule]:
     return [
         _Rule("tenure", lambda t: t.tenure < 0, "tenure is negative", "Correct it; 0 is allowed.", shows=True),
         _Rule("observed_from", lambda t: t.observed_from < 0, "observed_from is negative", "Correct it.", shows=True),
-        _Rule(
-            "observed_from",
-            lambda t: (t.observed_from > 0) & (t.observed_from >= t.tenure),
-            "it was over before watching began",
-            then="drop",
-        ),
+        _over(lambda t: 0, "tenure"),
     ]
 
 
 def _dated_rules(until: Any) -> list[_Rule]:
-    still = "still a customer on that day"
+    turned = "the end lies before the start"
     return [
-        _Rule("started_at", lambda t: t.started_at.date() > until, f"started_at lies after {until}", then="drop"),
-        _Rule(
-            "observed_from",
-            lambda t: (t.observed_from > t.started_at) & (t.observed_from >= t.ended_at),
-            "it was over before watching began",
-            then="drop",
-        ),
-        _Rule(
-            "ended_at", lambda t: t.ended_at < t.started_at, "the end lies before the start", "Correct it.", shows=True
-        ),
-        _Rule("ended_at", lambda t: t.ended_at.date() > until, f"ended_at lies after {until}", still, then="note"),
+        _later("started_at", until, then="drop"),
+        _over(lambda t: t.started_at, "ended_at"),
+        _Rule("ended_at", lambda t: t.ended_at < t.started_at, turned, "Correct it.", shows=True),
+        _later("ended_at", until, "still a customer on that day", then="note"),
     ]
 
 
@@ -264,15 +258,12 @@ def _unique_rule(keys: tuple[str, ...], advice: str = "") -> _Rule:
         order = t[ROW_NUMBER] if ROW_NUMBER in t.columns else None
         return ibis.row_number().over(ibis.window(group_by=[t[key] for key in keys], order_by=order)) > 0
 
-    return _Rule(
-        keys[0], again, f"the {what} of an earlier row comes again", advice or f"Give one row for each {what}."
-    )
+    says = f"the {what} of an earlier row comes again"
+    return _Rule(keys[0], again, says, advice or f"Give one row for each {what}.")
 
 
-_ROW_RULES: dict[str, Callable[[Matched], list[_Rule]]] = {
-    "orders": _order_rules,
-    "subscriptions": _subscription_rules,
-}
+_ROW_RULES: dict[str, Callable[[Matched], list[_Rule]]]
+_ROW_RULES = {"orders": _order_rules, "subscriptions": _subscription_rules}
 
 
 # Counting, and saying what is wrong
@@ -443,9 +434,8 @@ def _finish_orders(matched: Matched, kept: Any, tally: dict[str, Any]) -> tuple[
     rows, facts = _finish(matched, kept, tally)
     if "returned" in rows.columns:
         rows = rows.mutate(returned=rows.returned.fill_null(False))
-    last = tally["last"].date()
-    until = facts["observed_until"] or last
-    return rows, {"first": tally["first"].date(), "last": last, "observed_until": until}
+    first, last = tally["first"].date(), tally["last"].date()
+    return rows, {"first": first, "last": last, "observed_until": facts["observed_until"] or last}
 
 
 def _finish_subscriptions(matched: Matched, kept: Any, tally: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -455,11 +445,8 @@ def _finish_subscriptions(matched: Matched, kept: Any, tally: dict[str, Any]) ->
     described = [name for name in rows.columns if name in ("plan", "price", "end_reason") or name in matched.own]
     unit, cohort = (matched.reading.tenure_unit, "observed_from" in rows.columns) if by_tenure else ("day", True)
     begun = {} if by_tenure else {"started_at": rows.started_at.date()}
-    return rows.select("customer_id", **begun, **spell, **{n: rows[n] for n in described}), facts | {
-        "unit": unit,
-        "cohort": cohort,
-        "late": "observed_from" in rows.columns,
-    }
+    facts |= {"unit": unit, "cohort": cohort, "late": "observed_from" in rows.columns}
+    return rows.select("customer_id", **begun, **spell, **{n: rows[n] for n in described}), facts
 
 
 def _tenure_spell(rows: Any) -> dict[str, Any]:
@@ -486,7 +473,5 @@ def _days(start: Any, end: Any) -> Any:
     return end.delta(start, unit="day").cast("float64")
 
 
-_FINISH: dict[str, Callable[..., tuple[Any, dict[str, Any]]]] = {
-    "orders": _finish_orders,
-    "subscriptions": _finish_subscriptions,
-}
+_FINISH: dict[str, Callable[..., tuple[Any, dict[str, Any]]]]
+_FINISH = {"orders": _finish_orders, "subscriptions": _finish_subscriptions}
