@@ -8,12 +8,13 @@ passes goes on passing until its function or its world changes.
 import csv
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import calibrated, calibration, hypotheses, truthfulness
+from analysis import calibrated, calibration, hypotheses, runs, truthfulness
 from analysis.calibration import Case, draw, right, tried
 from analysis.estimates import Estimate
 from analysis.findings import verdict
@@ -155,6 +156,14 @@ def test_the_page_says_what_fails_and_where(table):
     for kind in truthfulness.KINDS:
         assert truthfulness.rate(kind).data["value"].between(0, 1).all()
     assert "have changed since" in truthfulness.made().text
+
+
+def test_the_page_runs_only_where_it_is_listed():
+    told = {"runs": [], "parameters": {}, "cell_timeout": 1, "report_timeout": 1, "memory_limit": None}
+    planned = runs.plan(SimpleNamespace(name="any", has=lambda table: False, **told))
+    names = {job.notebook.name for job in planned}
+    assert "10_what_the_data_hold" in names
+    assert "91_do_the_tests_tell_the_truth" not in names
 
 
 def test_the_committed_table_is_whole_and_of_these_tests():

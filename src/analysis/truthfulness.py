@@ -12,7 +12,7 @@ from analysis import calibrated, figures, hypotheses
 from analysis.calibrated import EXEMPT, FAILS, HOLDS, MISSING, NOTHING
 from analysis.exhibits import Figure, Table, Text, say, tabulated
 from analysis.hypotheses import FAMILIES
-from analysis.words import count, interval, listing, plural, quantity
+from analysis.words import count, listing, plural, quantity
 
 NONE_YET = "No test has been tried out yet. The command: make calibrate."
 
@@ -82,15 +82,13 @@ def rate(kind: Kind) -> Figure | Text:
     rows = rows[kind.chosen(rows)] if len(rows) else rows
     if rows.empty:
         return say("{}: nothing is known yet.", kind.label)
-    worst = rows.sort_values(kind.column).drop_duplicates("claim", keep="first" if kind.bound == RIGHT else "last")
-    shown = (worst if kind.name != "coverage" else rows.sort_values("world")).sort_values("claim", kind="stable")
-    good = shown[{"right": "holds", "positive": "holds", "covered": "covers"}[kind.column]] == "True"
-    told = shown["claim"] + (": " + shown["world"] if kind.name == "coverage" else "")
+    shown = rows.assign(off=_off(rows, kind)).sort_values("off").drop_duplicates("claim", keep="last")
+    good = shown["covers" if kind.column == "covered" else "holds"] == "True"
     ends = {"value": kind.column, "low": f"{kind.column}_low", "high": f"{kind.column}_high"}
     return figures.dots(
-        pd.DataFrame({"section": shown["claim"].str[0].map(FAMILIES), "label": told})
+        pd.DataFrame({"section": shown["claim"].str[0].map(FAMILIES), "label": shown["claim"]})
         .assign(**{name: shown[column].astype(float) for name, column in ends.items()})
-        .sort_values("section", key=lambda s: s.map(list(FAMILIES.values()).index), kind="stable"),
+        .sort_values("label"),
         name=f"rate-{kind.name}",
         title=f"{good.sum()} of {len(good)} {kind.title}",
         unit="share",
@@ -101,36 +99,39 @@ def rate(kind: Kind) -> Figure | Text:
     )
 
 
+def _off(rows: Any, kind: Kind) -> Any:
+    """How far each rate lies on the wrong side of its bound; of intervals, on either side."""
+    apart = rows[kind.column].astype(float) - kind.bound[0]
+    return abs(apart) if kind.column == "covered" else -apart if kind.bound == RIGHT else apart
+
+
 def _seen(rows: Any, kind: Kind) -> str:
     found = rows[kind.chosen(rows)]
     if found.empty:
         return "–"
-    each = found[kind.column].astype(float)
-    place = int(
-        np.argmin(each) if kind.bound == RIGHT else np.argmax(abs(each - 0.95) if kind.name == "coverage" else each)
-    )
-    line = found.iloc[place]
-    ends = float(line[f"{kind.column}_low"]), float(line[f"{kind.column}_high"])
-    return f"{quantity(float(line[kind.column]), 'share')} ({interval(*ends, 'share')})"
+    line = found.iloc[int(np.argmax(_off(found, kind)))]
+    value, low, high = (f"{100 * float(line[kind.column + end]):.0f}" for end in ("", "_low", "_high"))
+    return f"{value} ({low}–{high})"
 
 
 def every_test() -> Table | Text:
     """Every claim with its rates, its sample and whether it holds."""
-    heads = [
-        "claim",
-        "true: says so",
-        "nothing: says yes",
-        "opposite: says yes",
-        "seeming: says yes",
-        "intervals",
-        "sample",
-        "calibration",
-    ]
+    heads = ["claim", "true", "nothing", "opposite", "seeming", "intervals", "sample", "calibration"]
+    rows: Any = calibrated.kept()
+    if rows.empty:
+        return say(NONE_YET)
     lines = [
-        (claim, *(_seen(rows, kind) for kind in KINDS), rows["size"].iloc[0], calibrated.standing(str(claim)))
-        for claim, rows in calibrated.kept().groupby("claim", sort=False)
+        (claim, *(_seen(own, kind) for kind in KINDS), own["size"].iloc[0], calibrated.standing(claim))
+        for claim, own in rows.groupby("claim", sort=False)
     ]
-    return tabulated("every-test", "How often each test is right and wrong", heads, lines, nothing=NONE_YET)
+    return Table(
+        name="every-test",
+        title="How often each test says yes, in per cent of worlds",
+        rows=pd.DataFrame(lines, columns=heads),
+        caption="Where the claim is true, the share of worlds with the verdict that is right there; elsewhere, with a "
+        "wrong yes. Intervals: how often those of 95% hold the truth, in the kind of world where they do worst. In "
+        "brackets 99% intervals for the number of worlds drawn; – where a claim has no such world.",
+    )
 
 
 def failures() -> Table | Text:

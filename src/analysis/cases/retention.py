@@ -75,7 +75,7 @@ def dearer(drawn: tuple[Any, ...], seed: int) -> Any:
 
 
 DEARER = {world: 1.05**times for world, times in TIMES.items()}
-SEVERAL = {"true": 2 * 1.05, "null": 2.0, "reversed": 2 / 1.05}
+SEVERAL = {"true": 2 * 1.06, "null": 2.0, "reversed": 2 / 1.06}
 
 
 # --- Orders -----------------------------------------------------------------------------------------------------------
