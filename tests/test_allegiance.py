@@ -61,7 +61,7 @@ def test_customers_count_once_with_the_mean_of_their_answers():
     once = allegiance.measured(planted.around(answered(150, times=1), np.zeros(150)))
     assert isinstance(once, NotTestable)
     assert isinstance(allegiance.sorted_out(once, **DRAWS), NotTestable)
-    assert allegiance.parts(once) is once
+    assert allegiance.parts(once) == once
 
 
 # --- L10 ------------------------------------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ def test_what_counts_as_loyalty():
     assert all(isinstance(part, NotTestable) for part in attachment.in_parts(bought, "necessary").values())
     once = attachment.told_by(found.latest(), names, attachment.LATER, orders)
     assert "Nobody answered on two days" in once.reason
-    assert attachment.in_parts(once, "necessary") is once
+    assert attachment.in_parts(once, "necessary") == once
     without = attachment.told_by(answered({"loyalty": np.zeros(9)}), names, attachment.SAME_DAY, orders)
     assert "no construct bond" in without.reason
 

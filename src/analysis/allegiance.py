@@ -12,7 +12,7 @@ from analysis import figures, maps
 from analysis.afterwards import Afterwards, in_turn, stays
 from analysis.drivers import importance
 from analysis.estimates import Answer, Estimate, NotTestable, columns, effective_size, gated, need, needed, told
-from analysis.exhibits import Figure, Table, Text, say
+from analysis.exhibits import Figure, Table, Text, instead, say
 from analysis.hazards import cox
 from analysis.mixtures import Kinds, kinds
 from analysis.motives import Weighed
@@ -75,11 +75,10 @@ def sorted_out(table: Rows, *, draws: int, seed: int, halves: int = 50) -> Any:
     return kinds(needed(table)[["attitude", "often"]], draws=draws, halves=halves, seed=seed)
 
 
-def parts(found: Kinds | NotTestable) -> dict[str, Answer] | NotTestable:
+@gated
+def parts(found: Kinds | NotTestable) -> Any:
     """A reading of L09."""
-    if isinstance(found, NotTestable):
-        return found
-    return {"groups": found.groups, "stability": found.stability, "beyond_skew": found.beyond_skew}
+    return {name: getattr(needed(found), name) for name in ("groups", "stability", "beyond_skew")}
 
 
 # --- L10: willing and stuck -----------------------------------------------------------------------------------------
@@ -262,18 +261,16 @@ def lead(of: Weighed | NotTestable) -> Answer:
 # --- Exhibits -------------------------------------------------------------------------------------------------------
 
 
-def quarters(table: Rows, found: Answers, *, days: int) -> Figure | Text:
+@instead("There is no map of attitude and buying. {}")
+def quarters(rows: pd.DataFrame, found: Answers, *, days: int) -> Figure | Text:
     """Customers by attitude and buying, and the share of them in each quarter."""
-    if isinstance(table, NotTestable):
-        return say("There is no map of attitude and buying. {}", table.reason)
-    middle, usual = float(np.mean(found.ends("loyalty"))), float(table["orders"].median())
-    likes, buys = table["attitude"] > middle, table["orders"] > usual
+    middle, usual = float(np.mean(found.ends("loyalty"))), float(rows["orders"].median())
+    likes, buys = rows["attitude"] > middle, rows["orders"] > usual
     names = {"no loyalty": ~likes & ~buys, "latent loyalty": likes & ~buys, "spurious loyalty": ~likes & buys}
-    shares = {
-        name: quantity(float(which.mean()), "share") for name, which in (names | {"true loyalty": likes & buys}).items()
-    }
-    step = max(1.0, np.ceil(table["orders"].quantile(0.95) / 16))
-    cells = pd.DataFrame({"x": (table["attitude"] * 2).round() / 2, "y": (table["orders"] / step).round() * step})
+    names["true loyalty"] = likes & buys
+    shares = {name: quantity(float(which.mean()), "share") for name, which in names.items()}
+    step = max(1.0, np.ceil(rows["orders"].quantile(0.95) / 16))
+    cells = pd.DataFrame({"x": (rows["attitude"] * 2).round() / 2, "y": (rows["orders"] / step).round() * step})
     return maps.crowd(
         cells.value_counts().reset_index(name="n"),
         name="quarters",
@@ -282,19 +279,17 @@ def quarters(table: Rows, found: Answers, *, days: int) -> Figure | Text:
         y_label=f"Orders in {days} days, mean over answers",
         cuts=(middle, usual),
         corners=[f"{name}: {share}" for name, share in shares.items()],
-        caption=f"{plural(len(table), 'customer')}, cut at the middle of the scale and at the median of the orders "
+        caption=f"{plural(len(rows), 'customer')}, cut at the middle of the scale and at the median of the orders "
         f"({usual:.3g}); the names of the quarters are Dick and Basu's.",
     )
 
 
-def groups(found: Kinds | NotTestable, *, days: int) -> Table | Text:
+@instead("No groups were looked for. {}")
+def groups(of: Kinds, *, days: int) -> Table | Text:
     """The groups of the mixture, in their own units."""
-    if isinstance(found, NotTestable):
-        return say("No groups were looked for. {}", found.reason)
-    orders = np.expm1(found.table["often"])
-    rows = found.table[["n", "share", "attitude"]].assign(orders=orders)
+    rows = of.table[["n", "share", "attitude"]].assign(orders=np.expm1(of.table["often"]))
     rows.insert(0, "group", [f"group {place + 1}" for place in rows.index])
-    more = (found.fits["bic"] - found.fits["bic"].min()).map("{:,.0f}".format)
+    more = (of.fits["bic"] - of.fits["bic"].min()).map("{:,.0f}".format)
     return Table(
         name="groups",
         title=f"The likeliest number of groups above one is {len(rows)}",
@@ -306,38 +301,35 @@ def groups(found: Kinds | NotTestable, *, days: int) -> Table | Text:
     )
 
 
-def by_cost(table: Rows) -> Figure | Text:
+@instead("Nobody's leaving can be put beside what they said. {}")
+def by_cost(rows: pd.DataFrame) -> Figure | Text:
     """What satisfaction does to leaving, by third of the cost of leaving; thirds of equal size, cut before the fit."""
-    if isinstance(table, NotTestable):
-        return say("Nobody's leaving can be put beside what they said. {}", table.reason)
-    third = pd.qcut(table["switching_cost"].rank(method="first"), 3, labels=["lowest", "middle", "highest"])
-    each = {f"{name} third by cost": leaving(table[third == name], product=False) for name in third.cat.categories}
-    rows = [{"label": name, **columns(answer)} for name, answer in each.items()]
-    low, high = (rows[place]["value"] for place in (0, 2))
+    third = pd.qcut(rows["switching_cost"].rank(method="first"), 3, labels=["lowest", "middle", "highest"])
+    each = {f"{name} third by cost": leaving(rows[third == name], product=False) for name in third.cat.categories}
+    dots = pd.DataFrame([{"label": name, **columns(answer)} for name, answer in each.items()])
+    low, high = (quantity(dots["value"][place], "hazard ratio") for place in (0, 2))
     return figures.dots(
-        pd.DataFrame(rows),
+        dots,
         name="by-cost",
-        title=f"Where leaving costs least the ratio is {quantity(low, 'hazard ratio')}, where it costs most "
-        f"{quantity(high, 'hazard ratio')}",
+        title=f"Where leaving costs least the ratio is {low}, where it costs most {high}",
         unit="hazard ratio",
         x_label="Hazard ratio of leaving for one standard deviation more satisfaction",
         reference=1.0,
         reference_label="satisfaction makes no difference",
-        caption=f"{plural(len(table), 'questionnaire')}, each until the customer's next one. 95% intervals, several "
+        caption=f"{plural(len(rows), 'questionnaire')}, each until the customer's next one. 95% intervals, several "
         "questionnaires of one customer kept together.",
     )
 
 
-def liking_by_tier(table: Rows, found: Answers) -> Figure | Text:
+@instead("Nothing can be said of tiers. {}")
+def liking_by_tier(of: pd.DataFrame, found: Answers) -> Figure | Text:
     """In each tier, the share who like the firm, and the share who stayed."""
-    if isinstance(table, NotTestable):
-        return say("Nothing can be said of tiers. {}", table.reason)
-    likes = table["attitude"] > np.mean(found.ends("loyalty"))
-    heads = {"attitude above mid-scale": likes, "stayed": table["stayed"] > 0}
+    likes = of["attitude"] > np.mean(found.ends("loyalty"))
+    heads = {"attitude above mid-scale": likes, "stayed": of["stayed"] > 0}
     rows = [
         {"section": head, "label": f"tier {tier}", "n": len(own), **columns(Estimate.proportion(own.sum(), len(own)))}
         for head, yes in heads.items()
-        for tier, own in yes.groupby(table["tier"])
+        for tier, own in yes.groupby(of["tier"])
     ]
     return figures.dots(
         pd.DataFrame(rows),
@@ -345,7 +337,7 @@ def liking_by_tier(table: Rows, found: Answers) -> Figure | Text:
         title="In each tier: who likes us, and who was still there afterwards",
         unit="share",
         x_label="Share of the members of the tier",
-        caption=f"{plural(len(table), 'member')}, the tier held on the day of the answer. 95% intervals.",
+        caption=f"{plural(len(of), 'member')}, the tier held on the day of the answer. 95% intervals.",
     )
 
 

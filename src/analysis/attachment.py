@@ -14,7 +14,7 @@ from analysis.allegiance import Rows, alike, scored
 from analysis.customers import YEAR
 from analysis.drivers import importance
 from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, gated, need, needed, told
-from analysis.exhibits import Figure, Text, say
+from analysis.exhibits import Figure, Text, instead, say
 from analysis.motives import Weighed
 from analysis.necessity import Kind, Necessity, necessity
 from analysis.regressions import correlations, gains, slopes
@@ -154,13 +154,10 @@ def indispensable(
     return gain, necessity(rows[condition], rows[of], kind=kind, draws=draws, seed=seed)
 
 
-def in_parts(
-    found: tuple[Answer, Necessity | NotTestable] | NotTestable, second: str
-) -> dict[str, Answer] | NotTestable:
+@gated
+def in_parts(found: tuple[Answer, Necessity | NotTestable] | NotTestable, second: str) -> Any:
     """A reading of L02 (second part "necessary") or of G01 ("entrance")."""
-    if isinstance(found, NotTestable):
-        return found
-    gain, bound = found
+    gain, bound = needed(found)
     return {"adds": gain, second: bound if isinstance(bound, NotTestable) else bound.excess}
 
 
@@ -302,6 +299,7 @@ def beside(readings: Mapping[str, Mapping[str, Answer] | NotTestable], *, name: 
     return figures.dots(pd.DataFrame(rows), name=name, unit=unit, x_label=what, **look, **telling)
 
 
+@instead("There is no ceiling to draw. {}")
 def bounded(table: Any, found: Any, *, condition: str, of: str, named: str, name: str) -> Figure | Text:
     """How high the outcome goes at each level of the condition.
 
@@ -312,9 +310,7 @@ def bounded(table: Any, found: Any, *, condition: str, of: str, named: str, name
         named: the outcome in words.
         name: of the figure.
     """
-    bound = found if isinstance(found, NotTestable) else found[1]
-    if isinstance(bound, NotTestable):
-        return say("There is no ceiling to draw. {}", bound.reason)
+    bound = needed(found[1])
     cells = (table[[condition, of]] * 2).round() / 2
     size, expected = (quantity(each, "effect size") for each in (bound.ceiling.effect_size, bound.expected))
     return maps.crowd(
@@ -329,12 +325,12 @@ def bounded(table: Any, found: Any, *, condition: str, of: str, named: str, name
     )
 
 
-def course(found: Any) -> Figure | Text:
+@instead("How long a lead lasts cannot be told. {}")
+def course(found: tuple[Estimate, pd.DataFrame]) -> Figure | Text:
     """What is left of a lead over rivals as months pass."""
-    if isinstance(found, NotTestable):
-        return say("How long a lead lasts cannot be told. {}", found.reason)
     answer, left = found
-    lines = [pd.DataFrame({"line": of, "x": left["months"], "y": left[of]}) for of in ("left", "fitted")]
+    course = {"as seen": left["left"], "fitted": left["fitted"]}
+    lines = [pd.DataFrame({"line": line, "x": left["months"], "y": y}) for line, y in course.items()]
     return figures.sweep(
         pd.concat(lines, ignore_index=True),
         name="lead",
