@@ -215,10 +215,11 @@ class TestScheme:
         assert rows[rows["after"]]["rank"].tolist() == pytest.approx([2 / 3, 1 / 3, 1.0])
 
     def test_not_testable(self):
-        assert "parameter uniform_since" in self.made(since=rewarding.NEVER).reason
+        assert "uniform_since says never" in self.made(since="never").reason
+        assert "says nothing" in self.made(since="").reason
         assert "Orders from 2019" in self.made(days=600).reason
         assert "watched until 2023-06-29" in self.made(since="2023-01-01").reason
-        refused = self.made(since=rewarding.NEVER)
+        refused = self.made(since="never")
         assert set(rewarding.all_alike(refused).values()) == {refused}
         assert rewarding.falling(refused, currency=None) == []
         assert rewarding.who_left({"as it is": refused}).empty

@@ -30,7 +30,6 @@ OUTSIDERS = "against other members, and these against customers outside"
 THIRDS = ("top third", "middle third", "bottom third")
 OUTCOMES = {"profit": "profit", "margin": "margin, before costs", "cost": "cost of serving and rewards"}
 SHARES = {"third": 1 / 3, "quarter": 1 / 4, "half": 1 / 2}
-NEVER = "never"
 BINS = 8  # on either side of the threshold
 PLACES = (0.2, 0.35, 0.5, 0.65, 0.8)  # shares of those below, and of those above, at which no tier begins
 
@@ -243,7 +242,7 @@ def scheme(study: Study, bought: Purchases, *, since: str, days: int, past: int 
     Args:
         study: its memberships and subscriptions, with dates.
         bought: its orders, with margins.
-        since: the day from which all members got the same reward, as "2024-01-31"; or `NEVER`.
+        since: the day from which all members got the same reward, as "2024-01-31"; anything else is no day.
         days: followed after either day; the earlier one lies as many before the later.
         past: days before either day by whose profit customers are ranked.
         hindsight: rank by the profit of the whole time instead, which nobody should.
@@ -252,18 +251,19 @@ def scheme(study: Study, bought: Purchases, *, since: str, days: int, past: int 
         One row a customer and day: customer (a number), after (whether it is the later day), member, rank (by profit,
         0 to 1), time (weeks), left, entered (0), age (years), profit and later (a year, before and after the day).
     """
+    change: Any = pd.to_datetime(since, errors="coerce")
     need(
-        since != NEVER,
-        "Nobody said from when all members got the same reward. State the day as parameter uniform_since; where "
-        "rewards always differed, there is nothing to test.",
+        change is not pd.NaT,
+        f"From when did all members get the same reward? The parameter uniform_since says {since or 'nothing'}, and "
+        'must be a day such as "2024-01-31". Where rewards always differed, there is nothing to test.',
     )
+    length, back = pd.Timedelta(days=days), pd.Timedelta(days=past)
     spells = rows_of(study, "subscriptions", "started_at").to_pandas()
     spells["begun"] = pd.to_datetime(spells["started_at"])
     spells["gone"] = spells["begun"] + pd.to_timedelta(spells["time"], unit="D")
     joined = rows_of(study, "memberships", "joined_at").to_pandas().groupby("customer_id")["joined_at"].min()
     spells["joined"] = pd.to_datetime(joined.reindex(spells["customer_id"])).to_numpy()
     first, until = (pd.Timestamp(day) for day in (bought.rows.ordered_on.min().to_pandas(), bought.observed_until))
-    change, length, back = pd.Timestamp(since), pd.Timedelta(days=days), pd.Timedelta(days=past)
     early, last = change - length - back, change + length - pd.Timedelta(days=1)
     need(first <= early, f"Orders from {early:%Y-%m-%d} on are needed; the first is of {first:%Y-%m-%d}.")
     need(last <= until, f"Customers must be watched until {last:%Y-%m-%d}, and are until {until:%Y-%m-%d}.")
