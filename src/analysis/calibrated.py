@@ -23,14 +23,14 @@ def kept() -> pd.DataFrame:
     """The table of the calibration: see `calibration.tried` for its columns; empty when there is none yet."""
     if TABLE.exists():
         # Read as it is written: "true" is a world, and what was not asked is empty.
-        words = dict.fromkeys(["world", "removable", "holds", "covers"], str)
+        words = dict.fromkeys(["world", "removable", "holds", "covered_holds"], str)
         return pd.read_csv(TABLE, keep_default_na=False, na_values=[""], dtype=words)
-    return pd.DataFrame(columns=["claim", "world", "n", "digest", "holds", "covers"])
+    return pd.DataFrame(columns=["claim", "world", "n", "digest", "holds", "covered_holds"])
 
 
 def passed(rows: pd.DataFrame) -> pd.Series:
     """Whether each row's rates lie where they must, and its intervals too where they were tried."""
-    return (rows["holds"] == "True") & (rows["covers"] != "False")
+    return (rows["holds"] == "True") & (rows["covered_holds"] != "False")
 
 
 @functools.cache

@@ -38,26 +38,16 @@ def _in(world: str, removable: bool | None = None) -> Callable[[pd.DataFrame], A
 
 RIGHT, WRONG = (0.8, "at least so often"), (0.05, "at most so often")
 KINDS = (
-    Kind(
-        "true", _in("true"), "right", RIGHT,
-        "Worlds in which the claim is true, and the test says so", "tests find a truth often enough",
-    ),
-    Kind(
-        "nothing", _in("null"), "positive", WRONG,
-        "Worlds in which there is nothing, and the test says there is", "tests seldom see what is not there",
-    ),
-    Kind(
-        "reversed", _in("reversed"), "positive", WRONG,
-        "Worlds in which the opposite is true, and the test says yes", "tests are not taken in by the opposite",
-    ),
-    Kind(
-        "seeming", _in("artefact", True), "positive", WRONG,
-        "Worlds in which it only seems so, and the test says yes", "tests see through what fools a naive reading",
-    ),
-    Kind(
-        "coverage", lambda rows: rows["intervals"] > 0, "covered", (0.95, "as often as they say"),
-        "95% intervals that hold the truth", "sets of intervals hold the truth about as often as they say",
-    ),
+    Kind("true", _in("true"), "right", RIGHT, "Worlds in which it is true, and the test says so",
+         "tests find a truth often enough"),
+    Kind("nothing", _in("null"), "positive", WRONG, "Worlds in which there is nothing, and the test says yes",
+         "tests seldom see what is not there"),
+    Kind("reversed", _in("reversed"), "positive", WRONG, "Worlds in which the opposite is true, and the test says yes",
+         "tests are not taken in by the opposite"),
+    Kind("seeming", _in("artefact", True), "positive", WRONG, "Worlds in which it only seems so, and the test says yes",
+         "tests see through what fools a naive reading"),
+    Kind("coverage", lambda rows: rows["intervals"] > 0, "covered", (0.95, "as often as they say"),
+         "95% intervals that hold the truth", "sets of intervals hold the truth about as often as they say"),
 )  # fmt: skip
 UNSEEN = _in("artefact", False)
 
@@ -83,7 +73,7 @@ def rate(kind: Kind) -> Figure | Text:
     if rows.empty:
         return say("{}: nothing is known yet.", kind.label)
     shown = rows.assign(off=_off(rows, kind)).sort_values("off").drop_duplicates("claim", keep="last")
-    good = shown["covers" if kind.column == "covered" else "holds"] == "True"
+    good = shown["covered_holds" if kind.column == "covered" else "holds"] == "True"
     ends = {"value": kind.column, "low": f"{kind.column}_low", "high": f"{kind.column}_high"}
     return figures.dots(
         pd.DataFrame({"section": shown["claim"].str[0].map(FAMILIES), "label": shown["claim"]})
@@ -157,7 +147,7 @@ def _wrong(row: dict[str, Any]) -> str:
         rates = {"it is right in {} of worlds": row["right"], "it says yes in {} of worlds": row["positive"]}
         known = [told.format(quantity(float(rate), "share")) for told, rate in rates.items() if rate == rate]
         said.append(" and ".join(known))
-    if row["covers"] == "False":
+    if row["covered_holds"] == "False":
         said.append(f"{quantity(float(row['covered']), 'share')} of its 95% intervals hold the truth")
     return f"{where[:1].upper()}{where[1:]}, {'; '.join(said)}."
 
