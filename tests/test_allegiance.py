@@ -210,3 +210,14 @@ def test_exhibits_and_their_refusals():
     assert allegiance.size(lack, "customers") == "Nobody was asked"
     assert allegiance.leading({"a": lack, "b": 1}) == "b"
     assert allegiance.leading({"a": lack}) == "a"
+
+
+def test_pairs_of_answers_may_be_chosen_and_dealt_out():
+    table = drawn("true", loyalty.demanding).assign(months=np.where(np.arange(1000) < 400, 6.0, 18.0))
+    assert allegiance.demands(table, pairs=allegiance.SOON, **DRAWS).n == 400
+    twice = pd.concat([table, table], ignore_index=True)
+    assert allegiance.demands(twice, **DRAWS).n == 2000
+    assert allegiance.demands(twice, pairs=allegiance.ONE, **DRAWS).n == 1000
+    dealt = allegiance.dealt_out(table, np.random.default_rng(1))
+    assert sorted(dealt["later desired"]) == sorted(table["later desired"])
+    assert abs(allegiance.demands(dealt, **DRAWS).value) < 0.1

@@ -28,6 +28,7 @@ SEVERAL, ONCE = "mean of two answers or more", "one answer or more"
 NEXT, FIRST = "each answer until the next", "first answer for good"
 ADDED, LIKING, BESIDE_POINTS = "beside the tier", "attitude alone", "beside tier and points"
 HELD, PLAIN, EARLIER = "usage held fixed", "as it comes", "earlier demands held fixed as well"
+EVERY, SOON, ONE = "every pair", "at most a year apart", "one pair a customer"
 LATER, SAME_DAY = "loyalty one wave later", "loyalty of the same day"
 EXPERIENCE = {"emotion": 1, "effort": -1, "quality": 1}  # and which way each counts
 RIVALS = ("price", "habit", "availability", "switching_cost")
@@ -234,14 +235,31 @@ def asked_again(asked: Answers, around: Afterwards | NotTestable, *, of: str, co
 
 
 @gated
-def demands(table: Rows, *, how: str = HELD, outcome: str = "desired", draws: int, seed: int) -> Any:
-    """A reading of L12: standardised slope of the later desired level, or of something else, on loyalty."""
+def demands(
+    table: Rows, *, how: str = HELD, pairs: str = EVERY, outcome: str = "desired", draws: int = 199, seed: int = 0
+) -> Any:
+    """A reading of L12: standardised slope of the later desired level, or of something else, on loyalty.
+
+    Args:
+        table: from `asked_again`.
+        how: HELD, PLAIN or EARLIER.
+        pairs: of answers; EVERY, SOON (at most a year apart) or ONE (a customer's last).
+        outcome: what is to follow.
+        draws, seed: of the resamples of customers.
+    """
     rows = needed(table)
+    rows = rows[rows["months"] < 12.5] if pairs == SOON else rows
+    rows = rows.drop_duplicates("who", keep="last") if pairs == ONE else rows
     need(how == PLAIN or "usage" in rows, "How much customers used what they bought is not known: bring orders.")
     drivers = ["loyalty"] + ["usage"] * (how != PLAIN) + [outcome] * (how == EARLIER)
     asked, weight = rows[[f"later {outcome}", *drivers]], rows["weight"]
     made = needed(moments(asked, weight=weight, cases=rows["who"], draws=draws, seed=seed))
     return slopes(made, f"later {outcome}", drivers)["loyalty"]
+
+
+def dealt_out(table: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
+    """The pairs with somebody else's later demands, so that nothing follows from loyalty."""
+    return table.assign(**{"later desired": random.permutation(table["later desired"])})
 
 
 @gated
