@@ -247,7 +247,7 @@ def horizons(equity: Equity, found: Valuation, *, annual_discount_rates: Iterabl
 
 
 def otherwise(equity: Equity, found: Valuation, *, orders: CheckedTable) -> Table:
-    """The total under every other choice, one at a time."""
+    """The total under every other choice, one at a time; `horizons` shows the others of time and discount."""
     other = NET if equity.bought.returns == PURCHASES else PURCHASES
     lines = {"as above": found.total}
     for family, model in FAMILIES.items():
@@ -255,10 +255,6 @@ def otherwise(equity: Equity, found: Valuation, *, orders: CheckedTable) -> Tabl
             lines[f"buying model {family}"] = _total(appraise(equity.bought, model, equity.terms))
     policy = purchases(orders, returns=other, order=equity.bought.order)
     lines[f'returns "{other}"'] = _total(appraise(policy, FAMILIES[equity.family], equity.terms))
-    for share in (0.5, 2):
-        asked = Terms(equity.terms.weeks, equity.terms.rate * share, equity.terms.margin)
-        if asked.rate or np.isfinite(asked.weeks):
-            lines[f"discounted {'half' if share < 1 else 'twice'} as fast"] = found.on(asked).total
     if equity.terms.rate:
         lines["no end to the horizon"] = found.on(Terms(np.inf, equity.terms.rate, equity.terms.margin)).total
     return equity.table(
@@ -304,17 +300,13 @@ def scores(equity: Equity) -> Text:
     found = equity.valuation
     if isinstance(found, NotTestable):
         return offer(None, found, keys=LEDGER)
-    keys = found.rows[LEDGER].assign(
-        last=(found.rows["last"] * WEEK).round(), observed=(found.rows["observed"] * WEEK).round()
-    )
+    days = (found.rows[["last", "observed"]] * WEEK).round()
+    keys = found.rows[LEDGER].assign(**days)
     orders = "discounted_orders" if np.isinf(found.terms.weeks) else "orders"
-    rows = keys.assign(
-        alive=found.alive, **named(orders, found.between(found.orders)), **named("value", found.between(found.values))
-    )
-    return offer(
-        found.people, rows, keys=LEDGER, model=equity.family, as_of=str(equity.bought.observed_until),
-        weeks=equity.terms.weeks, value_of=equity.measure
-    )  # fmt: skip
+    columns = named(orders, found.between(found.orders)) | named("value", found.between(found.values))
+    told = {"model": equity.family, "as_of": str(equity.bought.observed_until), "weeks": equity.terms.weeks}
+    rows = keys.assign(alive=found.alive, **columns)
+    return offer(found.people, rows, keys=LEDGER, **told, value_of=equity.measure)
 
 
 # --- Contracts ---------------------------------------------------------------------------------------------------

@@ -33,9 +33,8 @@ def status(studies: Studies, book: Ledger, *, out: Path, now: datetime) -> list[
     slot there is no good report of since).
     """
     pages = Published.read(out).runs
-    return [
-        _status(studies[name], book.rows(name), [row for row in pages if row["study"] == name], now) for name in studies
-    ]
+    shown = {name: [row for row in pages if row["study"] == name] for name in studies}
+    return [_status(studies[name], book.rows(name), shown[name], now) for name in studies]
 
 
 def _status(study: Study, slots: list[dict[str, Any]], pages: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
@@ -127,9 +126,8 @@ def forget(name: str, studies: Studies, state: State, book: Ledger, *, out: Path
     told = []
     if (out / "index.html").exists():
         report.take_out(name, studies, out=out)
-        told.append(
-            f"its pages, findings and news in {out}, summaries that quote it, and the earlier builds of the site"
-        )
+        quoted = "summaries that quote it, and the earlier builds of the site"
+        told.append(f"its pages, findings and news in {out}, {quoted}")
     quoting = tuple(name for name, notebook in catalogue().items() if notebook.runs_last)
     summaries = [path for path in state.cache.glob("*/*") if path.name.startswith(quoting)]
     for what, folder in (

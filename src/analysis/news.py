@@ -78,10 +78,8 @@ def _arrived(study: str, before: Mapping[str, Any], after: Mapping[str, Any]) ->
         if then is None or then == now:
             continue
         more = now["rows"] - then["rows"]
-        rows = (
-            f"{plural(abs(more), 'more row' if more > 0 else 'row fewer', 'more rows' if more > 0 else 'rows fewer')}"
-        )
-        rows = rows if more else "as many rows"
+        fewer = plural(-more, "row fewer", "rows fewer") if more else "as many rows"
+        rows = plural(more, "more row") if more > 0 else fewer
         until = f", seen until {now['until']} instead of {then['until']}" if now["until"] != then["until"] else ""
         yield Item("data", study, f"{name}: {rows} ({count(now['rows'])} now){until}.")
 

@@ -99,8 +99,7 @@ def explain(studies: Studies, chosen: Sequence[Study], *, out: Path, state: Stat
     Raises:
         LoyaltyError: a study's data break their contract.
     """
-    if problems := [problem for study in chosen for problem in study.check().problems]:
-        raise LoyaltyError("\n".join(problems))
+    _refuse_broken(*chosen)
     making = Making(studies, Published.read(out), state)
     jobs = [job for study in chosen for job in runs.plan(study)]
     first = [making.ask(job) for job in jobs if not job.notebook.runs_last]
@@ -110,6 +109,11 @@ def explain(studies: Studies, chosen: Sequence[Study], *, out: Path, state: Stat
     for job in (job for job in jobs if job.notebook.runs_last):
         told[job] = [f"{due} of the runs whose findings it reads are due"] if due else making.ask(job, known).why
     return [(job, told[job]) for job in jobs]
+
+
+def _refuse_broken(*chosen: Study) -> None:
+    if problems := [problem for study in chosen for problem in study.check().problems]:
+        raise LoyaltyError("\n".join(problems))
 
 
 def _summed_up(outcomes: list[Outcome], refused: Mapping[str, Sequence[str]]) -> Result:
@@ -162,13 +166,7 @@ def take_out(name: str, studies: Studies, *, out: Path) -> None:
 
 
 def run_one(
-    study: Study,
-    notebook: Notebook,
-    *,
-    parameters: Mapping[str, Any],
-    out: Path,
-    studies: Studies,
-    progress: runs.Told,
+    study: Study, notebook: Notebook, *, parameters: Mapping[str, Any], out: Path, studies: Studies, progress: runs.Told
 ) -> Result:
     """Run one notebook on one study: its page, the executed notebook and its findings in a folder.
 
@@ -178,8 +176,7 @@ def run_one(
     """
     if out.is_dir() and any(out.iterdir()) and not (out / "findings.json").exists():
         raise LoyaltyError(f"{out} holds something else. Choose an empty or new folder with --out.")
-    if problems := study.check().problems:
-        raise LoyaltyError("\n".join(problems))
+    _refuse_broken(study)
     job = runs.job(study, notebook, parameters=parameters)
     progress(job, "waiting", 0, 1)
     with tempfile.TemporaryDirectory() as folder:
@@ -203,13 +200,7 @@ def run_one(
 
 
 def write_scores(
-    study: Study,
-    notebook: Notebook,
-    *,
-    parameters: Mapping[str, Any],
-    to: Path,
-    studies: Studies,
-    progress: runs.Told,
+    study: Study, notebook: Notebook, *, parameters: Mapping[str, Any], to: Path, studies: Studies, progress: runs.Told
 ) -> Result:
     """Run one notebook for its scores: they take their place when it ends well, and nothing else is kept.
 
@@ -217,8 +208,7 @@ def write_scores(
         LoyaltyError: scores may not lie there, or as `run_one`.
     """
     with tempfile.TemporaryDirectory() as folder, scores.unfinished(to) as file:
-        if problems := study.check().problems:
-            raise LoyaltyError("\n".join(problems))
+        _refuse_broken(study)
         job = runs.job(study, notebook, parameters=parameters)
         environment = {"LOYALTY_STUDIES": str(studies.path.resolve()), scores.PLACE: str(file.absolute())}
         with Runner(workers=1, folder=Path(folder), environment=environment, told=progress) as runner:
@@ -256,9 +246,8 @@ def _render(
         folder, written = site if flat else site / job.study, {}
         if outcome.verdict == OK:
             try:
-                written = _write_page(
-                    folder, one, context, rendering, earlier or {}, leaks.identities(studies[job.study])
-                )
+                people = leaks.identities(studies[job.study])
+                written = _write_page(folder, one, context, rendering, earlier or {}, people)
             except LoyaltyError as error:
                 outcome = replace(outcome, verdict=REFUSED, message=str(error))
                 one = made[place] = replace(one, outcome=outcome)
@@ -400,15 +389,12 @@ def _write_index(site: Path, now: Published, studies: Studies) -> None:
     language, people = report.language, {"owner": report.owner, "contact": report.contact}
     told: dict[str, Any] = {"studies": _titles(studies, now), "language": language, **people}
     told["news"] = next(iter(news.read(site)["batches"]), None)
-    write(site / "index.html", pages.render_index(now.entries, _claims(), now.runs, **told))
+    claims = [hypothesis.as_dict() for hypothesis in hypotheses.REGISTER.values()]
+    write(site / "index.html", pages.render_index(now.entries, claims, now.runs, **told))
     top = pages.top_level(language, owner=told["owner"], contact=told["contact"])
     for name, page in pages.render_guides(top).items():
         write(site / name, page)
     leaks.refuse_secrets(site, leaks.secrets(studies.path))
-
-
-def _claims() -> list[dict[str, Any]]:
-    return [hypothesis.as_dict() for hypothesis in hypotheses.REGISTER.values()]
 
 
 def _titles(studies: Studies, now: Published) -> dict[str, dict[str, Any]]:

@@ -262,12 +262,7 @@ def horizons(curve: RetentionCurve | NotTestable, *, horizon_years: int) -> dict
 
 
 def growths(
-    curve: RetentionCurve | NotTestable,
-    *,
-    change: float,
-    horizon_years: int,
-    annual_discount_rate: float,
-    costs: Costs,
+    curve: RetentionCurve | NotTestable, *, change: float, horizon_years: int, annual_discount_rate: float, costs: Costs
 ) -> dict[Case, Answer]:
     """Relative growth of every outcome under every reading, timing convention and horizon.
 
