@@ -234,9 +234,8 @@ def updating(
         Weights by what they are, `FREE` and `BOUND` (the readings of E01) among them.
     Source: Fuller (1987), Measurement Error Models; error is what the parts of a score do not share (omega).
     """
-    if isinstance(three, NotTestable):
-        return dict.fromkeys((FREE, BOUND), three)
-    if isinstance(drawn := _weights(three, found.weight, draws=draws, seed=seed), NotTestable):
+    drawn = _weights(three, found.weight, draws=draws, seed=seed)
+    if isinstance(drawn, NotTestable) or isinstance(three, NotTestable):
         return dict.fromkeys((FREE, BOUND), drawn)
     if experience in found.constructs:
         known = found.score(found.constructs[experience])[three["row"]].groupby(three["customer_id"].to_numpy())
@@ -250,12 +249,12 @@ def updating(
     }
 
 
-def _weights(three: pd.DataFrame, weight: np.ndarray, *, draws: int, seed: int) -> dict[str, np.ndarray] | NotTestable:
+@gated
+def _weights(three: pd.DataFrame | NotTestable, weight: np.ndarray, *, draws: int, seed: int) -> Any:
     """Each weight in the sample and in its resamples."""
-    parts = three.drop(columns=["customer_id", "row"])
-    made = moments(parts, weight=weight[three["row"]], cases=three["customer_id"], draws=draws, seed=seed)
-    if isinstance(made, NotTestable):
-        return made
+    rows = needed(three)
+    parts = rows.drop(columns=["customer_id", "row"])
+    made = needed(moments(parts, weight=weight[rows["row"]], cases=rows["customer_id"], draws=draws, seed=seed))
     stack, k = np.concatenate([made.covariance[None], made.drawn]), parts.shape[1] // 3
     mean = np.repeat(np.eye(3), k, axis=0) / k
     whole = mean.T @ stack @ mean
@@ -263,8 +262,8 @@ def _weights(three: pd.DataFrame, weight: np.ndarray, *, draws: int, seed: int) 
     noise = unsure * np.einsum("dii->di", whole)[:, :2]
     freed = whole[:, :2, :2] - noise[:, :, None] * np.eye(2)
     told_apart = np.linalg.eigvalsh(freed)[:, 0] > 0
-    if not told_apart[0]:
-        return NotTestable("The answers hold so much error that what was expected and found cannot be told from it.")
+    noisy = "The answers hold so much error that what was expected and found cannot be told from it."
+    need(told_apart[0], noisy)
     free = np.linalg.solve(np.where(told_apart[:, None, None], freed, np.eye(2)), whole[:, :2, 2:])[..., 0]
     free[~told_apart] = np.nan
     # Bound weights: the move from one expectation to the next, on how far the experience lay from the first.
