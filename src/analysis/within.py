@@ -122,8 +122,7 @@ def _freed(numbers: np.ndarray, effects: Sequence[pd.Series]) -> np.ndarray:
         return values - (sums / size)[codes]
 
     numbers = own(numbers)
-    several = [effect for effect in effects[1:] if effect.nunique() > 1]
-    dummies = [pd.get_dummies(effect, drop_first=True).to_numpy(float) for effect in several]
+    dummies = [pd.get_dummies(each, drop_first=True).to_numpy(float) for each in effects[1:] if each.nunique() > 1]
     return _beyond(own(numbers), own(np.column_stack(dummies))) if dummies else own(numbers)
 
 
