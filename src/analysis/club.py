@@ -70,9 +70,9 @@ class Laws:
     value_buying: float = 0.12
     together_buying: float = 0.0
     bond_leaving: float = -0.15
-    bond_buffers: float = -0.25
+    bond_buffers: float = -0.45
     failure_leaving: float = 0.9
-    forgiving: float = -0.3
+    forgiving: float = -0.6
     slow_reply: float = 0.2
     service_leaving: float = -0.2
     valued_leaving: float = -0.25
@@ -82,7 +82,7 @@ class Laws:
     contact_trust: float = 1.2
     loyalty_desires: float = 0.25
     bond_growth: float = 0.15
-    staff: float = 0.35
+    staff: float = 0.55
     mending: float = 0.8
     tips: float = 0.0
     excitement_engagement: float = 0.3
@@ -93,7 +93,7 @@ class Laws:
     loyal_crosses: float = 0.15
     knowledge_price: float = 0.6
     knowledge_adverts: float = -0.4
-    touching: tuple[float, ...] = (-0.3, -0.1, 0.0, 0.0, 0.15)
+    touching: tuple[float, ...] = (-0.3, -0.2, 0.0, 0.0, 0.15)
     joining: float = 0.0
     joining_leaving: float = 0.0
     joining_bond: float = 0.3
