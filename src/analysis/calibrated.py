@@ -36,7 +36,7 @@ def passed(rows: pd.DataFrame) -> pd.Series:
 @functools.cache
 def _standings() -> dict[str, bool]:
     rows = kept()
-    return passed(rows).groupby(rows["claim"]).all().to_dict()
+    return {str(claim): bool(good) for claim, good in passed(rows).groupby(rows["claim"]).all().items()}
 
 
 def standing(claim: str) -> str:
