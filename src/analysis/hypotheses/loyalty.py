@@ -253,7 +253,7 @@ ROWS = (
             stuck=Part(
                 Threshold(at_least=0.05),
                 "share",
-                "share of all customers who stay, with attitude below and switching cost above mid-scale",
+                "share of all who answered who stay for a year, with attitude below and switching cost above mid-scale",
             ),
             dulled=Part(
                 Directional(at_least=1.10, null=1.0),
