@@ -292,5 +292,5 @@ class TestClub:
         readings = membership.club(found, left[milestones.DATED])
         dated = readings[membership.DATED]["spending"]
         assert dated.low < 1.05
-        assert dated.high < membership.naive(found, "spending").value
+        assert dated.value < membership.naive(found, "spending").value - 0.05  # selection alone makes most of the rest
         assert readings[membership.BY_LOT]["spending"].low < 1 < readings[membership.BY_LOT]["spending"].high
