@@ -25,7 +25,7 @@ def four():
 
 def test_groups_are_found_with_their_shares_and_centres(four):
     found = mixtures.kinds(four, draws=2, halves=3, seed=1)
-    assert list(found.fits.sort_values("bic")["groups"])[0] == 4
+    assert found.fits.sort_values("bic")["groups"].iloc[0] == 4
     assert found.table["share"].to_numpy() == pytest.approx([0.4, 0.3, 0.2, 0.1], abs=0.05)  # two standard errors
     assert found.table[["attitude", "often"]].to_numpy() == pytest.approx(
         np.array([[2, 1], [6, 1], [2, 5], [6, 5]]), abs=0.2
