@@ -81,6 +81,14 @@ def test_numbers_and_dates_are_written_as_in_persian(english, persian):
     assert plain(PERSIAN.text(english)) == persian
 
 
+def test_what_stands_in_brackets_goes_as_one():
+    """Else the first "to", which is the interval's, would be taken for the one between then and now."""
+    moved = "Was supported, is contradicted; from 5.0 points (1.2 to 8.8 points) to 3.0 points (1.0 to 7.0 points)."
+    assert plain(PERSIAN.text(moved)) == (
+        "پیش‌تر «تأیید شد» بود، اکنون «رد شد» است؛ از ۵٫۰ (۱٫۲ تا ۸٫۸) واحد درصد به ۳٫۰ (۱٫۰ تا ۷٫۰) واحد درصد رسید."
+    )
+
+
 @pytest.mark.parametrize("name", ["BG/NBD", "sha256 3a59389af9f81c6f", "loyalty run x --study y", "Fiber optics"])
 def test_what_no_catalogue_knows_stays_as_it_is(name):
     assert PERSIAN.text(name) == name
