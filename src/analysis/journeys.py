@@ -254,7 +254,8 @@ def rated(study: Study, found: Answers, construct: str, *, held: Sequence[str] =
     said = _said(found, construct).drop_duplicates(["customer_id", "day"], keep="last")
     told = ibis.memtable(said[["customer_id", "day"]].assign(rating=said[construct]))
     spells = rows_of(study, "subscriptions", "started_at", *held).join(told, "customer_id")
-    rows = spells.select("customer_id", "started_at", *hazards.SPELL, "day", "rating", *held).to_pandas()
+    rows = spells.select("customer_id", "started_at", *hazards.SPELL, "day", "rating", *held)
+    rows = rows.order_by("customer_id", "started_at", "day").to_pandas()
     rows["age"] = (rows.pop("day") - pd.to_datetime(rows["started_at"])).dt.days
     return rows
 

@@ -389,7 +389,8 @@ def foretold(study: Study, bought: Any, table: Any, *, days: int, family: str, m
     kept = 1.0 if log.measure == "margin" else margin
     model = needed(appraise(replace(log, rows=mine), FAMILIES[family], Terms(days / WEEK, margin=kept)))
     later, opening = needed(model.newcomer), mine.filter(mine.ordered_on == mine.first_on)
-    first = kept * opening.group_by("customer_id").agg(worth=opening.value.sum()).worth.to_pandas().sort_values()
+    worth = opening.group_by("customer_id").agg(worth=opening.value.sum().round(DECIMALS)).worth
+    first = kept * worth.to_pandas().sort_values()
     cost = rows.loc[rows["promoted"], "cost"]
     error = (later.high - later.low) / (2 * NORMAL.inv_cdf(0.975))
     total = first.mean() + later.value - cost.mean()
