@@ -78,7 +78,7 @@ def answered(random: np.random.Generator, world: str) -> tuple[Any, Answers]:
     if world == "artefact":
         content = 0.8 * often + 0.6 * content
     chosen = np.flatnonzero(random.random(n) < (1 / (1 + np.exp(-0.9 * often)) if world == "artefact" else 0.5))
-    who = {"customer_id": chosen.astype(str), "answered_at": day, "wave": "1"}
+    who: dict[str, Any] = {"customer_id": chosen.astype(str), "answered_at": day, "wave": "1"}
     sure = {"artefact": 0.85}.get(world, RELIABLE[world])
     found = answers(random, {"satisfaction": content[chosen]}, items=4, reliability=sure, **who)
     bought = np.repeat(np.arange(n), times)
@@ -96,7 +96,7 @@ def asked_in_two(random: np.random.Generator, world: str) -> Answers:
     load = np.where(firm == 1, 1 - 0.75 * off, 1.0)
     heard = [content * load, content * load, content + off * firm, content]
     table = pd.DataFrame({f"s{k}": score + 0.5 * random.standard_normal(n) for k, score in enumerate(heard)})
-    asked = {"satisfaction": tuple(table)}
+    asked = {"satisfaction": tuple(map(str, table))}
     who = pd.DataFrame({"unit": np.where(firm == 1, "one", "other")})
     return Answers(table, who, np.ones(n), asked, {}, dict.fromkeys(asked["satisfaction"], WIDE))
 

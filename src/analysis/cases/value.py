@@ -30,7 +30,7 @@ def sided(random: np.random.Generator, world: str) -> Answers:
     two = alike(random, 500, ["one", "other"], 0.3 if world == "true" else 1.0)
     held = {f"q{number}": two["one" if number < 3 else "other"] for number in range(6)}
     made = answers(random, held, reliability=0.65)
-    items = tuple(made.items)
+    items = tuple(map(str, made.items))
     return Answers(made.items, made.who, made.weight, {"quality": items}, {}, made.scale)
 
 
@@ -58,7 +58,7 @@ def linked(random: np.random.Generator, world: str) -> Answers:
     lowest = {"true": 0.5, "reversed": -0.5}.get(world, 0.0) * (rated.min(axis=0) - rated.mean(axis=0))
     judged = weights @ rated + lowest + 0.5 * random.standard_normal(500)
     made = answers(random, held | {"satisfaction": judged})
-    asked = {**made.constructs, "quality": tuple(made.items)[:4]}
+    asked = {**made.constructs, "quality": tuple(map(str, made.items))[:4]}
     return Answers(made.items, made.who, made.weight, asked, {}, made.scale)
 
 
@@ -89,7 +89,7 @@ def waited(random: np.random.Generator, world: str) -> tuple[Any, Answers]:
     value = value + math.sqrt(1 - value.var()) * random.standard_normal(n)
     day = pd.Timestamp("2024-03-01")
     log = pd.DataFrame({"customer_id": np.arange(n), "measured_at": day, "fault": fault, "severity": severity})
-    who = {"customer_id": np.arange(n), "answered_at": day + pd.Timedelta(days=1)}
+    who: dict[str, Any] = {"customer_id": np.arange(n), "answered_at": day + pd.Timedelta(days=1)}
     return study(operations=log), answers(random, {"value": value}, **who)
 
 
