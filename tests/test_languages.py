@@ -104,6 +104,11 @@ def test_what_stands_in_brackets_goes_as_one():
     )
 
 
+def test_code_is_kept_and_what_joins_it_is_not():
+    told = plain(PERSIAN.text("Needs margin, annual_revenue and acquisition_cost: set them for the study."))
+    assert told == "به margin، annual_revenue و acquisition_cost نیاز دارد: برای مطالعه تعیینشان کنید."
+
+
 @pytest.mark.parametrize("name", ["BG/NBD", "sha256 3a59389af9f81c6f", "loyalty run x --study y", "Fiber optics"])
 def test_what_no_catalogue_knows_stays_as_it_is(name):
     assert PERSIAN.text(name) == name

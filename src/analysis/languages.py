@@ -155,7 +155,7 @@ class Edition:
             if template.piece not in lowered or not (found := template.pattern.fullmatch(text)):
                 continue
             parts = [
-                (part, 0) if kept else self.known(part)
+                (self._named(part), 0) if kept else self.known(part)
                 for part, kept in zip(found.groups(), template.kept, strict=True)
             ]
             left = sum(part[1] for part in parts)
@@ -169,6 +169,10 @@ class Edition:
             if (left := sum(part[1] for part in parts)) < best[1]:
                 best = " ".join(part[0] for part in parts), left
         return best
+
+    def _named(self, code: str) -> str:
+        """Code as it is; where several are named, what joins them is no code."""
+        return re.sub(r"(?<= )(and|or)(?= )", lambda found: self.exact.get(found[0], found[0]), code)
 
     def _exact(self, text: str) -> str | None:
         swapped = (text[:1].upper() if text[:1].islower() else text[:1].lower()) + text[1:]
