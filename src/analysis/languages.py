@@ -44,7 +44,7 @@ WORD, NAME = re.compile(r"[A-Za-z](?:[\w./'’-]*\w)?", re.ASCII), re.compile(r"
 POINTS = str.maketrans(",;?", "،؛؟")
 DIGITS = str.maketrans("0123456789.,%-", "۰۱۲۳۴۵۶۷۸۹٫٬٪−")
 MONTHS = ["ژانویهٔ", "فوریهٔ", "مارس", "آوریل", "مهٔ", "ژوئن", "ژوئیهٔ", "اوت", "سپتامبر", "اکتبر", "نوامبر", "دسامبر"]
-PERSIAN_LETTER = "[\u0621-\u06d3]"
+PERSIAN_LETTER = "[\u0621-\u064a\u066e-\u06d3]"  # no digit, no sign
 APART, END = "\u2066", "\u2069"  # left-to-right isolate
 MARKS = dict.fromkeys(map(ord, "\u2066\u2067\u2068\u2069"))
 # Markup, and elements whose content is not ours to translate.
