@@ -109,7 +109,9 @@ def test_code_is_kept_and_what_joins_it_is_not():
     assert told == "به margin، annual_revenue و acquisition_cost نیاز دارد: برای مطالعه تعیینشان کنید."
 
 
-@pytest.mark.parametrize("name", ["BG/NBD", "sha256 3a59389af9f81c6f", "loyalty run x --study y", "Fiber optics", "rate = 0.5, days = 90"])
+@pytest.mark.parametrize(
+    "name", ["BG/NBD", "sha256 3a59389af9f81c6f", "loyalty run x --study y", "Fiber optics", "rate = 0.5, days = 90"]
+)
 def test_what_no_catalogue_knows_stays_as_it_is(name):
     assert PERSIAN.text(name) == name
 
