@@ -134,7 +134,7 @@ def together(entries: Entries, *, study: Study) -> Table | Text:
 
 
 def _p(value: float) -> str:
-    return "below .0001" if value < 0.0001 else f"{value:.4f}".lstrip("0")
+    return "below 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def together_told(entries: Entries, *, study: Study) -> Text:
