@@ -46,6 +46,8 @@ DIGITS = str.maketrans("0123456789.,%-", "۰۱۲۳۴۵۶۷۸۹٫٬٪−")
 MONTHS = ["ژانویهٔ", "فوریهٔ", "مارس", "آوریل", "مهٔ", "ژوئن", "ژوئیهٔ", "اوت", "سپتامبر", "اکتبر", "نوامبر", "دسامبر"]
 PERSIAN_LETTER = "[\u0621-\u064a\u066e-\u06d3]"  # no digit, no sign
 APART, END = "\u2066", "\u2069"  # left-to-right isolate
+# A range of bare numbers has no letter to tell its direction by.
+RANGE, TO_THE_LEFT = re.compile(r"[+−]?\d[\d.,]*%?–[+−]?\d[\d.,]*%?"), "\u200f"
 MARKS = dict.fromkeys(map(ord, "\u2066\u2067\u2068\u2069"))
 # Markup, and elements whose content is not ours to translate.
 MARKUP = re.compile(r"""<!--.*?-->|<(style|pre|code)\b.*?</\1>|<(?:[^<>"']|"[^"]*"|'[^']*')*>""", re.DOTALL)
@@ -237,7 +239,7 @@ def _rewrapped(text: str, spoken: Edition) -> str:
     """A label in other words, line by line, or, where one sentence was broken, broken again to about its width."""
     lines = text.split("\n")
     if all(spoken.known(line)[1] == 0 for line in lines):
-        return "\n".join(map(spoken.text, lines))
+        return "\n".join(f"{TO_THE_LEFT if RANGE.fullmatch(line) else ''}{spoken.text(line)}" for line in lines)
     return textwrap.fill(spoken.text(" ".join(lines)), max(map(len, lines)))
 
 

@@ -135,21 +135,23 @@ def tick(value: float, unit: str) -> str:
 def name_ends(ax: Any, groups: Sequence[Group], x: str, y: str, *, phone: bool) -> None:
     """Names at the ends of their lines; at the right edge they are pushed apart where they would overlap.
 
-    A line that ends early has its name below its end, so that it is not taken for a line that runs on.
+    A line that ends early has its name beside its end, or below it where that is far from the edge, so that it is not
+    taken for a line that runs on.
     """
     first, last = ax.get_xlim()
     edge = []
     for colour, name, rows in groups:
-        end = rows[x].iloc[-1], rows[y].iloc[-1]
-        if end[0] < last - 0.1 * (last - first):
+        end, short = (rows[x].iloc[-1], rows[y].iloc[-1]), 1 - (rows[x].iloc[-1] - first) / (last - first)
+        if short > 0.25:
             write(ax, shortened(name, 26), end, (-3, -5), "data", colour, ha="right", va="top")
         else:
-            edge.append((end[1], textwrap.fill(shortened(name, 26), 13 if phone else 18), colour))
-    heights = [(0.052 if phone else 0.058) * (1 + label.count("\n")) for _, label, _ in edge]
-    places = apart(ax, [place for place, _, _ in edge], heights)
-    for place, (_, label, colour) in zip(places, edge, strict=True):
+            start = (1, "axes fraction") if short <= 0.1 else (end[0], "data")
+            edge.append((end[1], textwrap.fill(shortened(name, 26), 13 if phone else 18), colour, start))
+    heights = [(0.052 if phone else 0.058) * (1 + label.count("\n")) for _, label, *_ in edge]
+    places = apart(ax, [place for place, *_ in edge], heights)
+    for place, (_, label, colour, (at, frame)) in zip(places, edge, strict=True):
         look = {"va": "center", "fontsize": 8.5, "color": colour, "annotation_clip": False}
-        ax.annotate(label, (1, place), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points", **look)
+        ax.annotate(label, (at, place), (6, 0), xycoords=(frame, "data"), textcoords="offset points", **look)
 
 
 def apart(ax: Any, places: Sequence[float], heights: Sequence[float]) -> list[float]:
