@@ -211,8 +211,8 @@ def test_l01_can_be_asked_in_other_ways_and_of_orders_dealt_out():
     rng = np.random.default_rng(11)
     held = {name: rng.standard_normal(1500) for name in attachment.BLOCKS}
     around = planted.around(answered(held, times=3), rng.poisson(np.exp(1 + sum(held.values()) / 2)) * 1.0)
-    asked = attachment.in_ways(around, answers=1, held=attachment.PLAIN, draws=99)
+    asked = attachment.in_ways(around, answers=1, past=attachment.PLAIN, draws=99)
     assert asked["emotion"].low > 0.1
     dealt = attachment.dealt_out(around, rng)
-    assert attachment.in_ways(dealt, answers=1, held=attachment.PLAIN, draws=99)["emotion"].value < 0.12
+    assert attachment.in_ways(dealt, answers=1, past=attachment.PLAIN, draws=99)["emotion"].value < 0.12
     assert sorted(dealt.did["after"]) == sorted(around.did["after"])

@@ -77,9 +77,9 @@ def three_blocks(table: Rows, *, how: str = PLAIN, draws: int, seed: int) -> Any
     return {part: each[construct] for construct, part in BLOCKS.items()}
 
 
-def in_ways(around: Any, *, answers: int, held: str, draws: int = 199, seed: int = 0) -> Any:
+def in_ways(around: Any, *, answers: int, past: str, draws: int = 199, seed: int = 0) -> Any:
     """`three_blocks` by how many answers are asked for and what is held fixed."""
-    return three_blocks(over_waves(around, least=answers), how=held, draws=draws, seed=seed)
+    return three_blocks(over_waves(around, least=answers), how=past, draws=draws, seed=seed)
 
 
 def dealt_out(around: Afterwards, random: np.random.Generator) -> Afterwards:
