@@ -107,6 +107,8 @@ def test_what_stands_in_brackets_goes_as_one():
 def test_code_is_kept_and_what_joins_it_is_not():
     told = plain(PERSIAN.text("Needs margin, annual_revenue and acquisition_cost: set them for the study."))
     assert told == "به margin، annual_revenue و acquisition_cost نیاز دارد: برای مطالعه تعیینشان کنید."
+    each = plain(PERSIAN.text("orders 12 read; surveys 3 read"))
+    assert each == "orders: ۱۲ ردیف خوانده شد؛ surveys: ۳ ردیف خوانده شد"
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ QUANTITY = (
 )
 # Anything within a sentence; what is in brackets goes as one, or "from 5 (1 to 8) to 3" would end at the first "to".
 ANYTHING = r"((?:(?>\((?:[^()]|\([^()]*\))*\)|(?![.!?]\s).))+?)"
-HOLES = {"{}": ANYTHING, "{c}": ANYTHING, "{n}": f"({QUANTITY})"}
+HOLES = {"{}": ANYTHING, "{c}": r"((?:(?![.!?]\s)[^;])+?)", "{n}": f"({QUANTITY})"}
 SENTENCE = re.compile(r"(?<=[.!?])\s+")
 # What a template must have of its own to be used although a part stays unknown: so many letters, or such a mark.
 WEIGHTY, FRAME = 8, frozenset(";:()·")
