@@ -349,7 +349,8 @@ def reach(rule: SimpleRule, evidence: Any, *, limit: str | None = None) -> str:
         return said
     if limit:
         return f"{said} More cases of this kind would not settle it.".strip()
-    return f"{said} About {(se / allowed) ** 2:,.2g} times as many cases would settle it.".strip()
+    times = float(f"{(se / allowed) ** 2:.2g}")
+    return f"{said} About {times:,.{0 if times >= 10 else 1}f} times as many cases would settle it.".strip()
 
 
 # --- reading findings back ----------------------------------------------------------------------------------------
