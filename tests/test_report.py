@@ -375,7 +375,7 @@ def test_the_register_is_printed_whole(capsys):
     rows = json.loads(capsys.readouterr().out)
     assert len(rows) == 101
     assert all({"id", "claim", "needs", "rule", "causal", "rung", "article", "status"} <= set(r) for r in rows)
-    assert {r["status"] for r in rows} == {"tested", "test not written"}
+    assert {r["status"] for r in rows} == {"tested"}
 
 
 def test_what_changed_stands_on_top_of_the_board_and_in_the_feed_and_noise_does_not(place):
