@@ -6,7 +6,7 @@ import pytest
 
 from analysis import attachment, hypotheses, planted
 from analysis.cases import loyalty
-from analysis.estimates import Estimate, NotTestable
+from analysis.estimates import Estimate, NotTestable, part, told
 from analysis.exhibits import Figure, Text
 
 DRAWS = {"draws": 99, "seed": 1}
@@ -204,7 +204,7 @@ def test_exhibits_and_their_refusals():
     assert "Nobody was asked" in attachment.beside({"b": lack}, **telling).text
     assert attachment.strongest(parts)[1].value == max(part.value for part in parts.values())
     assert attachment.strongest(lack) == ("", lack)
-    assert attachment.part_told(lack, "adds") == "not testable here"
+    assert told(part(lack, "adds")) == "not testable here"
 
 
 def test_l01_can_be_asked_in_other_ways_and_of_orders_dealt_out():

@@ -366,8 +366,3 @@ def strongest(parts: Mapping[str, Answer] | NotTestable) -> tuple[str, Answer]:
         return "", parts if isinstance(parts, NotTestable) else NotTestable("No part can be tested.")
     best = max(sure, key=lambda name: sure[name].value)
     return best, sure[best]
-
-
-def part_told(parts: Mapping[str, Answer] | NotTestable, name: str) -> str:
-    """One part of a reading in words."""
-    return told(parts if isinstance(parts, NotTestable) else parts[name])

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis import figures, staggered, within
 from analysis.customers import YEAR
 from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, gated, in_brief, need, needed, told
-from analysis.exhibits import Figure, Table, Text, say
+from analysis.exhibits import Figure, Table, Text, instead, say
 from analysis.scales import Answers
 from analysis.trials import rows_of
 from analysis.words import count, interval, listing, plural, quantity
@@ -411,12 +411,11 @@ def certain(panel: Frame, *, between: bool = False) -> Any:
     return {"growth": growth, "exceptions": Estimate.exact(int((~top["grew"]).sum()), unit="count", n=len(top))}
 
 
-def exceptions_told(panel: Frame) -> Text:
+@instead("There is nothing to count. {}")
+def exceptions_told(panel: pd.DataFrame) -> Text:
     """How many engaged branches did not grow, with the exact limits of their share."""
     from scipy.special import betaincinv
 
-    if isinstance(panel, NotTestable):
-        return say("There is nothing to count. {}", panel.reason)
     grew = _top_third(panel)["grew"]
     k, n = int((~grew).sum()), len(grew)
     low, high = (betaincinv(k, n - k + 1, 0.025) if k else 0.0), (betaincinv(k + 1, n - k, 0.975) if k < n else 1.0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any
@@ -167,6 +167,13 @@ def needed(answer: Any) -> Any:
     """An answer that is there; the lack of it is passed on."""
     need(not isinstance(answer, NotTestable), getattr(answer, "reason", ""))
     return answer
+
+
+@gated
+def part(reading: Any, name: str) -> Any:
+    """One of several answers, by its key or its attribute; the lack of the whole is the lack of each."""
+    whole = needed(reading)
+    return needed(whole[name] if isinstance(whole, Mapping) else getattr(whole, name))
 
 
 def bootstrapped(

@@ -12,7 +12,7 @@ from analysis import figures
 from analysis.afterwards import Watched, answers_until, calendar, stays, step
 from analysis.drivers import thirds
 from analysis.estimates import Estimate, NotTestable, columns, gated, need, needed
-from analysis.exhibits import Figure, Text, say
+from analysis.exhibits import Figure, Text, instead
 from analysis.hazards import cox
 from analysis.rates import difference
 from analysis.retention import MIN_EVENTS
@@ -118,10 +118,9 @@ def _risk(rows: pd.DataFrame, days: int, weight: Any = 1.0) -> tuple[float, floa
     return 1 - np.exp(-rate * days), (days * np.exp(-rate * days)) ** 2 * variance
 
 
-def by_speed(watched: Watched | NotTestable, *, days: int) -> Figure | Text:
+@instead("{}")
+def by_speed(watched: Watched, *, days: int) -> Figure | Text:
     """Who leaves by how fast the reply came, every fifth with the same mixture of severities."""
-    if isinstance(watched, NotTestable):
-        return say("{}", watched.reason)
     rows = watched.rows
     mixture = rows["severity"].value_counts(normalize=True)
     fifth, shown = pd.qcut(rows["doublings"].rank(method="first"), FIFTHS, labels=False), []
@@ -314,10 +313,9 @@ def forgiven(table: pd.DataFrame | NotTestable, *, compared: bool = True) -> Any
     return Estimate.normal(value, error, unit="points", n=n, method="rates of leaving")
 
 
-def drawn(table: pd.DataFrame | NotTestable, *, days: int, name: str, said: str) -> Figure | Text:
+@instead("{}")
+def drawn(table: pd.DataFrame, *, days: int, name: str, said: str) -> Figure | Text:
     """A figure of `falls`."""
-    if isinstance(table, NotTestable):
-        return say("{}", table.reason)
     ends = 1.96 * np.sqrt(table["variance"])
     shown = table.assign(section=table["third"].map(f"{said}: {{}}".format), label=table["state"])
     shown = shown.assign(low=(shown["value"] - ends).clip(lower=0), high=shown["value"] + ends)

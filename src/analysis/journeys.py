@@ -12,7 +12,7 @@ import pandas as pd
 from analysis import drivers, figures, hazards, mediation, within
 from analysis.customers import YEAR, purchases
 from analysis.estimates import Answer, Estimate, NotTestable, columns, gated, need, needed
-from analysis.exhibits import Figure, Table, Text, say, tabulated
+from analysis.exhibits import Figure, Table, Text, instead, say, tabulated
 from analysis.regressions import slopes
 from analysis.retention import MIN_EVENTS
 from analysis.scales import FEWEST, Answers, Moments, moments
@@ -65,13 +65,6 @@ def frames(tables: Mapping[str, Frame]) -> Table | Text:
     """How many rows stand behind each question, or why there are none."""
     rows = [(name, 0, t.reason) if isinstance(t, NotTestable) else (name, len(t), "") for name, t in tables.items()]
     return tabulated("frames", "What stands behind each question", ["table", "rows", "why none"], rows, nothing="None.")
-
-
-@gated
-def part(found: Any, name: str) -> Any:
-    """One of several answers, or why there is none."""
-    whole = needed(found)
-    return needed(whole[name] if isinstance(whole, Mapping) else getattr(whole, name))
 
 
 # --- L14: the share of each touchpoint ----------------------------------------------------------------------------
@@ -200,13 +193,12 @@ def _beyond(value: float, drawn: np.ndarray, n: int, *, parts: int = 1) -> Estim
     return Estimate(float(value - drawn.mean()), "points", n, quantile, f"{count(len(drawn))} permutations within sets")
 
 
+@instead("The touchpoints cannot be set beside each other. {}")
 def shares_drawn(tables: Mapping[str, Frame], *, days: int, draws: int, seed: int) -> Figure | Text:
     """Each touchpoint's share in staying: in equal windows, and as a naive table has it."""
     found = []
     for name, rows in tables.items():
-        shares = _shares(rows, draws=draws, seed=seed)
-        if isinstance(shares, NotTestable):
-            return say("The touchpoints cannot be set beside each other. {}", shares.reason)
+        shares = needed(_shares(rows, draws=draws, seed=seed))
         found += [{"section": name, "label": place, **columns(answer)} for place, answer in shares.items()]
     best = max((row for row in found if row["section"] == EQUAL), key=lambda row: row["value"])
     return figures.dots(

@@ -12,7 +12,7 @@ from analysis import figures, payoff, rates
 from analysis.afterwards import Watched, in_study, stays, step
 from analysis.customers import YEAR, purchases
 from analysis.estimates import Answer, Estimate, NotTestable, columns, gated, in_brief, need, needed
-from analysis.exhibits import Figure, Table, Text, say
+from analysis.exhibits import Figure, Table, Text, instead, say
 from analysis.forgiveness import hazard_ratio
 from analysis.retention import MIN_EVENTS
 from analysis.scales import FEWEST
@@ -299,10 +299,9 @@ def recommended(watched: Watched | NotTestable) -> Figure | Text:
     )
 
 
-def crossed(watched: Watched | NotTestable, *, lines: int) -> Table | Text:
+@instead("{}")
+def crossed(watched: Watched, *, lines: int) -> Table | Text:
     """Who enters new categories, as it comes and at equal lines, and what is left of it."""
-    if isinstance(watched, NotTestable):
-        return say("{}", watched.reason)
     rows = []
     for loyal in (WORDS, DEEDS):
         for held, way in ((False, "as it comes"), (True, f"at {lines} order lines each")):
@@ -349,10 +348,9 @@ def gaps(did: Mapping[str, Any]) -> Figure | Text:
     )
 
 
-def sources(rows: pd.DataFrame | NotTestable) -> Figure | Text:
+@instead("{}")
+def sources(rows: pd.DataFrame) -> Figure | Text:
     """Where new customers come from."""
-    if isinstance(rows, NotTestable):
-        return say("{}", rows.reason)
     sizes = rows["source"].value_counts().items()
     shown = [{"label": name, **columns(Estimate.proportion(n, len(rows))), "n": n} for name, n in sizes]
     return figures.dots(

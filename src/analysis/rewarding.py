@@ -12,7 +12,7 @@ import pandas as pd
 from analysis import figures, thresholds
 from analysis.checks import Step
 from analysis.customers import DECIMALS, YEAR, Purchases
-from analysis.estimates import Answer, Estimate, NotTestable, columns, gated, in_brief, need, needed
+from analysis.estimates import Answer, Estimate, NotTestable, columns, gated, in_brief, need, needed, part
 from analysis.exhibits import Figure, Text, say
 from analysis.hazards import cox
 from analysis.lifetimes import CUSTOMER, SPELL, in_bands, recount
@@ -297,7 +297,7 @@ def all_alike(rows: pd.DataFrame | NotTestable, *, share: str = "third") -> dict
         share: of the customers that is the top, and that is the bottom; a key of `SHARES`.
     """
     alone, beside = (alike(rows, share=SHARES[share], beside=how) for how in (False, True))
-    parts = {"profitable": part_of(alone, "profitable"), "unprofitable": part_of(beside, "unprofitable")}
+    parts = {"profitable": part(alone, "profitable"), "unprofitable": part(beside, "unprofitable")}
     return {OUTSIDERS: alone if isinstance(alone, NotTestable) else parts, MEMBERS: alone, THROUGHOUT: beside}
 
 
@@ -333,9 +333,9 @@ def alike(rows: pd.DataFrame | NotTestable, *, share: float = 1 / 3, beside: boo
     tell: dict[str, Any] = {"unit": "hazard ratio", "n": made.customers, "events": made.leavers}
     tell["method"] = "Cox, a baseline for each quarter of tenure, errors by customer"
     table, parts = made.table.set_index("covariate"), {}
-    for part, row in ((part, table.loc[term]) for part, term in wanted.items()):
+    for name, row in ((name, table.loc[term]) for name, term in wanted.items()):
         sign = 1 if row["term"].startswith("yes") else -1  # the commoner word is what others are held against
-        parts[part] = Estimate.log_normal(float(np.exp(sign * row["coefficient"])), float(row["error"]), **tell)
+        parts[name] = Estimate.log_normal(float(np.exp(sign * row["coefficient"])), float(row["error"]), **tell)
     return parts
 
 
@@ -364,8 +364,3 @@ def falling(rows: pd.DataFrame | NotTestable, *, currency: str | None) -> list[t
     means = members.groupby(_third(members), observed=True)[["profit", "later", "change"]].mean()
     sizes = _third(members).value_counts()
     return [(t, sizes[t], *(quantity(mean, "money", currency) for mean in row)) for t, *row in means.itertuples()]
-
-
-def part_of(reading: Any, part: str) -> Answer:
-    """A part of a reading; the lack of the whole is the lack of each part."""
-    return reading if isinstance(reading, NotTestable) else reading[part]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis import chain, journeys, within
 from analysis.calibration import Case
+from analysis.estimates import part
 from analysis.planted import TIMES, answers
 
 UNITS, ROUNDS, PEOPLE, DRAWS = 60, 10, 50, 199
@@ -145,7 +146,7 @@ def growing(random: np.random.Generator, world: str) -> pd.DataFrame:
 
 
 def by_trust(rows: pd.DataFrame, seed: int) -> Any:
-    return journeys.part(journeys.through_trust(rows, draws=DRAWS, seed=seed), "indirect")
+    return part(journeys.through_trust(rows, draws=DRAWS, seed=seed), "indirect")
 
 
 def after_start(drawn: tuple[Any, pd.DataFrame], seed: int) -> Any:
