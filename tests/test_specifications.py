@@ -57,6 +57,60 @@ def test_a_true_effect_is_rare_under_the_null_and_no_effect_is_not(found):
     assert specifications.specify("P06", ask, frame(0.0), GRID, study=STUDY, shuffle=dealt).p == {}
 
 
+@pytest.fixture(scope="module")
+def compound():
+    """R05 asks for both parts; the second lies short of 1.05 unless returns are netted, which the first forbids."""
+
+    def parts(values, *, returns):
+        if returns is None:
+            return NotTestable("Nobody came back.")
+        return {name: Estimate.log_normal(value, 0.01, unit="ratio", n=500) for name, value in returns.items()}
+
+    grid = {"returns": {"left out": {"p75": 1.2, "p90": 1.0}, "net": {"p75": 1.3, "p90": 1.2}, "unknown": None}}
+    return specifications.specify("R05", parts, None, grid, study=STUDY)
+
+
+def test_a_summary_has_a_row_a_claim_and_one_a_part(found, compound):
+    shown = specifications.summary([found, compound])
+    cells = shown.rows.set_index("claim")
+    assert list(cells.index) == ["P05", "R05", "R05: against the top quarter", "R05: against the top tenth"]
+    assert cells.loc["P05", ["ways", "headline", "lowest to highest"]].tolist() == [
+        "3 of 4", "1.04 (inconclusive)", "1.04 to 1.08"]  # fmt: skip
+    assert cells.loc["P05", ["p of the middle", "flips with"]].tolist() == ["0.02", "window 180 (supported)"]
+    assert cells.loc["R05", ["ways", "headline", "verdicts"]].tolist() == [
+        "2 of 3", "contradicted", "1 supported and 1 contradicted"]  # fmt: skip
+    assert cells.loc["R05: against the top tenth", ["headline", "lowest to highest"]].tolist() == [
+        "1.00 (contradicted)", "1.00 to 1.20"]  # fmt: skip
+    assert "R05: 1 further way cannot be tested: Nobody came back." in shown.caption
+    assert "P05 49 times" in shown.caption
+    assert "No joint p" in shown.caption
+
+
+def test_a_part_that_is_named_is_the_only_one_shown_and_the_whole_is_still_judged():
+    readings = {way: {"p75": Estimate.log_normal(1.2, 0.01, unit="ratio", n=500), "p90": NotTestable("Too few.")}
+                for way in ("a", "b")}  # fmt: skip
+    one = specifications.specify("R05", specifications.read, readings, {"reading": ["a", "b"]}, study=STUDY, part="p75")
+    assert one.refused["note"].tolist() == ["Too few. The rule asks for every part."] * 2
+    said = specifications.summary([one]).text
+    assert said == "R05 cannot be tested on these data in any way; the cards say what is missing."
+
+
+def test_under_the_null_the_whole_rule_is_asked():
+    """With both parts above 1.05 in the data and about 1 when dealt out, no draw supports as many ways."""
+
+    def both(rows, *, window):
+        ratio = Estimate.log_normal(float(np.exp(rows[0][rows[1]].mean())), 0.01, unit="ratio", n=len(rows))
+        return {"p75": ratio, "p90": ratio}
+
+    rng = np.random.default_rng(5)
+    cause = rng.random(2000) < 0.5
+    rows = 0.2 * (cause - 0.5) + 0.05 * rng.standard_normal(2000), cause
+    asked = specifications.specify(
+        "R05", both, rows, {"window": (1, 2)}, study=STUDY, draws=19,
+        shuffle=lambda rows, rng: (rows[0], rng.permutation(rows[1])))  # fmt: skip
+    assert asked.p["support"] == asked.p["median"] == asked.p["against the top tenth"] == 1 / 20
+
+
 def test_the_curve_shows_all_and_one_way_is_no_curve(found):
     figure = specifications.curve(found, name="ways", y_label="Ratio")
     assert "2 inconclusive" in figure.title

@@ -6,7 +6,7 @@ test of a claim is asked again under every combination of choices that a careful
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import figures, findings, hypotheses
-from analysis.estimates import Estimate, NotTestable
-from analysis.exhibits import Figure, Text, say
-from analysis.hypotheses.rules import SUPPORTED, VERDICTS, Compound, Directional
+from analysis import estimates, figures, findings, hypotheses
+from analysis.exhibits import Figure, Table, Text, in_unit, say
+from analysis.hypotheses.rules import NOT_TESTABLE, SUPPORTED, VERDICTS, Compound, Part
 from analysis.studies import Study
-from analysis.words import count, listing, plural
+from analysis.words import MISSING, count, interval, listing, plural
 
 Ask = Callable[..., Any]
+RULE_ALONE = "verdicts by the rule alone, whatever the design can carry."
+CELLS = ["claim", "ways", "headline", "verdicts", "lowest to highest", "p of the middle", "p of support", "flips with"]
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,21 @@ class Specifications:
     Attributes:
         claim: its row in the register.
         choices: what was chosen, in order.
-        table: one row a specification that can be tested: the choices (text), value, low, high, verdict (by the rule
-            alone) and headline (true for one row).
+        table: one row a specification that can be tested: the choices (text), value, low, high (of the first part),
+            verdict (of the whole, by the rule alone) and headline (true for one row).
+        parts: the same with a row for each part: part (its label; empty where a rule has none), unit and own (its
+            verdict).
         refused: one row a specification that cannot: the choices and note.
         unit, null: of the value, and where it says nothing.
-        p: joint p-values under the null by name ("median", "support"); empty where the null was not drawn.
+        p: joint p-values under the null by name: "support" of the whole, "median" of the first part, and the same of
+            each part by its label; empty where the null was not drawn.
         draws: how often it was.
     """
 
     claim: str
     choices: list[str]
     table: pd.DataFrame
+    parts: pd.DataFrame
     refused: pd.DataFrame
     unit: str
     null: float
@@ -53,7 +58,7 @@ def specify(
     claim: str,
     ask: Ask,
     frame: Any,
-    grid: Mapping[str, Sequence[Any]],
+    grid: Mapping[str, Sequence[Any] | Mapping[str, Any]],
     *,
     study: Study,
     part: str = "",
@@ -65,11 +70,13 @@ def specify(
 
     Args:
         claim: a row of the register.
-        ask: the page's test: `ask(frame, **choices)` gives an Estimate, NotTestable, or parts.
+        ask: the page's test: `ask(frame, **choices)` gives an Estimate, NotTestable, or parts. Where a choice changes
+            the frame itself, it takes what the frame is made of, and makes it.
         frame: what it is asked of.
-        grid: choice -> its options; the first of each is the headline's.
+        grid: choice -> its options, or their names with what `ask` is given for each; the first is the headline's,
+            and options of one name are asked once.
         study: whose smallest effects count.
-        part: of a compound rule, the part that is drawn; the first one if empty.
+        part: of a compound rule, the only part that is shown; all of them if empty.
         shuffle: the frame as it could be if nothing had an effect, for joint inference: treatments or causes dealt
             out anew. None where there is no such null, as for claims of no effect.
         draws, seed: of that.
@@ -77,49 +84,107 @@ def specify(
     Source: Simonsohn, Simmons & Nelson (2020), Nature Human Behaviour 4: the median estimate over all specifications,
         and the number that support the claim, against the same under the null.
     """
-    rule: Any = findings.rule_of(hypotheses.get(claim), study)[0]
-    inner = rule
-    if isinstance(rule, Compound):
-        part = part or next(iter(rule.parts))
-        inner = rule.parts[part].rule
-    ways = [dict(zip(grid, options, strict=True)) for options in product(*grid.values())]
-    rows, refused = [], []
-    for place, way in enumerate(ways):
-        answer, shown = ask(frame, **way), {name: str(option) for name, option in way.items()}
-        drawn = answer[part] if isinstance(answer, Mapping) else answer
-        if isinstance(drawn, NotTestable):
-            refused.append(shown | {"note": drawn.reason})
-            continue
-        verdict = rule.judge(answer).word
-        ends = {"value": drawn.value, "low": drawn.low, "high": drawn.high}
-        rows.append(shown | ends | {"verdict": verdict, "headline": place == 0, "unit": drawn.unit})
-    table = pd.DataFrame(rows, columns=[*grid, "value", "low", "high", "verdict", "headline", "unit"])
-    unit, null = (table.pop("unit").iloc[0] if rows else ""), getattr(inner, "null", getattr(inner, "at_least", 0.0))
+    row = hypotheses.get(claim)
+    rule: Any = findings.rule_of(row, study)[0]
+    parts = rule.parts if isinstance(rule, Compound) else {"": Part(rule, row.unit)}
+    parts = {part: parts[part]} if part else parts
+    named = {c: o if isinstance(o, Mapping) else {str(each): each for each in o} for c, o in grid.items()}
+
+    def asked(data: Any) -> pd.DataFrame:
+        return pd.DataFrame(
+            {**dict(zip(grid, names, strict=True)), "verdict": verdict.word, "why": verdict.reason, **told}
+            for names in product(*named.values())
+            for answer in [ask(data, **{c: named[c][name] for c, name in zip(grid, names, strict=True)})]
+            for verdict in [rule.judge(answer)]
+            for told in _parts(answer, rule, parts)
+        )
+
+    everything = asked(frame)
+    everything["headline"] = everything.index < len(parts)
+    tested = everything["verdict"] != NOT_TESTABLE
+    once = everything["part"] == everything["part"].iloc[0]
+    table = everything.loc[tested & once, [*grid, "value", "low", "high", "verdict", "headline"]]
+    refused = everything.loc[~tested & once, [*grid, "why"]].rename(columns={"why": "note"})
+    first = next(iter(parts.values()))
+    null = next((getattr(first.rule, at) for at in ("null", "at_least", "low") if hasattr(first.rule, at)), 0.0)
     p: dict[str, float] = {}
-    if shuffle and isinstance(inner, Directional) and rows:
-        p = _joint(table, inner, lambda rng: _under_null(ask, shuffle(frame, rng), ways, part, inner), draws, seed)
-    return Specifications(claim, [*grid], table, pd.DataFrame(refused), unit, null, p, draws if p else 0)
+    if shuffle and tested.any() and hasattr(first.rule, "at_least"):
+        seen = _stand(everything)
+        drawn = [_stand(asked(shuffle(frame, rng))) for rng in np.random.default_rng(seed).spawn(draws)]
+        p = {name: (1 + sum(far.get(name, -np.inf) >= at for far in drawn)) / (1 + draws) for name, at in seen.items()}
+        p["median"] = p.get(everything["part"].iloc[0], np.nan)
+    table, tests, refused = (shown.reset_index(drop=True) for shown in (table, everything[tested], refused))
+    return Specifications(claim, [*grid], table, tests, refused, first.unit, null, p, draws if p else 0)
 
 
-def _under_null(ask: Ask, frame: Any, ways: Sequence[Mapping[str, Any]], part: str, rule: Directional) -> Any:
-    """Values and support of each specification on data without the effect."""
-    answers = [ask(frame, **way) for way in ways]
-    drawn = [answer[part] if isinstance(answer, Mapping) else answer for answer in answers]
-    kept: list[Estimate] = [answer for answer in drawn if not isinstance(answer, NotTestable)]
-    return _summary([answer.value for answer in kept], [rule.supports(answer) for answer in kept], rule)
+def _parts(answer: Any, rule: Any, parts: Mapping[str, Part]) -> Iterator[dict[str, Any]]:
+    """For each part its label, unit, verdict, value with interval, and value in the direction that it claims."""
+    for name, one in parts.items():
+        single = answer[name] if isinstance(answer, Mapping) else answer
+        ends, least = estimates.columns(single), getattr(one.rule, "at_least", np.nan)  # without one, no direction
+        side = -1 if getattr(one.rule, "below", least < getattr(one.rule, "null", 0.0)) else 1
+        own = {"part": rule.label(name) if name else "", "unit": one.unit, "own": one.rule.judge(single).word}
+        yield own | ends | {"claimed": side * ends["value"] if np.isfinite(least) else np.nan}
 
 
-def _summary(values: Sequence[float], supports: Sequence[bool], rule: Directional) -> tuple[float, float]:
-    """The median in the direction of the claim, and the share of specifications that support it."""
-    side = 1 if rule.at_least > rule.null else -1
-    return (float(np.median(values)) * side, float(np.mean(supports))) if len(values) else (-np.inf, 0.0)
+def _stand(asked: pd.DataFrame) -> dict[str, float]:
+    """The share of ways that support the claim, and of each part the median in the direction that it claims."""
+    tested = asked[asked["verdict"] != NOT_TESTABLE]
+    medians = tested.groupby("part", sort=False)["claimed"].median().dropna()
+    return {"support": (tested["verdict"] == SUPPORTED).mean()} | {str(part): far for part, far in medians.items()}
 
 
-def _joint(table: pd.DataFrame, rule: Directional, null: Callable[..., Any], draws: int, seed: int) -> dict[str, float]:
-    seen = _summary(list(table["value"]), list(table["verdict"] == SUPPORTED), rule)
-    drawn = np.array([null(rng) for rng in np.random.default_rng(seed).spawn(draws)])
-    as_far = (drawn >= np.array(seen)).sum(axis=0)
-    return {name: float((1 + times) / (1 + draws)) for name, times in zip(("median", "support"), as_far, strict=True)}
+def read(readings: Any, *, reading: str) -> Any:
+    """One of a claim's readings: the `ask` for readings that a page has at hand, whose one choice is the reading."""
+    return estimates.part(readings, reading)
+
+
+def summary(found: Sequence[Specifications], *, name: str = "every-way") -> Table | Text:
+    """What every way of asking says of each claim of a page: a row a claim, and one a part of a compound rule."""
+    asked = [each for each in found if len(each.table)]
+    never = listing([each.claim for each in found if not len(each.table)])
+    if not asked:
+        return say("{} cannot be tested on these data in any way; the cards say what is missing.", never)
+    said = [RULE_ALONE.capitalize()]
+    said += [f"{each.claim}: {_further(each)}" for each in asked if len(each.refused)]
+    if drawn := [f"{each.claim} {plural(each.draws, 'time')}" for each in asked if each.p]:
+        said.append(
+            f"Joint p, with causes dealt out anew ({listing(drawn)}): the probability that the middle estimate is as "
+            "large, and that as many ways support the claim."
+        )
+    if len(drawn) < len(asked):
+        said.append("No joint p: a claim of no effect, of a range or an identity, or one without a cause to deal out.")
+    said += [f"Not testable in any way: {never}."] * bool(never)
+    rows = pd.DataFrame([row for each in asked for row in _rows(each)], columns=CELLS).fillna("")
+    return Table(name=name, title="Each claim asked in every defensible way", rows=rows, caption=" ".join(said))
+
+
+def _rows(found: Specifications) -> Iterator[dict[str, str]]:
+    """What `summary` says of one claim, and below it of each of its parts."""
+    ways, p = len(found.table), {name: f"{p:.2f}" for name, p in found.p.items()}
+    headline = next(iter(found.table.loc[found.table["headline"], "verdict"]), NOT_TESTABLE)
+    whole = {
+        "claim": found.claim,
+        "ways": f"{count(ways)} of {count(ways + len(found.refused))}",
+        "verdicts": _verdicts(found.table["verdict"]),
+        "p of support": p.get("support", MISSING),
+        "flips with": listing(_turning(found), "or") or (MISSING if headline == NOT_TESTABLE else "no choice alone"),
+    }
+    parts = []
+    for label, rows in found.parts.groupby("part", sort=False):
+        unit, first = rows["unit"].iloc[0], rows[rows["headline"]]
+        told = [f"{in_unit(value, unit)} ({own})" for value, own in zip(first["value"], first["own"], strict=True)]
+        parts.append(
+            {
+                "claim": f"{found.claim}: {label}",
+                "headline": next(iter(told), NOT_TESTABLE),
+                "verdicts": _verdicts(rows["own"]),
+                "lowest to highest": interval(rows["value"].min(), rows["value"].max(), unit),
+                "p of the middle": p.get(str(label), MISSING),
+            }
+        )
+    yield (parts.pop() if found.parts["part"].eq("").all() else {"headline": headline}) | whole
+    yield from parts
 
 
 def curve(found: Specifications, *, name: str, y_label: str) -> Figure | Text:
@@ -127,9 +192,9 @@ def curve(found: Specifications, *, name: str, y_label: str) -> Figure | Text:
     if len(found.table) < 2:
         return say("{} can be asked in one way only on these data, so there is nothing to compare.", found.claim)
     return figures.specification_curve(
-        found.table,
+        found.table.dropna(subset="value"),
         name=name,
-        title=_tally(found),
+        title=f"{found.claim} asked in {plural(len(found.table), 'way')}: {_verdicts(found.table['verdict'])}",
         unit=found.unit,
         choices=found.choices,
         y_label=y_label,
@@ -138,37 +203,45 @@ def curve(found: Specifications, *, name: str, y_label: str) -> Figure | Text:
     )
 
 
-def _tally(found: Specifications) -> str:
-    """How the verdicts fall, without a full stop."""
-    seen = found.table["verdict"].value_counts()
-    told = listing([f"{count(seen[word])} {word}" for word in VERDICTS if word in seen])
-    return f"{found.claim} asked in {plural(len(found.table), 'way')}: {told}"
+def _verdicts(words: pd.Series) -> str:
+    """How verdicts fall: "2 supported and 1 inconclusive"."""
+    seen = words.value_counts()
+    return listing([f"{count(seen[word])} {word}" for word in VERDICTS if word in seen])
 
 
 def _together(found: Specifications) -> str:
     """What the caption says: refused specifications and joint inference."""
-    said = "Lines: 95% intervals, each for itself; verdicts by the rule alone, whatever the design can carry. "
-    if len(found.refused):
-        said += f"{plural(len(found.refused), 'further way')} cannot be tested: {found.refused['note'].iloc[0]} "
+    said = f"Lines: 95% intervals, each for itself; {RULE_ALONE} {_further(found)} "
     if found.p:
         said += (
             f"All together: with causes dealt out anew {count(found.draws)} times, a median estimate as large comes up "
             f"with probability {found.p['median']:.2f}, as much support with {found.p['support']:.2f}."
         )
-    return said.strip()
+    return " ".join(said.split())
+
+
+def _further(found: Specifications) -> str:
+    """How many ways cannot be tested, and why the first cannot."""
+    notes = found.refused["note"]
+    return f"{plural(len(notes), 'further way')} cannot be tested: {notes.iloc[0]}" if len(notes) else ""
 
 
 def flips(found: Specifications) -> Text:
     """Which choice, changed alone from the headline's, changes the verdict, in a sentence."""
-    table = found.table
-    if not table["headline"].any():
+    if not found.table["headline"].any():
         return say("The headline of {} cannot be tested on these data.", found.claim)
-    first = table[table["headline"]].iloc[0]
-    turning = []
-    for choice in found.choices:
-        rest = [other for other in found.choices if other != choice]
-        alone = table[(table[rest] == first[rest]).all(axis=1) & (table["verdict"] != first["verdict"])]
-        turning += [f"{choice.replace('_', ' ')} {row[choice]} ({row['verdict']})" for _, row in alone.iterrows()]
+    word, turning = found.table.loc[found.table["headline"], "verdict"].iloc[0], listing(_turning(found), "or")
     if not turning:
-        return say("No choice, changed alone, changes the verdict on {}: {}.", found.claim, first["verdict"])
-    return say("The verdict on {} is {}; it flips with {}.", found.claim, first["verdict"], listing(turning, "or"))
+        return say("No choice, changed alone, changes the verdict on {}: {}.", found.claim, word)
+    return say("The verdict on {} is {}; it flips with {}.", found.claim, word, turning)
+
+
+def _turning(found: Specifications) -> list[str]:
+    """The choices that, changed alone from the headline's, change the verdict."""
+    table, turning = found.table, []
+    for _, first in table[table["headline"]].iterrows():
+        for choice in found.choices:
+            rest = [other for other in found.choices if other != choice]
+            alone = table[(table[rest] == first[rest]).all(axis=1) & (table["verdict"] != first["verdict"])]
+            turning += [f"{choice.replace('_', ' ')} {row[choice]} ({row['verdict']})" for _, row in alone.iterrows()]
+    return turning
