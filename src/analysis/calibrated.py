@@ -23,9 +23,9 @@ def kept() -> pd.DataFrame:
     """The table of the calibration: see `calibration.tried` for its columns; empty when there is none yet."""
     if TABLE.exists():
         # Read as it is written: "true" is a world, and what was not asked is empty.
-        words = dict.fromkeys(["world", "removable", "holds", "covered_holds"], str)
+        words = dict.fromkeys(["world", "removable", "holds", "covered_holds", "looks"], str)
         return pd.read_csv(TABLE, keep_default_na=False, na_values=[""], dtype=words)
-    return pd.DataFrame(columns=["claim", "world", "n", "digest", "holds", "covered_holds"])
+    return pd.DataFrame(columns=["claim", "world", "n", "plan", "digest", "holds", "covered_holds"])
 
 
 def passed(rows: pd.DataFrame) -> pd.Series:
@@ -33,15 +33,19 @@ def passed(rows: pd.DataFrame) -> pd.Series:
     return (rows["holds"] == "True") & (rows["covered_holds"] != "False")
 
 
+def whole(rows: pd.DataFrame) -> bool:
+    """Whether the rows of a claim are all that its plan asks for, each with as many worlds."""
+    there = dict(zip(rows["world"], rows["n"], strict=True))
+    asked = (each.split() for plan in rows["plan"] for each in plan.split(", "))
+    return all(there.get(world, 0) >= int(times) for world, times in asked)
+
+
 @functools.cache
-def _standings() -> dict[str, bool]:
-    rows = kept()
-    return {str(claim): bool(good) for claim, good in passed(rows).groupby(rows["claim"]).all().items()}
+def _standings() -> dict[str, str]:
+    each = {str(claim): rows for claim, rows in kept().groupby("claim")}
+    return {claim: HOLDS if passed(rows).all() else FAILS for claim, rows in each.items() if whole(rows)}
 
 
 def standing(claim: str) -> str:
-    """A claim's calibration in a word: `HOLDS`, `FAILS`, `MISSING` or `EXEMPT`."""
-    if claim in NOTHING:
-        return EXEMPT
-    known = _standings().get(claim)
-    return MISSING if known is None else HOLDS if known else FAILS
+    """A claim's calibration in a word: `HOLDS`, `FAILS`, `MISSING` (also when some worlds are) or `EXEMPT`."""
+    return EXEMPT if claim in NOTHING else _standings().get(claim, MISSING)

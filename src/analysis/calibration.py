@@ -6,6 +6,11 @@
 A world is true (twice the smallest effect that matters), null (exactly none; on the boundary for a threshold or a
 range; just as much as matters for a claim of no effect), reversed, or null with the artefact that fools a naive
 reading. A rate fails when its 99% Monte Carlo interval lies wholly outside its bound.
+
+A row rests on the source of its test and its world, and goes stale when that changes. The next run then looks again:
+it asks the test about the first `LOOKS` worlds, and where every answer and verdict comes out as it did, to nine digits,
+the row is carried over instead of being drawn anew. A change that none of these worlds shows slips through; a row
+taken out of the table is drawn in full.
 """
 
 from __future__ import annotations
@@ -46,7 +51,7 @@ from analysis.hypotheses.rules import (
 )
 
 TIMES = {"true": 200, "null": 400, "reversed": 200, "artefact": 400}
-FEW, SEED = 100, 6
+FEW, SEED, LOOKS = 100, 6, 5
 # Where rates of right verdicts and of wrong positives must lie; and those that the cap on causal words must stop.
 RIGHT, WRONG, NEVER = (0.8, 1.0), (0.0, 0.05), (0.0, 0.0)
 PRINTED = ["claim", "world", *(word.replace(" ", "_") for word in VERDICTS), "right", "positive", "holds"]
@@ -98,6 +103,11 @@ class Case:
         """How many worlds of a kind a calibration draws."""
         return FEW if self.few else TIMES[world] // (2 if self.dear else 1)
 
+    @property
+    def plan(self) -> str:
+        """How many of which worlds make its calibration whole, as the table tells it to pages."""
+        return ", ".join(f"{world} {self.times(world)}" for world in self.worlds)
+
 
 # --- One world ----------------------------------------------------------------------------------------------------
 
@@ -126,24 +136,29 @@ def right(case: Case, world: str) -> str:
 def tried(case: Case, world: str, n: int) -> dict[str, Any]:
     """The verdicts of a claim's test in `n` worlds of a kind, and whether their rates are what they should be."""
     words: Counter[str] = Counter()
-    held, begun = [], time.process_time()
+    held, looks, begun = [], list[str](), time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for number in range(n):
             found = draw(case, world, number)
             words[findings.verdict(case.claim, found, rung=case.rung).word] += 1
+            looks += [look(case, world, found)] if number < LOOKS else []
             answer = found.get(case.part) if isinstance(found, Mapping) else found
             if world in case.truth and isinstance(answer, Estimate):
                 held.append(answer.low <= case.truth[world] <= answer.high)
-    seems = world == "artefact"
-    told: dict[str, Any] = {"claim": case.claim, "world": world, "artefact": case.artefact * seems}
-    told |= {"removable": case.removable if seems else "", "n": n}
+    told = {"claim": case.claim, "world": world, "artefact": "", "removable": "", "n": n}
     told |= {word.replace(" ", "_"): words[word] for word in VERDICTS} | _rates(case, world, words, n)
     told |= {"intervals": len(held)} | _judged("covered", sum(held), len(held), worlds.COVERED)
-    told |= {"size": case.size, "rung": case.rung, "seed": SEED, "digest": digest(case)}
+    told |= _stated(case, world) | {"seed": SEED, "looks": " ".join(looks)}
     told["cpu_seconds"] = round((time.process_time() - begun) / n, 4)
     known = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return told | {"versions": f"Python {sys.version.split()[0]}, {known}"}
+
+
+def _stated(case: Case, world: str) -> dict[str, Any]:
+    """What a row says of its case, whatever came out."""
+    seems = {"artefact": case.artefact, "removable": case.removable} if world == "artefact" else {}
+    return {"size": case.size, "rung": case.rung, "plan": case.plan, "digest": digest(case)} | seems
 
 
 def _rates(case: Case, world: str, words: Counter[str], n: int) -> dict[str, Any]:
@@ -169,6 +184,29 @@ def _judged(name: str, hits: int, n: int, within: tuple[float, float]) -> dict[s
 
 
 # --- What a row rests on --------------------------------------------------------------------------------------------
+
+
+def look(case: Case, world: str, found: findings.Evidence) -> str:
+    """A fingerprint of one answer: its ends to nine digits, its verdict, and what is asked of both."""
+    row, told = hypotheses.get(case.claim), found if isinstance(found, Mapping) else {"": found}
+    said = {
+        part: [f"{end:.9g}" for end in (one.value, *one.interval(), *one.interval(0.9))]
+        for part, one in told.items()
+        if isinstance(one, Estimate)
+    }
+    asked = [row.rule.as_dict(), case.removable, case.part, case.truth.get(world), right(case, world)]
+    verdict = findings.verdict(case.claim, found, rung=case.rung).word
+    return f"{zlib.crc32(json.dumps([said, verdict, asked], sort_keys=True).encode()):08x}"
+
+
+def carried(case: Case, world: str, row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A stale row with the digest of today, where the first worlds are answered as when it was made; else `None`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for number, said in enumerate(str(row["looks"]).split()):
+            if look(case, world, draw(case, world, number)) != said:
+                return None
+    return {**row, **_stated(case, world)}
 
 
 @functools.cache
@@ -226,27 +264,31 @@ def cases() -> dict[str, Case]:
     return import_module("analysis.cases").CASES
 
 
-def _tried(claim: str, world: str, n: int) -> dict[str, Any]:
-    return tried(cases()[claim], world, n)
+def _tried(claim: str, world: str, n: int, row: Mapping[str, Any] | None) -> dict[str, Any]:
+    case = cases()[claim]
+    return (carried(case, world, row) if row and row["n"] >= n else None) or tried(case, world, n)
 
 
 def stale(table: pd.DataFrame) -> list[bool]:
-    """Which rows of the table are of a test or a world that has changed since, or that is no more."""
+    """Which rows of the table are of a test, a world or a plan that has changed since, or that is no more."""
     known = cases()
-    pairs = zip(table["claim"], table["digest"], strict=True)
-    return [claim not in known or digest(known[claim]) != of for claim, of in pairs]
+    told = zip(table["claim"], table["digest"], table["plan"], strict=True)
+    return [claim not in known or (digest(known[claim]), known[claim].plan) != (of, plan) for claim, of, plan in told]
 
 
 def run(claims: Sequence[str], *, jobs: int, times: int = 0) -> pd.DataFrame:
     """Try claims out, the cheap ones first; without `times` each row goes into the table as soon as it is there.
 
+    What is in the table already stays, and what is stale is carried over where it may be.
+
     Returns:
         One row a claim and world, those that were there already included unless `times` is given.
     """
     known, table = cases(), kept()
-    counts = (
-        {} if times else {tuple(row[:2]): row[2] for row in table.loc[~np.array(stale(table), bool), KEY].to_numpy()}
-    )
+    old = np.array(stale(table), bool)
+    counts = {} if times else {tuple(row[:2]): row[2] for row in table.loc[~old, KEY].to_numpy()}
+    records: list[Any] = [] if times else table[old].to_dict("records")
+    before = {(row["claim"], row["world"]): row for row in records}
     chosen = sorted((known[claim] for claim in claims), key=lambda case: (case.few, case.dear))
     todo = [
         (case.claim, world)
@@ -257,10 +299,7 @@ def run(claims: Sequence[str], *, jobs: int, times: int = 0) -> pd.DataFrame:
     rows, begun = [], time.monotonic()
     os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")  # read as a fresh process begins
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        tasks = {
-            pool.submit(_tried, claim, world, times or known[claim].times(world)): (claim, world)
-            for claim, world in todo
-        }
+        tasks = {pool.submit(_tried, *one, times or known[one[0]].times(one[1]), before.get(one)): one for one in todo}
         for place, task in enumerate(as_completed(tasks), 1):
             told = f"{place} of {len(todo)}, {time.monotonic() - begun:.0f} s: {' '.join(tasks[task])}"
             if error := task.exception():
