@@ -1,4 +1,4 @@
-# make report | test | lab | check | coverage | calibrate | warm-equals-fresh | lock. The environment is set up when missing or when the lock changed.
+# make report | test | lab | check | coverage | calibrate | warm-equals-fresh | engines | lock. The environment is set up when missing or when the lock changed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,7 +16,7 @@ export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: report test lab check coverage calibrate warm-equals-fresh lock clean
+.PHONY: report test lab check coverage calibrate warm-equals-fresh engines lock clean
 
 report: $(STAMP)
 	$(BIN)/loyalty report
@@ -52,9 +52,16 @@ $(STAMP): requirements.lock pyproject.toml
 	$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Needs uv. One file for all three Pythons, with hashes and without any address.
+# Everything that the extras of pyproject.toml need, for the tests that start a Postgres, a Spark or a store.
+engines: $(STAMP)
+	$(INSTALL) --require-hashes -r requirements-engines.lock
+
+# Needs uv. The second file holds the extras and their tests' stores as well; the first is the part of it that all need.
+LOCKED = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q
 lock:
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q --upgrade -o requirements.lock
+	$(LOCKED) --upgrade --group dev --group engines --all-extras -o requirements-engines.lock
+	sed -n 's/^\([^ ]*==.*[^ \\]\) *\\$$/\1/p' requirements-engines.lock > .venv/pins.txt  # with their hashes uv would keep one of each
+	$(LOCKED) --upgrade --group dev --constraint .venv/pins.txt -o requirements.lock
 
 clean:
 	rm -rf $(VENV) reports/site reports/.site.builds reports/runs build
