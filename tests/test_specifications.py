@@ -90,8 +90,11 @@ def test_a_part_that_is_named_is_the_only_one_shown_and_the_whole_is_still_judge
     readings = {way: {"p75": Estimate.log_normal(1.2, 0.01, unit="ratio", n=500), "p90": NotTestable("Too few.")}
                 for way in ("a", "b")}  # fmt: skip
     one = specifications.specify("R05", specifications.read, readings, {"reading": ["a", "b"]}, study=STUDY, part="p75")
-    assert one.refused["note"].tolist() == ["Too few. The rule asks for every part."] * 2
-    said = specifications.summary([one]).text
+    cells = specifications.summary([one]).rows.set_index("claim")
+    assert cells["verdicts"].to_dict() == {"R05": "2 not testable", "R05: against the top quarter": "2 supported"}
+    other = specifications.specify("R05", specifications.read, readings, {"reading": ["a"]}, study=STUDY, part="p90")
+    assert other.refused["note"].tolist() == ["Too few. The rule asks for every part."]
+    said = specifications.summary([other]).text
     assert said == "R05 cannot be tested on these data in any way; the cards say what is missing."
 
 

@@ -76,7 +76,8 @@ def specify(
         grid: choice -> its options, or their names with what `ask` is given for each; the first is the headline's,
             and options of one name are asked once.
         study: whose smallest effects count.
-        part: of a compound rule, the only part that is shown; all of them if empty.
+        part: of a compound rule, the only part that is shown; all of them if empty. A way that none of them can be
+            read in is refused.
         shuffle: the frame as it could be if nothing had an effect, for joint inference: treatments or causes dealt
             out anew. None where there is no such null, as for claims of no effect.
         draws, seed: of that.
@@ -101,7 +102,7 @@ def specify(
 
     everything = asked(frame)
     everything["headline"] = everything.index < len(parts)
-    tested = everything["verdict"] != NOT_TESTABLE
+    tested = everything["value"].groupby(everything.index // len(parts)).transform("count") > 0
     once = everything["part"] == everything["part"].iloc[0]
     table = everything.loc[tested & once, [*grid, "value", "low", "high", "verdict", "headline"]]
     refused = everything.loc[~tested & once, [*grid, "why"]].rename(columns={"why": "note"})
@@ -129,9 +130,9 @@ def _parts(answer: Any, rule: Any, parts: Mapping[str, Part]) -> Iterator[dict[s
 
 def _stand(asked: pd.DataFrame) -> dict[str, float]:
     """The share of ways that support the claim, and of each part the median in the direction that it claims."""
-    tested = asked[asked["verdict"] != NOT_TESTABLE]
-    medians = tested.groupby("part", sort=False)["claimed"].median().dropna()
-    return {"support": (tested["verdict"] == SUPPORTED).mean()} | {str(part): far for part, far in medians.items()}
+    words = asked.loc[asked["verdict"] != NOT_TESTABLE, "verdict"]
+    medians = asked.groupby("part", sort=False)["claimed"].median()
+    return dict(pd.concat([pd.Series({"support": (words == SUPPORTED).mean()}), medians]).dropna())
 
 
 def read(readings: Any, *, reading: str) -> Any:
@@ -212,7 +213,7 @@ def _verdicts(words: pd.Series) -> str:
 def _together(found: Specifications) -> str:
     """What the caption says: refused specifications and joint inference."""
     said = f"Lines: 95% intervals, each for itself; {RULE_ALONE} {_further(found)} "
-    if found.p:
+    if "support" in found.p:
         said += (
             f"All together: with causes dealt out anew {count(found.draws)} times, a median estimate as large comes up "
             f"with probability {found.p['median']:.2f}, as much support with {found.p['support']:.2f}."
