@@ -376,6 +376,19 @@ def test_the_simulated_firm_says_what_is_so(tmp_path, slope, said):
     assert parts["word_of_mouth"].low > 0
 
 
+def test_what_the_answer_cannot_have_moved_is_held_against_it():
+    """Orders before the answer follow nothing in one world, and lie behind the answers in the other."""
+    true = world(effect=0.3, own=1)
+    watched = {"orders after": payoff.answered(true), "orders before": payoff.answered(world(own=1, seed=3))}
+    shown = payoff.untouched(watched, true.answers, draws=20, seed=1)
+    assert "does not go" in shown.title
+    assert list(shown.rows) == ["test", "orders after", "orders before"]
+    watched["orders before"] = payoff.answered(world(effect=0.3, own=1, seed=3))
+    assert "all the same: S01" in payoff.untouched(watched, true.answers, draws=20, seed=1).title
+    watched["orders before"] = NotTestable("Nothing here.")
+    assert "does not go" in payoff.untouched(watched, true.answers, draws=20, seed=1).title
+
+
 def test_exhibits():
     later = world(effect=0.3, own=1, customers=600)
     table = payoff.answered(later)

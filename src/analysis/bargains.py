@@ -290,6 +290,11 @@ def difference_over_ratio(surface: Surface | NotTestable, *, seed: int) -> Answe
     return surface if isinstance(surface, NotTestable) else gain(surface, of=DIFFERENCE, over=RATIO, seed=seed)
 
 
+def subtracted(found: Answers, *, seed: int) -> Answer:
+    """V06, from the answers."""
+    return difference_over_ratio(weighing(found), seed=seed)
+
+
 @gated
 def waiting(study: Study, found: Answers, faults: Sequence[str], held: Sequence[str] = (), *, days: int) -> Any:
     """V07: slope of value on the delays and faults logged last before the answer, customers' answers being alike.

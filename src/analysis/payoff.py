@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +12,9 @@ import pandas as pd
 from analysis import figures
 from analysis.afterwards import Afterwards
 from analysis.drivers import thirds
-from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, gated, need, needed
+from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, gated, in_brief, need, needed
 from analysis.exhibits import Figure, Text, say
+from analysis.exhibits import Table as Shown
 from analysis.regressions import COLLINEAR, correlations
 from analysis.retention import MIN_EVENTS
 from analysis.scales import FEWEST, Answers, moments, reliability, resampled
@@ -60,6 +62,13 @@ def answered(later: Afterwards | NotTestable, of: str = "satisfaction") -> Any:
     away = table["score"] - np.average(table["score"], weights=table["weight"])
     content = away / np.sqrt(np.average(away**2, weights=table["weight"]))
     return table.assign(**{of: content}, level=level)
+
+
+def of(test: Callable[..., Any]) -> Callable[..., Any]:
+    """A test of tables from `answered`, asked of `Afterwards` under the same names."""
+    return lambda **asked: test(
+        **{n: answered(one) if isinstance(one, Afterwards) else one for n, one in asked.items()}
+    )
 
 
 def _past(table: pd.DataFrame) -> np.ndarray:
@@ -357,6 +366,37 @@ def _slope(table: Table, *, held: bool, units: bool) -> Any:
     fit = model.fit(cov_type="cluster", cov_kwds=by_whom)
     error = fit.bse["satisfaction"] * t.ppf(0.975, people - 1) / 1.96  # few units: wider by Student's distribution
     return Estimate.normal(float(fit.params["satisfaction"]), float(error), unit="slope", n=len(rows))
+
+
+# --- What the answer cannot have moved -------------------------------------------------------------------------------
+
+
+def untouched(watched: Mapping[str, Table], found: Answers, *, draws: int, seed: int) -> Shown:
+    """The tests of S01, S02 and S06 on what followed the answers, and on what these cannot have moved.
+
+    Args:
+        watched: from `answered`: what was done, in words, to a table; the first is what the claims are about.
+        found: the answers.
+        draws, seed: as of `spending`.
+    """
+    tests: dict[str, tuple[Callable[[Table], Answer], float]] = {
+        "S01: spending, as a multiple": (partial(spending, found=found, draws=draws, seed=seed), 1.0),
+        "S02: share who buy, outer thirds": (outer_gap, 0.0),
+        "S06: share who buy, step at the top": (delight, 0.0),
+    }
+    said = {test: [ask(table) for table in watched.values()] for test, (ask, _) in tests.items()}
+    others = [(test, one) for test, answers in said.items() for one in answers[1:] if isinstance(one, Estimate)]
+    ends = [(test, *one.interval(1 - 0.05 / len(others))) for test, one in others]
+    moved = [test[:3] for test, low, high in ends if not low <= tests[test][1] <= high]
+    rows = [{"test": test, **dict(zip(watched, map(in_brief, answers), strict=True))} for test, answers in said.items()]
+    return Shown(
+        name="untouched",
+        title=f"What the answer cannot have moved goes with it all the same: {listing(moved)}"
+        if moved
+        else "What the answer cannot have moved does not go with it",
+        rows=pd.DataFrame(rows),
+        caption="95% intervals, the past of each window held fixed. The title allows for the number of tests.",
+    )
 
 
 # --- Figures ------------------------------------------------------------------------------------------------------
