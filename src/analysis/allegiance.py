@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis import figures, maps
+from analysis import figures, maps, rates
 from analysis.afterwards import Afterwards, in_turn, stays
 from analysis.drivers import importance
 from analysis.estimates import Answer, Estimate, NotTestable, columns, effective_size, gated, need, needed, told
 from analysis.exhibits import Figure, Table, Text, instead, say
-from analysis.hazards import cox
+from analysis.hazards import CoxModel, cox
 from analysis.mixtures import Kinds, kinds
 from analysis.motives import Weighed
 from analysis.regressions import areas, slopes
 from analysis.retention import MIN_EVENTS
 from analysis.scales import FEWEST, Answers, moments
+from analysis.trials import rows_of
 from analysis.words import count, listing, plural, quantity, spoken
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 SEVERAL, ONCE = "mean of two answers or more", "one answer or more"
 NEXT, FIRST = "each answer until the next", "first answer for good"
+FREED = "when the contract ceases to bind"
 ADDED, LIKING, BESIDE_POINTS = "beside the tier", "attitude alone", "beside tier and points"
 HELD, PLAIN, EARLIER = "usage held fixed", "as it comes", "earlier demands held fixed as well"
 EVERY, SOON, ONE = "every pair", "at most a year apart", "one pair a customer"
@@ -143,7 +145,11 @@ def leaving(table: Rows, *, how: str = NEXT, product: bool = True) -> Any:
     who = (pd.factorize(rows["who"])[0] + 1) * rows["who"].duplicated(keep=False)
     spells = rows[["time", "left"]].assign(entered=0.0, weight=1, customer=who).join(causes)
     model = needed(cox(spells if who.any() else spells.drop(columns="customer"), covariates=[*map(str, causes)]))
-    own = model.table[model.table["covariate"] == ("both" if product else "satisfaction")]
+    return _of_one(model, "both" if product else "satisfaction")
+
+
+def _of_one(model: CoxModel, name: str = "both") -> Estimate:
+    own = model.table[model.table["covariate"] == name]
     need(len(own), "All who answered are alike in satisfaction, or in the cost of leaving.")
     slope, error = own.iloc[0][["coefficient", "error"]] / own.iloc[0]["step"]
     known: Any = {"unit": "hazard ratio", "n": model.customers, "events": model.leavers, "method": "Cox"}
@@ -154,6 +160,75 @@ def willing_or_stuck(table: Rows, *, days: int) -> dict[str, dict[str, Answer]]:
     """Readings of L10."""
     share = stuck(table, days=days)
     return {how: {"stuck": share, "dulled": leaving(table, how=how)} for how in (NEXT, FIRST)}
+
+
+@gated
+def bound(lab: Study, found: Answers | NotTestable, *, lock: str, days: int, fresh: int = 365) -> Any:
+    """Contracts in the days before they ceased to bind, and in as many days from then on.
+
+    Args:
+        lab: the study.
+        found: its questionnaires, or why there are none.
+        lock: column of the subscriptions with the days from the start for which each binds; 0 where it does not.
+        days: watched on either side.
+        fresh: days for which an answer counts that came before both.
+
+    Returns:
+        One row a contract and side: who, binds (1 or 0), time (days), left, entered (0), weight (1) and satisfaction
+        (as last answered before either side; NaN where nobody asked).
+    """
+    need(lock, "No column of the subscriptions is named that says for how many days a contract binds (lock).")
+    rows = rows_of(lab, "subscriptions", "started_at", lock).to_pandas()
+    rows = rows[rows[lock] > days].assign(end=lambda t: t[lock].astype(float))
+    asked = rows[["customer_id"]].assign(day=pd.to_datetime(rows["started_at"]))
+    asked["day"] = (asked["day"] + pd.to_timedelta(rows["end"] - days, unit="D")).astype("datetime64[ns]")
+    rows["satisfaction"] = np.nan
+    if not isinstance(found, NotTestable) and not found.lacks("satisfaction") and "answered_at" in found.who:
+        said = scored(found, ["satisfaction"]).assign(customer_id=found.who["customer_id"])
+        said["day"] = pd.to_datetime(found.who["answered_at"]).dt.normalize().astype("datetime64[ns]")
+        left, right = asked.reset_index().sort_values("day"), said.dropna().sort_values("day", kind="stable")
+        near = pd.merge_asof(left, right, on="day", by="customer_id", tolerance=pd.Timedelta(days=fresh))
+        rows["satisfaction"] = near.set_index("index")["satisfaction"]
+    sides = []
+    for binds in (1, 0):
+        begin = rows["end"] - days * binds
+        here = rows[(rows["entered"] <= begin) & (rows["time"] >= begin)]
+        gone = (here["time"] - begin[here.index]).clip(upper=days - 1) + 1
+        left = here["left"] & (here["time"] < begin[here.index] + days)
+        known = {"who": here["customer_id"], "binds": binds, "time": gone, "left": left, "entered": 0.0, "weight": 1}
+        sides.append(pd.DataFrame(known).assign(satisfaction=here["satisfaction"]))
+    few = f"{plural(len(sides[1]), 'contract')} lasted until it ceased to bind, and {FEWEST} are needed."
+    need(len(sides[1]) >= FEWEST, few)
+    return pd.concat(sides, ignore_index=True)
+
+
+@gated
+def freed(table: Rows, *, days: int) -> Any:
+    """A reading of L10 at the day on which contracts cease to bind.
+
+    Stuck is who leaves in the days from then on, beyond the share that left in as many days before: they stayed for
+    the contract. Dulled is the hazard ratio of leaving for one standard deviation more satisfaction while the contract
+    binds, over that ratio afterwards.
+    """
+    rows = needed(table)
+    (after, error), (before, other) = (rates.chance(rows[rows["binds"] == side], days) for side in (0, 1))
+    n, told = int((rows["binds"] == 0).sum()), "before and after a contract ceases to bind"
+    share = Estimate.normal(after - before, float(np.sqrt(error + other)), unit="share", n=n, method=told)
+    return {"stuck": share, "dulled": _dulled(rows)}
+
+
+@gated
+def _dulled(rows: pd.DataFrame) -> Any:
+    rows = rows.dropna(subset="satisfaction")
+    gone = rows.groupby("binds")["left"].sum().reindex([0, 1], fill_value=0)
+    few = f"{plural(int(gone.min()), 'customer')} who had told their satisfaction left on one side of that day"
+    need(gone.min() >= MIN_EVENTS, f"{few}; {MIN_EVENTS} are needed.")
+    z = alike(rows[["satisfaction"]])["satisfaction"]
+    who = (pd.factorize(rows["who"])[0] + 1) * rows["who"].duplicated(keep=False)
+    spells = rows[["time", "left", "entered", "weight"]].assign(satisfaction=z, both=z * rows["binds"], customer=who)
+    spells["side"] = rows["binds"].map({1: "binds", 0: "free"})
+    model = needed(cox(spells, covariates=["satisfaction", "both"], strata=["side"]))
+    return _of_one(model)
 
 
 # --- L11: what a tier tells -----------------------------------------------------------------------------------------

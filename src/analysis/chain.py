@@ -23,6 +23,8 @@ Frame = pd.DataFrame | NotTestable
 FEWEST = 5  # branches that started an action, and others beside them
 ROUNDS = 3  # of a survey, or periods, at least
 SAME, ALL, AT_ONCE = "same customers", "whoever answered", "all branches at once, same customers"
+ALONE, EITHER_SIDE = "against their own line before it", 8  # and rounds that such a line needs
+ROUNDS_TO_SETTLE = 8  # of fitting a line and the likeness of neighbours in turn
 LATER, NOW, BETWEEN = "staff a period before", "staff in the same period", "between branches"
 TURNED = "turned round, staff last"
 # Advice of the articles that a business may roll out: how many tips, what they say, where the claims are tested.
@@ -200,10 +202,51 @@ def at_once(board: Frame, dates: Frame, action: str) -> Any:
     return {"level": level.estimate("sd", method=told), "slope": slope.estimate("sd", method=told)}
 
 
+@gated
+def interrupted(board: Frame, dates: Frame, action: str) -> Any:
+    """Parts of S13 where all began on one day: the mean of these branches against their own line before it.
+
+    Nobody is left to compare them with, so whatever else came with that day is taken for the action. Rounds resemble
+    their neighbours; the errors allow for that, and for how far a short series hides it.
+
+    Source: Wagner and others (2002), Journal of Clinical Pharmacy and Therapeutics 27, for the step and the turn; Prais
+        & Winsten (1954), Cowles Commission discussion paper 383; Bayley & Hammersley (1946), Supplement to the Journal
+        of the Royal Statistical Society 8, for how many rounds count when they resemble each other.
+    """
+    table = needed(board)
+    first = _first(table, needed(dates), action).dropna()
+    need(len(first), f'No branch that was asked about started "{action}".')
+    need(first.nunique() == 1, "They began on different days, so the branches that had not begun are the comparison.")
+    whole = table.loc[first.index].dropna()
+    years = np.asarray((table.columns - first.iloc[0]).days) / YEAR
+    later, rounds = (years >= 0).astype(float), len(years)
+    sides = int(min(later.sum(), rounds - later.sum()))
+    need(len(whole), "No branch that started it was asked in every round, so there is no series.")
+    need(sides >= EITHER_SIDE, f"{plural(sides, 'round')} on one side of the start; {EITHER_SIDE} are needed on each.")
+    y, since = whole.mean().to_numpy(), later * (years - years[later > 0][0])
+    x, tied = np.column_stack([later, since, np.ones(rounds), years]), 0.0
+    for _ in range(ROUNDS_TO_SETTLE):
+        before = np.eye(rounds) - np.diag(np.full(rounds - 1, tied), -1)
+        before[0, 0] = np.sqrt(1 - tied**2)
+        slopes = np.linalg.lstsq(before @ x, before @ y, rcond=None)[0]
+        left = y - x @ slopes
+        # Four numbers are fitted, which takes about so much off the likeness of neighbours that is seen.
+        tied = min(max((left[1:] @ left[:-1] / (left @ left) * rounds + 3) / (rounds - 4), 0.0), 0.95)
+    spread = np.linalg.inv((before @ x).T @ before @ x) * np.sum((before @ left) ** 2) / (rounds - 4)
+    worth = max(int((rounds - 4) * (1 - tied) / (1 + tied)), 1)
+    each = [within.Slope(slopes[k], np.sqrt(spread[k, k]), len(whole), rounds, worth) for k in range(2)]
+    return {k: e.estimate("sd", method="interrupted series") for k, e in zip(("level", "slope"), each, strict=True)}
+
+
 def improved(boards: Mapping[str, Frame], dates: Frame, action: str, **window: int) -> dict[str, Any]:
     """Readings of S13, the headline first: parts level and slope."""
     found = {how: stepped(board, dates, action, **window) for how, board in boards.items()}
-    return found | {AT_ONCE: at_once(boards[SAME], dates, action)}
+    return found | {AT_ONCE: at_once(boards[SAME], dates, action), ALONE: interrupted(boards[SAME], dates, action)}
+
+
+def leading(readings: Mapping[str, Any]) -> str:
+    """The same customers beside other branches; where none is left to compare with, the line before."""
+    return ALONE if isinstance(readings[SAME], NotTestable) and isinstance(readings[ALONE], dict) else SAME
 
 
 def stepped_by(frame: tuple[Mapping[str, Frame], Frame, str], *, customers: str, **window: Any) -> Any:

@@ -9,22 +9,26 @@ import numpy as np
 import pandas as pd
 
 from analysis import figures
-from analysis.afterwards import Watched, answers_until, calendar, stays, step
+from analysis.afterwards import Watched, answers_until, calendar, in_turn, stays, step
+from analysis.customers import YEAR
 from analysis.drivers import thirds
-from analysis.estimates import Estimate, NotTestable, columns, gated, need, needed
+from analysis.estimates import Answer, Estimate, NotTestable, columns, gated, need, needed
 from analysis.exhibits import Figure, Text, instead
 from analysis.hazards import cox
-from analysis.rates import difference
+from analysis.rates import chance, difference, mean
 from analysis.retention import MIN_EVENTS
 from analysis.words import count, listing, plural, quantity
 
 if TYPE_CHECKING:
     from analysis.studies import Study
 
-HELD, PLAIN = "at equal severity", "as it comes"
+HELD, PLAIN, QUEUED = "at equal severity", "as it comes", "by the queue that was there"
 FREE, SMALL, SERIOUS, ASIDE = "no failure", "small failure", "serious failure", "other"
 BESIDE, AFTER_ONLY, UNCOMPARED = "satisfaction held as well", "after a failure only", "without failure-free customers"
+DROP = "fall in satisfaction, same customers"
 FIFTHS = 5
+MOVED = 3.2  # standard errors by which the queue must move replies; F of 10 (Staiger & Stock 1997)
+SHARP = 1.15  # upper over lower end of an interval that finds a ratio of 1.10 four times in five
 THIRDS = ("lowest third", "highest third")
 
 
@@ -33,7 +37,7 @@ def _contacts(lab: Study, *columns: str) -> pd.DataFrame:
     need(lab.has("contacts"), "There is no table contacts.")
     lacking = [name for name in columns if not lab.table("contacts").has(name)]
     need(not lacking, f"The table contacts has no column {listing(lacking, 'or')}. Bring it.")
-    also = [name for name in ("recovery_rating",) if lab.table("contacts").has(name)]
+    also = [name for name in ("recovery_rating", "queue") if lab.table("contacts").has(name)]
     rows = lab.table("contacts").rows.order_by("contacted_at", "customer_id").to_pandas()
     return rows[["customer_id", *columns, *also]].assign(day=pd.to_datetime(rows["contacted_at"]))
 
@@ -53,9 +57,11 @@ def replies(lab: Study, *, days: int) -> Any:
     Returns:
         `Watched`, a row a contact that was answered while the customer was still there: time (days after the reply, at
         most `days`), left, entered (0), weight (1), customer (see `hazards.cox`), severity (a word), doublings (the
-        minutes as a power of two), tenure (years) and recovery_rating where the table has it.
+        minutes as a power of two), tenure (years), ago (days since the customer's contact before it; NaN for the first)
+        and recovery_rating and queue where the table has them.
     """
     rows = _contacts(lab, "severity", "first_reply_minutes")
+    rows["ago"] = (rows["day"] - rows.groupby("customer_id")["day"].shift()).dt.days
     known = rows["severity"].notna() & (rows["first_reply_minutes"] > 0)
     need(known.any(), "No contact has a severity and the minutes until the first reply. Bring both.")
     steps, rows = [step("contacts with a severity and a time to the first reply", known)], rows[known]
@@ -101,21 +107,56 @@ def slow(watched: Watched | NotTestable, *, held: bool = True) -> Any:
 
 
 @gated
+def by_queue(watched: Watched | NotTestable) -> Any:
+    """A reading of S09 by what nobody chose: how many were waiting when the contact came.
+
+    A long queue makes replies slow and, at equal severity, does nothing else to the customer. So the factor by which
+    leaving goes up with a queue twice as long, on logs, over the doublings of minutes that the queue costs, is what
+    a doubling does. Without harm from hidden severity, and with a wider interval.
+
+    Source: Wald (1940), Annals of Mathematical Statistics 11; for hazards, Tchetgen Tchetgen and others (2015),
+        Epidemiology 26.
+    """
+    rows: pd.DataFrame = needed(watched).rows
+    known = rows[rows.get("queue", pd.Series(np.nan, rows.index)) >= 0]
+    need(len(known), "Nobody wrote down how many were waiting when a contact came (column queue of contacts).")
+    need(known["left"].sum() >= MIN_EVENTS, f"Fewer than {MIN_EVENTS} customers left in the days after a reply.")
+    known = known.assign(queue=np.log2(1 + known["queue"]))
+    costs = needed(difference(known.assign(customer=known["customer_id"]), "doublings", "queue", held=["severity"]))
+    error = (costs.high - costs.low) / 3.92
+    need(costs.value > MOVED * error, "The queue moved the time to the reply too little to tell anything by it.")
+    harm = hazard_ratio(known, "queue", ["severity"])
+    both = np.log([harm.value, harm.low, harm.high])
+    value = both[0] / costs.value
+    spread = np.hypot((both[2] - both[1]) / 3.92, value * error) / costs.value
+    tell: dict[str, Any] = {"unit": "hazard ratio", "n": len(known), "events": harm.events}
+    return Estimate.log_normal(float(np.exp(value)), float(spread), method="queue as instrument, Cox", **tell)
+
+
+def leading(readings: dict[str, Answer]) -> str:
+    """By the queue where it can tell the smallest effect from none; else at equal severity."""
+    told = readings[QUEUED]
+    return QUEUED if isinstance(told, Estimate) and told.high / told.low < SHARP else HELD
+
+
+@gated
+def backwards(watched: Watched | NotTestable, *, days: int) -> Any:
+    """The table of `replies` in the days before each contact: whether the customer had been in touch then.
+
+    No reply can change what came before the contact, so `slow` must find nothing in it.
+    """
+    rows: pd.DataFrame = needed(watched).rows
+    span = np.fmin(rows["tenure"] * YEAR, days)
+    rows = rows.assign(left=rows["ago"] <= span, time=np.fmin(rows["ago"], span))
+    return Watched(rows[rows["time"] > 0], ())
+
+
+@gated
 def bend(watched: Watched | NotTestable) -> Any:
     """By what factor each doubling adds more, or less, than the one before it: 1 is a straight line in doublings."""
     rows = needed(watched).rows
     away = rows["doublings"] - rows["doublings"].mean()
     return hazard_ratio(rows.assign(bend=away**2), "bend", ["doublings", "severity"])
-
-
-def _risk(rows: pd.DataFrame, days: int, weight: Any = 1.0) -> tuple[float, float]:
-    """Chance to leave within so many days at the rate of these rows, and its variance.
-
-    A rate of leaving over all the days watched makes use of those who were not watched to the end.
-    """
-    time = (weight * (rows["time"] - rows["entered"])).sum()
-    rate, variance = (weight * rows["left"]).sum() / time, (weight**2 * rows["left"]).sum() / time**2
-    return 1 - np.exp(-rate * days), (days * np.exp(-rate * days)) ** 2 * variance
 
 
 @instead("{}")
@@ -126,7 +167,7 @@ def by_speed(watched: Watched, *, days: int) -> Figure | Text:
     fifth, shown = pd.qcut(rows["doublings"].rank(method="first"), FIFTHS, labels=False), []
     for _, own in rows.groupby(fifth):
         alike = (mixture / own["severity"].value_counts(normalize=True)).reindex(own["severity"]).to_numpy()
-        value, variance = _risk(own, days, alike)
+        value, variance = chance(own, days, alike)
         answer = Estimate.normal(value, np.sqrt(variance), unit="share", n=len(own))
         minutes = count(2 ** own["doublings"].median())
         shown.append({"label": f"after about {minutes} minutes", **columns(answer), "n": len(own)})
@@ -201,6 +242,15 @@ def cut(asked: pd.DataFrame, failures: pd.DataFrame, *, days: int) -> pd.DataFra
     return rows[rows["state"] != ASIDE].reset_index(drop=True)
 
 
+def _failures(lab: Study, small: float, serious: float, kinds: str) -> pd.DataFrame:
+    """Failures for `cut`, by day on one calendar; arguments as of `failures_after`."""
+    failures, wanted = _contacts(lab, "kind", "severity"), [kind.strip() for kind in kinds.split(",")]
+    failures = failures[failures["severity"].notna() & (failures["kind"].isin(wanted) | (not kinds))]
+    grade = failures["severity"].astype(float)
+    kind = np.select([grade >= serious, grade <= small], [SERIOUS, SMALL], ASIDE)
+    return failures.assign(day=calendar(failures["day"]), grade=grade, kind=kind)
+
+
 @gated
 def failures_after(
     lab: Study,
@@ -226,12 +276,8 @@ def failures_after(
         `Watched` with the rows of `cut`.
     """
     both = dict.fromkeys([said, *({"satisfaction"} & {*getattr(found, "constructs", ())})])
-    since, failures = needed(answers_until(lab, found, *both, reach=reach)), _contacts(lab, "kind", "severity")
-    wanted = [kind.strip() for kind in kinds.split(",")]
-    failures = failures[failures["severity"].notna() & (failures["kind"].isin(wanted) | (not kinds))]
-    grade = failures["severity"].astype(float)
-    kind = np.select([grade >= serious, grade <= small], [SERIOUS, SMALL], ASIDE)
-    rows = cut(since.rows, failures.assign(day=calendar(failures["day"]), grade=grade, kind=kind), days=days)
+    since = needed(answers_until(lab, found, *both, reach=reach))
+    rows = cut(since.rows, _failures(lab, small, serious, kinds), days=days)
     followed = since.rows["answer"].isin(rows.loc[rows["state"] != FREE, "answer"])
     none = f"No failure came within {reach} days after an answer: ask what is felt before something goes wrong."
     need(followed.any(), none)
@@ -292,25 +338,83 @@ def falls(watched: Watched | NotTestable, *, state: str = SMALL, said: str = "sa
         for one in (FREE, state):
             own = (rows["state"] == one) & (weight > 0)
             need((weight * rows["left"])[own].sum() > 0, f"Nobody of the {third} left: {one}.")
-            value, variance = _risk(rows[own], days, weight[own])
+            value, variance = chance(rows[own], days, weight[own])
             n = rows.loc[own, "answer"].nunique()
             shown.append({"third": third, "state": one, "value": value, "variance": variance, "n": n})
     return pd.DataFrame(shown)
 
 
 @gated
-def forgiven(table: pd.DataFrame | NotTestable, *, compared: bool = True) -> Any:
+def drops(
+    lab: Study, found: Any, *, days: int, small: float, serious: float, kinds: str = "", said: str = "satisfaction"
+) -> Any:
+    """How far customers' answers fell until their next one, where nothing went wrong in between and where it did.
+
+    Args:
+        lab, kinds, small, serious: see `failures_after`.
+        found: the questionnaires.
+        days: a failure counts where it came in so many days before the later answer. Pairs with one earlier on, or in
+            as many days before the first answer, are left out.
+        said: the construct.
+
+    Returns:
+        One row a pair of answers: who, before (score), fell (share of the length of the scale), state (FREE, SMALL or
+        SERIOUS) and weight.
+    """
+    answers = needed(found)
+    needed(answers.lacks(said) or answers)
+    low, high = answers.ends(said)
+    scores = pd.DataFrame({said: answers.score(answers.constructs[said])})
+    pairs = needed(in_turn(answers, scores)).rename_axis("pair").reset_index()
+    pairs["first"] = calendar(answers.who.loc[pairs["pair"], "answered_at"]).to_numpy()
+    pairs["last"] = pairs["first"] + (pairs["months"] * YEAR / 12).round()
+    failures = _failures(lab, small, serious, kinds).rename(columns={"customer_id": "who"})
+    both = pairs[["pair", "who", "first", "last"]].merge(failures, on="who")
+    both = both[(both["day"] > both["first"] - days) & (both["day"] <= both["last"])]
+    both.loc[both["day"] <= both["last"] - days, "kind"] = ASIDE
+    order = [FREE, SMALL, SERIOUS, ASIDE]
+    worst = both["kind"].map(order.index).groupby(both["pair"]).max().reindex(pairs["pair"], fill_value=0).to_numpy()
+    fell = (pairs[said] - pairs[f"later {said}"]) / (high - low)
+    table = pairs[["who", "weight"]].assign(before=pairs[said], fell=fell, state=np.array(order, dtype=object)[worst])
+    return table[table["state"] != ASIDE].reset_index(drop=True)
+
+
+@gated
+def fell(pairs: pd.DataFrame | NotTestable, *, state: str = SMALL) -> Any:
+    """Mean fall by third of the earlier answer, without a failure and after one: a table for `forgiven`.
+
+    Whoever had answered high falls anyway, and whoever had answered low rises, since part of any answer is chance; the
+    pairs without a failure show how far.
+    """
+    rows: pd.DataFrame = needed(pairs)
+    rows = rows[rows["state"].isin([FREE, state])]
+    shown = []
+    for third, belongs in zip(THIRDS, thirds(rows["before"].to_numpy(), rows["weight"].to_numpy()).T, strict=True):
+        for one in (FREE, state):
+            own, weight = rows["state"] == one, belongs * rows["weight"]
+            own &= weight > 0
+            few = f"{plural(int(own.sum()), 'pair')} of answers in the {third} with {one} in between"
+            need(own.sum() >= MIN_EVENTS, f"{few}; {MIN_EVENTS} are needed.")
+            told = mean((rows["fell"] * weight)[own], rows.loc[own, "who"], years=weight[own], unit="points")
+            variance = ((told.high - told.low) / 3.92) ** 2
+            shown.append({"third": third, "state": one, "value": told.value, "variance": variance, "n": own.sum()})
+    return pd.DataFrame(shown)
+
+
+@gated
+def forgiven(table: pd.DataFrame | NotTestable, *, compared: bool = True, told: str = "rates of leaving") -> Any:
     """A reading of L04: how much less a failure costs those who had rated high; with `said` as bond, L03 by addition.
 
     Args:
-        table: from `falls`.
+        table: from `falls`, or `fell`.
+        told: what was compared.
         compared: take off what like customers without a failure lose anyway.
     """
     cells = needed(table)
     sign = np.where(cells["third"] == THIRDS[0], 1, -1) * np.where(cells["state"] == FREE, -1 if compared else 0, 1)
     error = float(np.sqrt((sign**2 * cells["variance"]).sum()))
     value, n = float((sign * cells["value"]).sum()), int(cells.groupby("third")["n"].max().sum())
-    return Estimate.normal(value, error, unit="points", n=n, method="rates of leaving")
+    return Estimate.normal(value, error, unit="points", n=n, method=told)
 
 
 @instead("{}")

@@ -44,7 +44,7 @@ def _said(found: Answers, *constructs: str) -> pd.DataFrame:
     return rows.assign(day=rows["answered_at"].dt.normalize()).sort_values(["customer_id", "day"], ignore_index=True)
 
 
-def _touched(study: Study, asked: pd.DataFrame, *, days: int, gap: int) -> pd.DataFrame:
+def touched(study: Study, asked: pd.DataFrame, *, days: int, gap: int) -> pd.DataFrame:
     """Contacts of each row's customer in the days that end `gap` days before the row's day, a column a touchpoint."""
     import ibis
 
@@ -101,7 +101,7 @@ def matched(study: Study, *, days: int, gap: int, seed: int = 0) -> Any:
     rows = pd.DataFrame({"set": np.repeat(np.arange(len(gone)), 1 + BESIDE), "customer": place})
     rows = rows.assign(stayed=np.tile([0.0] + [1.0] * BESIDE, len(gone)), tenure=(day - begin[place]).astype(float))
     asked = rows.assign(customer_id=spells["customer_id"].to_numpy()[place], day=day.astype("datetime64[D]"))
-    return _used(_touched(study, asked, days=days, gap=gap).drop(columns=["customer_id", "day"]))
+    return _used(touched(study, asked, days=days, gap=gap).drop(columns=["customer_id", "day"]))
 
 
 @gated
@@ -343,9 +343,9 @@ def ways(study: Study, found: Answers, *, days: int) -> Any:
     three = rows.assign(**before, loyalty=later).dropna()
     people = three["customer_id"].nunique()
     need(people >= FEWEST, f"{plural(people, 'customer')} answered three times; {FEWEST} are needed.")
-    touched = _touched(study, three, days=days, gap=0)
-    contacts = np.sqrt(touched.drop(columns=three.columns).sum(axis=1))
-    return touched[[*before, "trust", "loyalty", "customer_id", "weight"]].assign(contacts=contacts)
+    known = touched(study, three, days=days, gap=0)
+    contacts = np.sqrt(known.drop(columns=three.columns).sum(axis=1))
+    return known[[*before, "trust", "loyalty", "customer_id", "weight"]].assign(contacts=contacts)
 
 
 @gated

@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from analysis import scales, trials
-from analysis.customers import Purchases
+from analysis import journeys, scales, trials
+from analysis.afterwards import in_turn
+from analysis.customers import YEAR, Purchases
 from analysis.estimates import Answer, Estimate, NotTestable, gated, need, needed, told
 from analysis.exhibits import Figure, Table, Text, instead, say
 from analysis.indicators import mean_score
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from analysis.studies import Study
 
 FITTING = "whose past fits, against any"
-FIRST, LAST = "first answer after the lot", "last answer"
+FIRST, LAST, UNDRAWN = "first answer after the lot", "last answer", "without a lot, beside customers alike"
+CONTROL = "what it cannot move"
+OVERLAP = 0.05  # chance of personal treatment below which, and above one less which, nobody alike is to be found
 TREATED, OFFERS = {True: "personal", False: "usual"}, {True: "from the history", False: "at random"}
 otherwise = partial(trials.otherwise, money="after_worth")
 UNNAMED = "No trial of {} is on record, or its treated arm is not named ({})."
@@ -172,6 +176,75 @@ def happier(said: pd.DataFrame | NotTestable) -> Any:
     """Difference of the arms in standard deviations of the control arm, adjusted for the answer before."""
     rows = needed(said)
     return trials.difference(rows["said"], rows["treated"], before=rows[["before"]], in_sd=True, unit="sd")
+
+
+@gated
+def undrawn(study: Study, found: Any, touchpoint: str, *, days: int, control: str = "") -> Any:
+    """Customers with and without a personal contact between two answers, where no lot was drawn.
+
+    Args:
+        study: whose touchpoints are asked.
+        found: its questionnaires.
+        touchpoint: the kind of contact that is personal treatment.
+        days: before the later answer in which such a contact counts; as many before the first tell how much a customer
+            was in touch anyhow.
+        control: a construct that such a contact cannot move; empty for none.
+
+    Returns:
+        One row a customer (the last pair of answers): treated, said (satisfaction then) and where asked `CONTROL`
+        (likewise); before (satisfaction at the first answer) and the control's earlier score, months (between them) and
+        a column a touchpoint (contacts before the first answer).
+    """
+    need(touchpoint, "No kind of contact is named as personal treatment (personal_contact), where no lot was drawn.")
+    answers = needed(found)
+    asked = {"before": "satisfaction"} | ({"control before": control} if control in answers.constructs else {})
+    needed(answers.lacks(*asked.values()) or answers)
+    scores = pd.DataFrame({name: answers.score(answers.constructs[said]) for name, said in asked.items()})
+    named = {"who": "customer_id", "later before": "said", "later control before": CONTROL}
+    pairs = needed(in_turn(answers, scores)).rename(columns=named)
+    pairs["day"] = pd.to_datetime(answers.who.loc[pairs.index, "answered_at"]).dt.normalize()
+    pairs = pairs[pairs["months"] * YEAR / 12 >= days].sort_values("day").drop_duplicates("customer_id", keep="last")
+    known = journeys.touched(study, pairs.drop(columns="weight"), days=days, gap=0)
+    last = known["day"] + pd.to_timedelta(known["months"] * YEAR / 12, unit="D").dt.round("D")
+    then = journeys.touched(study, known[["customer_id"]].assign(day=last), days=days, gap=0)
+    need(touchpoint in then, f"Nobody had a contact of the kind {touchpoint} before an answer.")
+    return known.drop(columns=["customer_id", "day"]).assign(treated=(then[touchpoint] > 0).to_numpy())
+
+
+@gated
+def likened(table: pd.DataFrame | NotTestable, *, outcome: str = "said") -> Any:
+    """S11 without a lot: outcome with a personal contact minus without, in standard deviations of those without.
+
+    Customers are weighed by the chance of such a contact that their past gave them, and what the past foretells of the
+    answer is taken out; either being right is enough. What no column tells stays in.
+
+    Args:
+        table: from `undrawn`.
+        outcome: "said"; or `CONTROL`, which the contact cannot change.
+
+    Source: Robins, Rotnitzky & Zhao (1994), Journal of the American Statistical Association 89 (augmented inverse
+        probability weighting); Crump and others (2009), Biometrika 96, for leaving out who has nobody alike.
+    """
+    from statsmodels.api import GLM, families
+
+    rows = needed(table)
+    need(outcome in rows, "No question is named that such a contact cannot move (control).")
+    past = rows.drop(columns=["treated", *({"said", CONTROL} & set(rows))])
+    x = np.column_stack([np.ones(len(rows)), np.sqrt(past.loc[:, np.ptp(past, axis=0) > 0])])
+    y, had = rows[outcome].to_numpy(), rows["treated"].to_numpy()
+    sizes = f"{had.sum()} with a personal contact and {(~had).sum()} without; {trials.FEWEST} are needed of each."
+    need(min(had.sum(), (~had).sum()) >= trials.FEWEST, sizes)
+    chance = GLM(had.astype(float), x, family=families.Binomial()).fit().fittedvalues
+    kept = (chance > OVERLAP) & (chance < 1 - OVERLAP)
+    few = f"Of these {kept.sum()} have others alike on both sides"
+    need(min((had & kept).sum(), (~had & kept).sum()) >= trials.FEWEST, f"{few}; {trials.FEWEST} are needed on each.")
+    x, y, had, chance = x[kept], y[kept], had[kept], chance[kept]
+    without, withal = (x @ np.linalg.lstsq(x[arm], y[arm], rcond=None)[0] for arm in (~had, had))
+    each = withal - without + had * (y - withal) / chance - ~had * (y - without) / (1 - chance)
+    spread = y[~had].std(ddof=1)
+    need(spread, "All without such a contact gave the same answer.")
+    error = float(each.std(ddof=1) / np.sqrt(len(y)) / spread)
+    return Estimate.normal(each.mean() / spread, error, unit="sd", n=len(y), method="weighed by the chance of it")
 
 
 @instead("{}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis import figures, trials
+from analysis import figures, synthetic, trials
 from analysis.buying import WEEK
 from analysis.customer_value import Terms, appraise
 from analysis.customers import DECIMALS, Purchases, purchases
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 SHARPER, PLAIN = "adjusted for what was known before", "as counted"
 ALL, NEW, OLD, FULL = "all customers", "new customers", "established customers", "orders at full price"
 SEEN, FORETOLD = "as seen, followed equally long", "as foretold by a model of buying"
+FEW = "branches that had it, beside a mixture of others"
 ARMS = {True: "got it", False: "held out"}
 otherwise = partial(trials.otherwise, money="during_worth")
 PRONE = ((200, 0.8, 0.9), (800, 0.1, 0.5))  # a toy in which a promotion draws those who seldom buy
@@ -94,6 +95,39 @@ def sold_more(table: pd.DataFrame | NotTestable) -> dict[str, Answer]:
     }
     readings: dict[str, Answer] = {name: otherwise(part) for name, part in parts.items()}
     return readings | {PLAIN: otherwise(table, past=trials.LEFT_OUT)}
+
+
+@gated
+def few_had_it(study: Study, bought: Purchases | NotTestable, *, action: str, branch: str, days: int) -> Any:
+    """A reading of P05 where a few branches had a promotion: sales of their customers, beside a mixture of others.
+
+    Args:
+        study: whose rollouts name the branches that had it, all from one day on.
+        bought: its orders.
+        action: the promotion, as the rollouts call it.
+        branch: column of the customers with the branch of each.
+        days: how long it ran; sales before it are counted in periods as long.
+    """
+    import ibis
+
+    need(action, "No promotion of a few branches is named (campaign: an action of the table rollouts).")
+    log, dates = needed(bought), trials.rows_of(study, "rollouts", "action").to_pandas()
+    day = dates[dates["action"] == action].groupby("unit")["started_at"].min().dt.normalize()
+    need(
+        day.nunique() == 1,
+        f'"{action}" began on {plural(day.nunique(), "day")}; it must have begun on one day wherever it ran.',
+    )
+    people = trials.rows_of(study, "customers", branch)
+    home = people.select("customer_id", unit=people[branch].cast("string")).filter(lambda t: t.unit.notnull())
+    rows, start = log.rows.join(home, "customer_id"), day.iloc[0]
+    age = rows.ordered_on.delta(ibis.literal(start.date()), unit="day")
+    sums = rows.group_by("unit", period=(age / days).floor().cast("int64")).agg(spent=rows.value.sum().round(DECIMALS))
+    seen = (pd.Timestamp(log.observed_until) - start).days + 1
+    need(seen >= days, f"The orders end {plural(seen, 'day')} after the promotion began, and it ran for {days}.")
+    before = int((start - pd.Timestamp(log.rows.ordered_on.min().to_pandas())).days // days)
+    wide = sums.to_pandas().pivot(index="unit", columns="period", values="spent").sort_index()
+    outcome = wide.reindex(columns=range(-before, 1)).fillna(0.0).to_numpy(float)
+    return synthetic.beside(outcome, wide.index.isin(day.index.astype(str)), before=before)
 
 
 def left_behind(table: pd.DataFrame | NotTestable, *, established: int = 365) -> dict[str, Answer]:

@@ -88,6 +88,16 @@ def difference(rows: pd.DataFrame, outcome: str, cause: str, *, held: Sequence[s
     return Estimate.normal(float(slope[0]), float(error), unit=unit, n=n, method="least squares, errors by customer")
 
 
+def chance(rows: pd.DataFrame, days: int, weight: Any = 1.0) -> tuple[float, float]:
+    """Chance to leave within so many days at the rate of these rows, and its variance.
+
+    A rate of leaving over all the days watched makes use of those who were not watched to the end.
+    """
+    time = (weight * (rows["time"] - rows["entered"])).sum()
+    rate, variance = (weight * rows["left"]).sum() / time, (weight**2 * rows["left"]).sum() / time**2
+    return 1 - np.exp(-rate * days), (days * np.exp(-rate * days)) ** 2 * variance
+
+
 def thinned(drawn: int, of: Any, new: Any) -> np.ndarray:
     """Chance that at least one of some things drawn at random is new: rarefaction to equal numbers.
 

@@ -100,3 +100,25 @@ def hidden_cause(
         "to no effect.",
         told(answer), cause, outcome, quantity(whole, "share"), quantity(end, "share"),
     )  # fmt: skip
+
+
+def untouched(answer: Answer, *, what: str, cause: str) -> Text:
+    """What the very same test says of something that its cause cannot have moved, in a sentence.
+
+    Args:
+        answer: to the test with that outcome in place of its own.
+        what: the outcome, such as "orders in the year before".
+        cause: as in `hidden_cause`.
+
+    Source: Lipsitch, Tchetgen Tchetgen & Cohen (2010), Epidemiology 21 (negative controls).
+    """
+    if isinstance(answer, NotTestable):
+        return say("No outcome is on record that {} cannot have moved. {}", cause, answer.reason)
+    none, asked = float(answer.unit in RATIOS), "The same test on something that {} cannot have moved, {}: {}. "
+    if answer.low <= none <= answer.high:
+        return say(asked + "It finds nothing there, as it should.", cause, what, told(answer))
+    return say(
+        asked + "It moves all the same, so those compared differ by more than {}; of the figure above, that much is no "
+        "effect, and the verdict is to be read with that doubt.",
+        cause, what, told(answer), cause,
+    )  # fmt: skip

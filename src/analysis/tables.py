@@ -180,6 +180,7 @@ _TABLES = (
         _required("kind", "text", "complaint, failure or the kind of contact"),
         _optional("severity", "number", "how bad it was; larger is worse"),
         _optional("first_reply_minutes", "number", "minutes until the first answer"),
+        _optional("queue", "number", "how many were waiting when it came"),
         _optional("resolved_at", "time", "when it was settled; empty while it is open"),
         _optional("recovery_rating", "number", "how the customer rated the settlement"),
     ),
