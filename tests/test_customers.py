@@ -148,6 +148,15 @@ def test_nobodys_name_leaves_the_engine():
     assert {str(kind) for kind in table.dtypes} == {"float64"}
 
 
+def test_customers_known_by_a_number_have_the_same_in_every_table():
+    log = orders([("ann", "2024-01-01", 1), ("bob", "2024-01-01", 2), ("bob", "2024-01-02", 9)], until="2024-03-01")
+    bought = customers.purchases(log)
+    short, long = (customers.half_way(bought, within=days, known=True).set_index("customer") for days in (2, 20))
+    assert (short["first_amount"] == long.loc[short.index, "first_amount"]).all()
+    assert len(short) == 2
+    assert "ann" not in short.index
+
+
 def test_a_table_without_orders_says_what_to_look_at():
     log = orders([("ann", "2024-01-01", -5), ("ann", "2024-01-02", 0)], until="2024-01-11")
     with pytest.raises(TableError, match=r"none of the 2 rows is an order .* Check the column given for amount"):

@@ -254,7 +254,8 @@ def test_the_ratio_at_other_horizons_ends_with_the_ratio_itself():
     rows = world(np.where(np.arange(20_000) % 2, 0.6, 0.02))
     found = retention.stay_ratios(rows, unit="year", parts=(0.5, 1))
     whole = retention.tenure_from_rate(rows, unit="year", seed=1, draws=2)
-    assert found == pytest.approx({4.0: found[4.0], 8.0: whole.value})
+    half = retention.tenure_from_rate(rows, unit="year", seed=1, draws=2, share=0.5)
+    assert found == pytest.approx({4.0: half.value, 8.0: whole.value})
     # In months that are no whole numbers periods are days, and the horizon stays in the table's unit.
     broken = rows.assign(time=12 * rows["time"] - 0.5)
     assert list(retention.stay_ratios(broken, unit="month", parts=(1,))) == pytest.approx([95.5])

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis import specifications
@@ -96,6 +97,36 @@ def test_a_part_that_is_named_is_the_only_one_shown_and_the_whole_is_still_judge
     assert other.refused["note"].tolist() == ["Too few. The rule asks for every part."]
     said = specifications.summary([other]).text
     assert said == "R05 cannot be tested on these data in any way; the cards say what is missing."
+
+
+def test_answers_at_hand_are_read_from_outside_in_and_several_choices_may_be_one_key():
+    answers = {("net", 90): {"all": 1, "some": 2}, "plain": 3}
+    assert specifications.read(answers, returns="net", days=90, who="some") == 2
+    assert specifications.read(answers, reading="plain") == 3
+    assert specifications.read(NotTestable("Nobody came."), reading="plain").reason == "Nobody came."
+
+
+def test_frames_of_other_choices_are_dealt_alike_and_nobody_gets_what_is_not_there():
+    """Whoever is in both gets the same one's in both, unless the giver is missing from one; nothing is lost."""
+    whole = pd.DataFrame({"customer": np.arange(40), "loyal": np.arange(40)})
+    part = whole[whole["customer"] % 10 > 0].sample(frac=1, random_state=1)
+    frames = specifications.dealt({"all": whole, "some": part}, "loyal", np.random.default_rng(2))
+    every, some = (frames[name].set_index("customer")["loyal"] for name in ("all", "some"))
+    assert sorted(every) == list(range(40))
+    assert sorted(some) == sorted(part["loyal"])
+    same = every.loc[some.index] % 10 > 0
+    assert 20 < same.sum() < 36
+    assert (some == every.loc[some.index])[same].all()
+
+
+def test_frames_are_asked_and_dealt_by_the_same_test():
+    frames = {90: pd.DataFrame({"customer": [1, 2, 3], "cause": [0, 0, 1], "money": [1, 2, 3]})}
+    answers, shuffle = specifications.framed(
+        frames, lambda frame, by: frame["cause"] @ frame[by], deal="cause", by="money"
+    )
+    assert answers == {90: 3}
+    seen = {shuffle(answers, np.random.default_rng(seed))[90] for seed in range(20)}
+    assert seen == {1, 2, 3}
 
 
 def test_under_the_null_the_whole_rule_is_asked():

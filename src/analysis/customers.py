@@ -199,22 +199,28 @@ def totals(bought: Purchases, *, within: int | None = None, annual_discount_rate
     return table.drop(columns="later_value")
 
 
-def half_way(bought: Purchases, *, within: int) -> pd.DataFrame:
+def half_way(bought: Purchases, *, within: int, known: bool = False) -> pd.DataFrame:
     """One row a customer, as known half-way through equal follow-up, with what came afterwards.
 
     Args:
         bought: the orders.
         within: days of equal follow-up; the first half runs to day `within // 2` after the first order.
+        known: whether a column customer tells, as a number, who is who in other tables.
 
     Returns:
         As `totals`, but orders and revenue count the first half only; value is that of the whole time and
         later_value (money) that of the second half. Missing where a customer was followed for fewer days.
     """
-    return _per_customer(bought, grouped=within // 2, within=within)
+    return _per_customer(bought, grouped=within // 2, within=within, known=known)
 
 
 def _per_customer(
-    bought: Purchases, *, grouped: int | None, within: int | None, annual_discount_rate: float = 0.0
+    bought: Purchases,
+    *,
+    grouped: int | None,
+    within: int | None,
+    annual_discount_rate: float = 0.0,
+    known: bool = False,
 ) -> pd.DataFrame:
     import ibis
 
@@ -235,11 +241,22 @@ def _per_customer(
         later_value=value.sum(where=counted & ~early),
         followed_days=rows.followed_days.max(),
     )
-    frame = table.drop("customer_id").to_pandas().astype("float64").fillna(0.0).round(DECIMALS)
+    frame = numbered(table, known).round(DECIMALS)
     if within is not None:
         frame.loc[frame.followed_days < within, ["orders", "revenue", "value", "later_value"]] = np.nan
     # A fixed order, so that the same seed draws the same customers on any engine.
     return frame.sort_values(list(frame.columns), ignore_index=True)
+
+
+def numbered(table: Any, known: bool) -> pd.DataFrame:
+    """One row a customer without their name, missing numbers as 0.
+
+    Where they are to be `known`, a column customer holds a number: the same for the same customer in every table.
+    """
+    frame = (table if known else table.drop("customer_id")).to_pandas()
+    who = pd.util.hash_array(frame.pop("customer_id").to_numpy(object)) if known else None
+    numbers = frame.astype("float64").fillna(0.0)
+    return numbers if who is None else numbers.assign(customer=who)
 
 
 def longest_follow_up(table: pd.DataFrame, *, keep: float = 0.5) -> int:

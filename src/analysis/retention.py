@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -384,7 +384,7 @@ def log_rank(lifetimes: pd.DataFrame, *, by: str | None) -> LogRank | NotTestabl
 # --- What a single rate says ------------------------------------------------------------------------------------
 
 
-def tenure_from_rate(lifetimes: pd.DataFrame, *, unit: str, seed: int, draws: int = 1000) -> Answer:
+def tenure_from_rate(lifetimes: pd.DataFrame, *, unit: str, seed: int, draws: int = 1000, share: float = 1.0) -> Answer:
     """How far the average retention rate, taken as constant, misjudges how long customers stay.
 
     The rate is 1 - leavers / periods lived; its mean stay up to the last time with 50 at risk is divided by the
@@ -396,12 +396,13 @@ def tenure_from_rate(lifetimes: pd.DataFrame, *, unit: str, seed: int, draws: in
         unit: of time.
         seed: of the bootstrap over customers.
         draws: of the bootstrap.
+        share: of the time with 50 at risk, to which is looked.
 
     Returns:
         The ratio: 1 when the rate tells the truth, above 1 when it promises a longer stay than was seen.
     """
     rows, _ = _in_whole_periods(lifetimes, unit)
-    until, left = follow_up(rows), leavers(rows)
+    until, left = share * follow_up(rows), leavers(rows)
     if left < MIN_EVENTS:
         return NotTestable(too_few(left, "this comparison"))
     if until <= 0:
@@ -458,15 +459,13 @@ def _stay_ratio(rows: pd.DataFrame, weights: np.ndarray, until: float) -> np.nda
     return at_rate / risk_table(rows, weights).mean_until(until)
 
 
-def tenure_readings(
-    lifetimes: pd.DataFrame, *, by: str | None, unit: str, seed: int, draws: int = 1000
-) -> dict[str, Answer]:
+def tenure_readings(lifetimes: pd.DataFrame, *, by: str | None, unit: str, **drawing: Any) -> dict[str, Answer]:
     """`tenure_from_rate` for all customers, and within each group of a covariate that has enough leavers."""
     groups = {ALL: lifetimes}
     if by is not None:
         merged = grouped(lifetimes, by, min_events=MIN_EVENTS)
         groups |= {f"{by}: {name}": rows for name, rows in groups_of(merged, by)}
-    return {name: tenure_from_rate(rows, unit=unit, seed=seed, draws=draws) for name, rows in groups.items()}
+    return {name: tenure_from_rate(rows, unit=unit, **drawing) for name, rows in groups.items()}
 
 
 # --- Do the books close? ----------------------------------------------------------------------------------------

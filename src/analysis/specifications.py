@@ -135,9 +135,53 @@ def _stand(asked: pd.DataFrame) -> dict[str, float]:
     return dict(pd.concat([pd.Series({"support": (words == SUPPORTED).mean()}), medians]).dropna())
 
 
-def read(readings: Any, *, reading: str) -> Any:
-    """One of a claim's readings: the `ask` for readings that a page has at hand, whose one choice is the reading."""
-    return estimates.part(readings, reading)
+def read(answers: Any, **choices: Any) -> Any:
+    """The `ask` for answers that a page has at hand, such as a claim's readings: by choice, from outside in.
+
+    Several choices in a row may be one key, as a tuple.
+    """
+    left = tuple(choices.values())
+    while left:
+        keys = [left[:n] for n in range(len(left), 1, -1) if isinstance(answers, Mapping) and left[:n] in answers]
+        answers, left = estimates.part(answers, (keys or left)[0]), left[len(keys[0]) if keys else 1 :]
+    return answers
+
+
+def framed(frames: Mapping[Any, pd.DataFrame], test: Ask, *, deal: str, **telling: Any) -> tuple[Any, Any]:
+    """Answers to `read`, from frames that the choices made, and their `shuffle` for joint inference.
+
+    Args:
+        frames: by the choices that made them; customer tells who each row is, once a frame.
+        test: `test(frame, **telling)` gives the answer, or answers by the choices that are left.
+        deal: the column that is dealt out anew.
+        telling: of the test.
+    """
+
+    def answers(asked: Mapping[Any, pd.DataFrame]) -> dict[Any, Any]:
+        return {made: test(frame, **telling) for made, frame in asked.items()}
+
+    return answers(frames), lambda _, rng: answers(dealt(frames, deal, rng))
+
+
+def dealt(frames: Mapping[Any, pd.DataFrame], column: str, rng: np.random.Generator) -> dict[Any, pd.DataFrame]:
+    """A column of each frame dealt out anew among its customers: to the same others in all, as far as they are there.
+
+    Args:
+        frames: by the choices that made them; customer tells who each row is, once a frame.
+        column: of each of them.
+        rng: decides who gets whose.
+    """
+    everyone = np.unique(np.concatenate([frame["customer"] for frame in frames.values()]))
+    giver = rng.permutation(len(everyone))
+    found = {}
+    for made, frame in frames.items():
+        place = np.full(len(everyone), -1)
+        place[np.searchsorted(everyone, frame["customer"])] = np.arange(len(frame))
+        given = giver[np.searchsorted(everyone, frame["customer"])]
+        while (absent := place[given] < 0).any():  # who is not there passes on to the next
+            given[absent] = giver[given[absent]]
+        found[made] = frame.assign(**{column: frame[column].to_numpy()[place[given]]})
+    return found
 
 
 def summary(found: Sequence[Specifications], *, name: str = "every-way") -> Table | Text:

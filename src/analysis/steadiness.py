@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.customers import DECIMALS, YEAR, Purchases
+from analysis.customers import DECIMALS, YEAR, Purchases, numbered
 from analysis.estimates import Estimate, NotTestable, bootstrapped
 from analysis.words import plural
 
@@ -27,12 +27,12 @@ def period_length(bought: Purchases, *, wanted: int = 0) -> int:
     return wanted or max(1, min(round(YEAR), ((bought.observed_until - first).days + 1) // 3))
 
 
-def three_periods(bought: Purchases, *, days: int, loyal_orders: int = 2) -> pd.DataFrame:
+def three_periods(bought: Purchases, *, days: int, loyal_orders: int = 2, known: bool = False) -> pd.DataFrame:
     """One row a customer who ordered in the first of three equal periods of so many days, without their names.
 
     Returns:
         loyal (whether they placed `loyal_orders` or more in the first period), before, following and later (money of
-        the three periods), sorted.
+        the three periods), sorted; where they are to be `known`, also customer, as `customers.numbered`.
     """
     import ibis
 
@@ -40,7 +40,7 @@ def three_periods(bought: Purchases, *, days: int, loyal_orders: int = 2) -> pd.
     ago = ibis.literal(bought.observed_until).delta(rows.ordered_on, unit="day") // days
     sums = {name: rows.amount.sum(where=ago == at) for name, at in {"before": 2, "following": 1, "later": 0}.items()}
     each = rows.group_by("customer_id").agg(loyal=rows.opens.sum(where=ago == 2), **sums)
-    people = each.filter(each.loyal > 0).drop("customer_id").to_pandas().astype("float64").fillna(0.0).round(DECIMALS)
+    people = numbered(each.filter(each.loyal > 0), known).round(DECIMALS)
     people["loyal"] = people["loyal"] >= loyal_orders
     return people.sort_values(list(people.columns), ignore_index=True)
 
