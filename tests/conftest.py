@@ -1,10 +1,12 @@
 """Small fixtures that several test files share."""
 
+import os
 import random
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
+import filelock
 import pytest
 
 from analysis import cli, disclosure, studies
@@ -120,9 +122,14 @@ def invented(folder):
 
 @pytest.fixture(scope="session")
 def small_site(tmp_path_factory):
-    """The published site of the small business."""
-    folder = tmp_path_factory.mktemp("small")
-    invented(folder)
-    asked = ["--studies", str(folder / "studies.toml"), "--out", str(folder / "site"), "--state", str(folder / "state")]
-    assert cli.main(["report", *asked]) == 0
+    """The published site of the small business, made once for all processes that test side by side."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "small-business"
+    folder.mkdir(exist_ok=True)
+    with filelock.FileLock(folder / ".lock"):
+        if not (folder / "site").exists():
+            invented(folder)
+            told = {"--studies": "studies.toml", "--out": "site", "--state": "state"}
+            asked = [word for option, name in told.items() for word in (option, str(folder / name))]
+            assert cli.main(["report", *asked]) == 0
     return folder / "site"

@@ -467,7 +467,7 @@ def sweep(
             if "low" in rows:
                 ax.fill_between(rows["x"], rows["low"], rows["high"], color=colour, alpha=0.13, lw=0)
             ax.plot(rows["x"], rows["y"], color=colour)
-        if mark is not None and groups:
+        if mark is not None and groups and within[0] <= mark <= within[1]:
             ax.axvline(mark, color=INK, lw=1, ls=(0, (3, 2)))
             strokes.write(ax, mark_label, (mark, 0), (4, 5), ("data", "axes fraction"), INK)
         strokes.name_ends(ax, groups, "x", "y", phone=phone)
