@@ -15,6 +15,7 @@ import io
 import numbers
 import re
 import unicodedata
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -180,7 +181,9 @@ class Figure:
         import matplotlib as mpl
         from matplotlib.figure import Figure as Canvas
 
-        with mpl.rc_context(theme()):
+        with mpl.rc_context(theme()), warnings.catch_warnings():
+            # A sign that the font lacks, such as an emoji, is drawn as a box; alt and data hold it as it is.
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")
             canvas = Canvas(figsize=(WIDTHS[phone], self.heights[phone]), layout="constrained")
             self.draw(canvas, phone)
             languages.relabel(canvas)
