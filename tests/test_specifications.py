@@ -75,13 +75,15 @@ def test_a_summary_has_a_row_a_claim_and_one_a_part(found, compound):
     shown = specifications.summary([found, compound])
     cells = shown.rows.set_index("claim")
     assert list(cells.index) == ["P05", "R05", "R05: against the top quarter", "R05: against the top tenth"]
-    assert cells.loc["P05", ["ways", "headline", "lowest to highest"]].tolist() == [
-        "3 of 4", "1.04 (inconclusive)", "1.04 to 1.08"]  # fmt: skip
-    assert cells.loc["P05", ["p of the middle", "flips with"]].tolist() == ["0.02", "window 180 (supported)"]
-    assert cells.loc["R05", ["ways", "headline", "verdicts"]].tolist() == [
-        "2 of 3", "contradicted", "1 supported and 1 contradicted"]  # fmt: skip
-    assert cells.loc["R05: against the top tenth", ["headline", "lowest to highest"]].tolist() == [
-        "1.00 (contradicted)", "1.00 to 1.20"]  # fmt: skip
+    assert cells.loc["P05"].tolist() == [
+        "1.04 (inconclusive)", "1 supported and 2 inconclusive", "1.04 to 1.08", "0.02; 0.02", "window 180 (supported)"
+    ]  # fmt: skip
+    assert cells.loc["R05"].tolist() == [
+        "contradicted", "1 supported and 1 contradicted", "–", "–", "returns net (supported)"]  # fmt: skip
+    assert cells.loc["R05: against the top tenth"].tolist() == [
+        "1.00 (contradicted)", "1 supported and 1 contradicted", "1.00 to 1.20", "–", "returns net (supported)"
+    ]  # fmt: skip
+    assert cells.loc["R05: against the top quarter", "flips with"] == "no choice alone"
     assert "R05: 1 further way cannot be tested: Nobody came back." in shown.caption
     assert "P05 49 times" in shown.caption
     assert "No joint p" in shown.caption
@@ -92,7 +94,10 @@ def test_a_part_that_is_named_is_the_only_one_shown_and_the_whole_is_still_judge
                 for way in ("a", "b")}  # fmt: skip
     one = specifications.specify("R05", specifications.read, readings, {"reading": ["a", "b"]}, study=STUDY, part="p75")
     cells = specifications.summary([one]).rows.set_index("claim")
-    assert cells["verdicts"].to_dict() == {"R05": "2 not testable", "R05: against the top quarter": "2 supported"}
+    assert cells["ways by verdict"].to_dict() == {
+        "R05": "2 not testable",
+        "R05: against the top quarter": "2 supported",
+    }
     other = specifications.specify("R05", specifications.read, readings, {"reading": ["a"]}, study=STUDY, part="p90")
     assert other.refused["note"].tolist() == ["Too few. The rule asks for every part."]
     said = specifications.summary([other]).text

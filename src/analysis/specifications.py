@@ -22,7 +22,7 @@ from analysis.words import MISSING, count, interval, listing, plural
 
 Ask = Callable[..., Any]
 RULE_ALONE = "verdicts by the rule alone, whatever the design can carry."
-CELLS = ["claim", "ways", "headline", "verdicts", "lowest to highest", "p of the middle", "p of support", "flips with"]
+CELLS = ["claim", "headline", "ways by verdict", "lowest to highest", "joint p", "flips with"]
 
 
 @dataclass(frozen=True)
@@ -195,41 +195,44 @@ def summary(found: Sequence[Specifications], *, name: str = "every-way") -> Tabl
     if drawn := [f"{each.claim} {plural(each.draws, 'time')}" for each in asked if each.p]:
         said.append(
             f"Joint p, with causes dealt out anew ({listing(drawn)}): the probability that the middle estimate is as "
-            "large, and that as many ways support the claim."
+            "large; then, or in a row of its own above the parts, that as many ways support the claim."
         )
     if len(drawn) < len(asked):
         said.append("No joint p: a claim of no effect, of a range or an identity, or one without a cause to deal out.")
     said += [f"Not testable in any way: {never}."] * bool(never)
-    rows = pd.DataFrame([row for each in asked for row in _rows(each)], columns=CELLS).fillna("")
+    rows = pd.DataFrame([row for each in asked for row in _rows(each)], columns=CELLS)
+    rows = rows if drawn else rows.drop(columns="joint p")
     return Table(name=name, title="Each claim asked in every defensible way", rows=rows, caption=" ".join(said))
 
 
 def _rows(found: Specifications) -> Iterator[dict[str, str]]:
     """What `summary` says of one claim, and below it of each of its parts."""
-    ways, p = len(found.table), {name: f"{p:.2f}" for name, p in found.p.items()}
-    headline = next(iter(found.table.loc[found.table["headline"], "verdict"]), NOT_TESTABLE)
-    whole = {
-        "claim": found.claim,
-        "ways": f"{count(ways)} of {count(ways + len(found.refused))}",
-        "verdicts": _verdicts(found.table["verdict"]),
-        "p of support": p.get("support", MISSING),
-        "flips with": listing(_turning(found), "or") or (MISSING if headline == NOT_TESTABLE else "no choice alone"),
-    }
-    parts = []
+    p = {name: f"{p:.2f}" for name, p in found.p.items()}
+    flat = found.parts["part"].eq("").all()
+    if not flat:
+        yield _cells(found, found.table) | {"claim": found.claim, "joint p": p.get("support", MISSING)}
     for label, rows in found.parts.groupby("part", sort=False):
-        unit, first = rows["unit"].iloc[0], rows[rows["headline"]]
-        told = [f"{in_unit(value, unit)} ({own})" for value, own in zip(first["value"], first["own"], strict=True)]
-        parts.append(
-            {
-                "claim": f"{found.claim}: {label}",
-                "headline": next(iter(told), NOT_TESTABLE),
-                "verdicts": _verdicts(rows["own"]),
-                "lowest to highest": interval(rows["value"].min(), rows["value"].max(), unit),
-                "p of the middle": p.get(str(label), MISSING),
-            }
-        )
-    yield (parts.pop() if found.parts["part"].eq("").all() else {"headline": headline}) | whole
-    yield from parts
+        unit, one = rows["unit"].iloc[0], rows.drop(columns="verdict").rename(columns={"own": "verdict"})
+        told = _cells(found, one)
+        first = next(iter(rows.loc[rows["headline"], "value"]), np.nan)
+        yield told | {
+            "claim": found.claim if flat else f"{found.claim}: {label}",
+            "headline": f"{in_unit(first, unit)} ({told['headline']})",
+            "lowest to highest": interval(rows["value"].min(), rows["value"].max(), unit),
+            "joint p": "; ".join(filter(None, [p.get(str(label), MISSING), p.get("support") if flat else None])),
+        }
+
+
+def _cells(found: Specifications, rows: pd.DataFrame) -> dict[str, str]:
+    """The headline's verdict, those of all ways, and what flips it: of a claim or of a part."""
+    headline = next(iter(rows.loc[rows["headline"], "verdict"]), NOT_TESTABLE)
+    turning = listing(_turning(rows, found.choices), "or") or "no choice alone"
+    return {
+        "headline": headline,
+        "ways by verdict": _verdicts(rows["verdict"]),
+        "lowest to highest": MISSING,
+        "flips with": MISSING if headline == NOT_TESTABLE else turning,
+    }
 
 
 def curve(found: Specifications, *, name: str, y_label: str) -> Figure | Text:
@@ -275,18 +278,21 @@ def flips(found: Specifications) -> Text:
     """Which choice, changed alone from the headline's, changes the verdict, in a sentence."""
     if not found.table["headline"].any():
         return say("The headline of {} cannot be tested on these data.", found.claim)
-    word, turning = found.table.loc[found.table["headline"], "verdict"].iloc[0], listing(_turning(found), "or")
+    word, turning = (
+        found.table.loc[found.table["headline"], "verdict"].iloc[0],
+        listing(_turning(found.table, found.choices), "or"),
+    )
     if not turning:
         return say("No choice, changed alone, changes the verdict on {}: {}.", found.claim, word)
     return say("The verdict on {} is {}; it flips with {}.", found.claim, word, turning)
 
 
-def _turning(found: Specifications) -> list[str]:
+def _turning(rows: pd.DataFrame, choices: Sequence[str]) -> list[str]:
     """The choices that, changed alone from the headline's, change the verdict."""
-    table, turning = found.table, []
-    for _, first in table[table["headline"]].iterrows():
-        for choice in found.choices:
-            rest = [other for other in found.choices if other != choice]
-            alone = table[(table[rest] == first[rest]).all(axis=1) & (table["verdict"] != first["verdict"])]
+    turning = []
+    for _, first in rows[rows["headline"]].iterrows():
+        for choice in choices:
+            rest = [other for other in choices if other != choice]
+            alone = rows[(rows[rest] == first[rest]).all(axis=1) & (rows["verdict"] != first["verdict"])]
             turning += [f"{choice.replace('_', ' ')} {row[choice]} ({row['verdict']})" for _, row in alone.iterrows()]
     return turning
