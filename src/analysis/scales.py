@@ -118,7 +118,9 @@ def answers(study: Study) -> Answers:
         items = tuple(item for levels in dimensions.values() for item in levels.get(level, ()))
         if items and level not in constructs:
             constructs[level] = items
-    scale = {item: ends[item.removeprefix("-")] for items in constructs.values() for item in items}
+    # A construct of the level's name may hold other items than the pairs do.
+    asked = [*constructs.values(), *(items for levels in dimensions.values() for items in levels.values())]
+    scale = {item: ends[item.removeprefix("-")] for items in asked for item in items}
     for name, items in constructs.items():
         if len({scale[item] for item in items}) > 1:
             each = listing([f"{item} {scale[item] or 'without a scale'}" for item in items])
