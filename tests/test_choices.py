@@ -56,8 +56,13 @@ def test_only_choices_that_matter_are_offered():
 
 def test_a_test_is_asked_with_every_kind_of_choice():
     said = {"mean": 1, "rank": 2}
-    ask = asking(lambda lab, found, *, by, seed: {**said, "rows": (lab, len(found.items), by, seed)}, "lab", seed=7)
-    assert ask(survey(), answer=choices.LAST, by="day", reading="rows") == ("lab", 2, "day", 7)
+    ask = asking(
+        lambda lab, found, *, by, seed: {**said, "rows": (lab, len(found.items), by, seed)},
+        "lab",
+        seed=7,
+        called={"counted": "by"},
+    )
+    assert ask(survey(), answer=choices.LAST, counted="day", reading="rows") == ("lab", 2, "day", 7)
     assert ask(survey(), by="day", reading="rank") == 2
     other = asking(lambda *, later, found: ("no", len(later.answers.items), satisfaction(found)), at=2, pick="span")
     later = Afterwards(survey(), pd.DataFrame({"after": [1, 2, 3]}), 30, ())

@@ -85,7 +85,13 @@ def _over(frame: Any, change: Callable[[Answers], Answers]) -> Any:
 
 
 def asking(
-    test: Callable[..., Any], *first: Any, pick: str = "window", at: int | None = None, reading: str = "", **fixed: Any
+    test: Callable[..., Any],
+    *first: Any,
+    pick: str = "window",
+    at: int | None = None,
+    reading: str = "",
+    called: Mapping[str, str] | None = None,
+    **fixed: Any,
 ) -> Callable[..., Any]:
     """A page's test as `specifications.specify` asks it.
 
@@ -94,6 +100,7 @@ def asking(
         pick: the choice that picks one of several frames.
         at: which of several things that the test says is meant.
         reading: which of several readings; also a choice.
+        called: choice -> the test's name for it, where readers need another.
         first, fixed: what no choice changes.
 
     Returns:
@@ -109,7 +116,8 @@ def asking(
         if isinstance(there, NotTestable):
             return there
         named, unnamed = (there, ()) if isinstance(there, Mapping) else ({}, (there,))
-        said = test(*first, *unnamed, **named, **fixed, **choices)
+        own = {(called or {}).get(name, name): option for name, option in choices.items()}
+        said = test(*first, *unnamed, **named, **fixed, **own)
         said = said if at is None else said[at]
         return said[read] if read and isinstance(said, Mapping) else said
 
