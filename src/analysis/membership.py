@@ -113,8 +113,14 @@ def people(lab: Study, bought: Purchases, *, days: int) -> Any:
     early = members["joined_at"].dt.normalize() < members["customer_id"].map(start)
     tables = {name: table[kept] for name, table in {**filled, "stays": stays, "first": period(joined)}.items()}
     steps = (Step("customers who had not joined before they were customers", kept.sum(), (~kept).sum()),)
+    place = 0 if kept.all() else int(early.argmax()) + 1
+    before = f"; row {place} of memberships is the first that tells of joining before" if place else ""
+    nobody = f"Nobody joined after becoming a customer and before the orders end{before}."
+    need(
+        (tables["first"] < NEVER).any(), f"{nobody} Check joined_at and when customers were won, or bring later orders."
+    )
     told: dict[str, Any] = {"days": days, "until": bought.observed_until, "contracts": contracts, "steps": steps}
-    return People(**tables, known=known[kept], **told, early=0 if kept.all() else int(early.argmax()) + 1)
+    return People(**tables, known=known[kept], **told, early=place)
 
 
 # --- P01: buying and leaving after joining -------------------------------------------------------------------------
