@@ -66,11 +66,13 @@ def arms(study: Study, arm: str = "", *, control: str = "", known: str = "") -> 
     pairs = rows.select("arm", "against").distinct().to_pandas()
     known_arms = set(pairs["arm"])
     pairs = pairs[~pairs["arm"].isin(set(pairs["against"])) & (pairs["arm"].isin([arm]) | (not arm))]
-    need(len(pairs), f"Nobody in the table experiments was treated{f' with {arm}' if arm else ''}.")
+    treated = f"Nobody in the table experiments was treated{f' with {arm}' if arm else ''}."
+    need(len(pairs), f"{treated} Bring those who were, or name an arm that is there.")
     controls = sorted(set(pairs["against"]))
-    several = f"The table experiments holds several trials: {listing(sorted(pairs['arm']))}. Name one as arm."
+    several = f"The table experiments holds several trials: {listing(sorted(set(pairs['arm'])))}. Name one as arm."
     need(len(controls) == 1, several)
-    need(controls[0] in known_arms, f"Nobody in the table experiments is in the control arm, {controls[0]}.")
+    held_out = f"Nobody in the table experiments is in the control arm, {controls[0]}."
+    need(controls[0] in known_arms, f"{held_out} Bring those whom the lot held out.")
     rows = rows.filter(rows.arm.isin([*pairs["arm"], *controls])).mutate(treated=rows.arm != controls[0])
     if "customer_id" not in rows.columns:
         return rows
