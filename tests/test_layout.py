@@ -14,7 +14,7 @@ SOURCE = ROOT / "src/analysis"
 
 # In the order data flow; a package counts as one place.
 FLOW = [
-    "words", "disclosure", "languages", "estimates", "tables", "sources", "readings", "checks", "datasets",
+    "words", "disclosure", "languages", "estimates", "tables", "engines", "sources", "readings", "checks", "datasets",
     "timetable", "settings", "mistakes", "studies", "leaks", "customers", "cohorts", "clocks", "lifetimes",
     "spending", "repeaters", "retention", "hazards", "reasons", "milestones", "durations", "periods", "renewal",
     "buying", "habits", "fits", "order_values", "holdout", "silence", "customer_value", "regularity", "traits",

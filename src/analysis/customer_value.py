@@ -274,8 +274,8 @@ def by_formula(bought: Purchases, *, margin: float = 1.0) -> Answer:
     rows = bought.rows.mutate(back=bought.rows.followed_days - bought.rows.age)
     now, before = rows.back < days, (rows.back >= days) & (rows.back < 2 * days)
     people = rows.group_by("customer_id").agg(
-        now=(rows.opens.sum(where=now) > 0).cast("int64"),
-        before=(rows.opens.sum(where=before) > 0).cast("int64"),
+        now=(rows.opens.sum(where=now) > 0).ifelse(1, 0).cast("int64"),
+        before=(rows.opens.sum(where=before) > 0).ifelse(1, 0).cast("int64"),
         money=rows.value.sum(where=now).fill_null(0.0).round(DECIMALS),
     )
     people = people.mutate(now=people.now.fill_null(0), before=people.before.fill_null(0))

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.checks import CheckedTable, Step
+from analysis.engines import keep
 from analysis.tables import SettingsError, TableError
 from analysis.words import count, listing, plural
 
@@ -76,7 +77,7 @@ def purchases(orders: CheckedTable, *, returns: str = PURCHASES, order: str = DA
     """
     _refuse_unknown(orders, returns, order)
     until = orders.facts["observed_until"]
-    groups = kept_in_engine(_placed(_grouped(orders, returns=returns, order=order), until=until))
+    groups = keep(_placed(_grouped(orders, returns=returns, order=order), until=until))
     tally = {name: int(value or 0) for name, value in _tally(groups).to_pandas().iloc[0].items()}
     if not tally["orders"]:
         raise TableError(
@@ -132,8 +133,8 @@ def _grouped(orders: CheckedTable, *, returns: str, order: str) -> Any:
         key=day if order == DAY else rows.order_id.fill_null(day.cast("string")),
         amount=taken_back.ifelse(0.0, rows.amount),
         margin=taken_back.ifelse(0.0, rows.margin if orders.has("margin") else ibis.null("float64")),
-        kept=kept.cast("int64"),
-        opens=(kept & (rows.amount >= 0)).cast("int64"),
+        kept=kept.ifelse(1, 0).cast("int64"),
+        opens=(kept & (rows.amount >= 0)).ifelse(1, 0).cast("int64"),
     )
     return lines.group_by("customer_id", "key").agg(
         at=lines["at"].min(),
@@ -144,7 +145,7 @@ def _grouped(orders: CheckedTable, *, returns: str, order: str) -> Any:
         opens=lines.opens.max(),
         lines=lines.count(),
         kept=lines.kept.sum(),
-        without_margin=lines.margin.isnull().cast("int64").sum(),
+        without_margin=lines.margin.isnull().sum(),
     )
 
 
@@ -159,13 +160,6 @@ def _placed(groups: Any, *, until: date) -> Any:
         age=both.ordered_on.delta(both.first_on, unit="day"),
         followed_days=ibis.literal(until).delta(both.first_on, unit="day"),
     )
-
-
-def kept_in_engine(table: Any) -> Any:
-    """Worked out once, because every later question reads it. A temporary table goes with its connection."""
-    from ibis.util import gen_name
-
-    return table.get_backend().create_table(gen_name("purchases"), table, temp=True)
 
 
 def _tally(groups: Any) -> Any:

@@ -100,7 +100,7 @@ def people(lab: Study, bought: Purchases, *, days: int) -> Any:
     if "benefit" in members:
         known["benefit"] = members.groupby("customer_id")["benefit"].first()
     if "invited" in who.columns and len(known):
-        drawn = who.invited.cast("string").lower().isin(["true", "1", "1.0", "yes", "y"]).cast("float64")
+        drawn = who.invited.cast("string").lower().isin(["true", "1", "1.0", "yes", "y"]).ifelse(1.0, 0.0)
         known["invited"] = who.select("customer_id", drawn=drawn).to_pandas().set_index("customer_id")["drawn"]
     log = log[log["ago"] < periods]
     cells = start.index.get_indexer(log["customer_id"]), periods - 1 - log["ago"].to_numpy(int)

@@ -10,10 +10,11 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from analysis.engines import DUCKDB, SPARK
 from analysis.languages import LANGUAGES
 from analysis.readings import FlagRule
 from analysis.settings import NotifySettings, RunSettings, StudiesFile, StudySettings, TableSettings
-from analysis.sources import SECRET, holds_secret
+from analysis.sources import SECRET, holds_secret, is_url
 from analysis.tables import TABLES, nearest
 
 # As in the addresses that chats give out: a long mixture of letters and digits, behind the name of the host.
@@ -75,6 +76,7 @@ def in_file(file: StudiesFile) -> Iterator[str]:
     for name, study in file.study.items():
         place = f"study.{name}"
         yield from _zone_problems(f"{place}.timezone", study.timezone)
+        yield from _engine_problems(f"{place}.engine", study.engine)
         if study.schedule:
             yield from _zone_problems(f"{place}.schedule.timezone", study.schedule.timezone or study.timezone)
             unknown = [told for told in study.schedule.notify if told not in file.notify]
@@ -88,6 +90,13 @@ def in_file(file: StudiesFile) -> Iterator[str]:
 def _zone_problems(place: str, zone: str) -> Iterator[str]:
     if zone not in zoneinfo.available_timezones():
         yield f"{place}: {_unknown('time zone', zone, zoneinfo.available_timezones())}"
+
+
+def _engine_problems(place: str, engine: str) -> Iterator[str]:
+    if holds_secret(engine):
+        yield f"{place}: a password stands in the address. Write ${{NAME}} and set NAME in the environment."
+    elif engine not in (DUCKDB, SPARK) and not is_url(engine):
+        yield f"{place}: {_unknown('engine', engine, (DUCKDB, SPARK))} Or give the address of a PostgreSQL database."
 
 
 def _notify_problems(place: str, told: NotifySettings) -> Iterator[str]:

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import scipy  # its parts load when they are first used
 
-from analysis.customers import DECIMALS, Purchases, kept_in_engine
+from analysis.customers import DECIMALS, Purchases
+from analysis.engines import keep
 from analysis.estimates import Estimate, NotTestable, told
 from analysis.fits import Fit, maximise
 from analysis.retention import MIN_EVENTS
@@ -50,7 +51,7 @@ def ledger(bought: Purchases, *, until: date | None = None) -> Any:
         squares=(people.square - people["first"] ** 2 - (people.ordered - people["first"]) ** 2 / each),
     )
     people = people.mutate(squares=people.squares.fill_null(0.0).clip(lower=0.0).round(DECIMALS))
-    return kept_in_engine(people.select("customer_id", *LEDGER, "first", "later"))
+    return keep(people.select("customer_id", *LEDGER, "first", "later"))
 
 
 def counted(people: Any) -> pd.DataFrame:

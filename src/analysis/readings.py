@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from analysis import engines
 from analysis.sources import Source
 from analysis.tables import Column, SettingsError, Table, TableError, nearest
 
@@ -20,10 +21,9 @@ ROW = "row"  # as the place of customer_id: one row is one customer
 ROW_NUMBER = "row?"
 _SHOWN_COLUMNS = 40
 
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_DAY = r"^\d{4}-\d{2}-\d{2}"
-_ISO = _DAY + r"([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?$"
-_ISO_WITH_OFFSET = _DAY + r"[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)? ?([Zz]|[+-]\d{2}(:?\d{2})?)$"
+_WHOLE = 2**53  # up to which a float64 knows every whole number
+# Not every engine can be told to pass over an exponent that is too large.
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE]([+-]?\d{1,2}|\+?([12]\d\d|30[0-7])|-([12]\d\d|3[01]\d|32[0-4])))?$"
 _YES = ("yes", "y", "true", "t", "1", "1.0")
 _NO = ("no", "n", "false", "f", "0", "0.0")
 
@@ -134,7 +134,14 @@ class Matched:
         rows = self.source.rows.select(**columns)
         if self.contract.name == "orders" and "amount" not in self.places:
             rows = rows.mutate(amount=rows.unit_price * rows.quantity)
-        return rows
+        return engines.settle(rows) if self._settles else rows
+
+    @property
+    def _settles(self) -> bool:
+        """Whether times or numbers are written as text, which is dear to read, or rows have only their place."""
+        texts = {name for name, kind in self.source.rows.schema().items() if kind.is_string()}
+        parsed = {self.theirs(name) for name in self.places if self.column(name).kind not in ("text", "key")}
+        return self.one_row_is_one_customer or not parsed.isdisjoint(texts)
 
     def _value(self, name: str, raw: Any) -> Any:
         place, kind = self.places[name], self.column(name).kind
@@ -219,10 +226,11 @@ def _missing_contract_columns(matched: Matched) -> list[str]:
 
 def _text(raw: Any) -> Any:
     """The value as text, empty when there is nothing in it; whole numbers kept as decimals (17850.0) lose the point."""
+    if raw.type().is_floating():
+        whole = (raw.abs() < _WHOLE) & (raw == raw.floor())
+        raw = raw.isnan().ifelse(None, whole.ifelse(raw.cast("int64").cast("string"), raw.cast("string")))
     text = raw.cast("string").strip()
-    if raw.type().is_floating() or raw.type().is_decimal():
-        text = text.re_replace(r"\.0+$", "").nullif("nan")
-    return text.nullif("")
+    return (text.re_replace(r"\.0+$", "") if raw.type().is_decimal() else text).nullif("")
 
 
 def _without_codes(raw: Any, codes: tuple[float | str, ...]) -> Any:
@@ -237,7 +245,7 @@ def _as_number(raw: Any) -> Any:
         value = raw.cast("float64")
         return (value.isnan() | value.isinf()).ifelse(None, value)
     text = _text(raw)
-    return text.re_search(_NUMBER).ifelse(text.try_cast("float64"), None)
+    return text.re_search(_NUMBER).ifelse(text, None).try_cast("float64")
 
 
 def _as_worded(raw: Any, words: Mapping[int, tuple[str, ...]]) -> Any:
@@ -252,25 +260,7 @@ def _as_time(raw: Any, date_format: str | None) -> Any:
     """A time in the study's zone: ISO or the stated format, never a guess."""
     if raw.type().is_timestamp() or raw.type().is_date():
         return raw.cast("timestamp")  # the engine's zone is the study's
-    text = _text(raw)
-    if date_format:
-        return _parse(text, date_format)
-    with_offset = text.try_cast("timestamp('UTC')").cast("timestamp")
-    plain = text.re_search(_ISO).ifelse(text.try_cast("timestamp"), None)
-    return text.re_search(_ISO_WITH_OFFSET).ifelse(with_offset, plain)
-
-
-def _parse(text: Any, date_format: str) -> Any:
-    """Text to time by a format, empty where it does not fit: a function of the engine that Ibis does not wrap."""
-    import ibis
-
-    string = ibis.dtype("string")
-    returns = ibis.dtype("timestamp('UTC')" if "%z" in date_format else "timestamp")
-
-    @ibis.udf.scalar.builtin(name="try_strptime", signature=((string, string), returns))
-    def parse(text, date_format): ...  # type: ignore[no-untyped-def]
-
-    return parse(text, date_format).cast("timestamp")
+    return engines.time(_text(raw), date_format)
 
 
 def _as_flag(raw: Any) -> Any:

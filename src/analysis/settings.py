@@ -170,6 +170,7 @@ class StudySettings(_Strict):
     title: str
     currency: str | None = None
     timezone: str = "UTC"
+    engine: str = "duckdb"
     tables: dict[str, TableSettings]
     scales: dict[str, Scale] = {}
     missing: dict[str, Codes] = {}

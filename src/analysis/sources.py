@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from analysis.tables import SettingsError, TableError, nearest
+from analysis import engines
+from analysis.tables import LoyaltyError, SettingsError, TableError, nearest
 
 if TYPE_CHECKING:
     import ibis
@@ -69,13 +70,25 @@ def holds_secret(source: str) -> bool:
     return bool(_PLAIN_PASSWORD.search(source))
 
 
-def connect(timezone: str) -> Any:
-    """Open an in-memory DuckDB engine whose days are those of `timezone`; it never loads anything from the network."""
-    import ibis
+def connect(timezone: str, engine: str = engines.DUCKDB) -> Any:
+    """Open an engine whose days are those of `timezone`: DuckDB in this process, Spark, or a database by its address.
 
-    engine = ibis.duckdb.connect(autoinstall_known_extensions=False, autoload_known_extensions=False)
-    engine.con.execute(f"SET TimeZone = '{timezone}'")
-    return engine
+    Raises:
+        SettingsError: a variable of the address is not set, or a package is missing.
+        TableError: the engine cannot be reached.
+    """
+    extra = {engines.DUCKDB: "", engines.SPARK: "spark"}.get(engine, "postgres")
+    try:
+        return engines.connect(expand(engine), timezone)
+    except SettingsError:
+        raise
+    except ModuleNotFoundError as error:
+        raise SettingsError(f'"{engine}" needs the package {error.name}: pip install "loyalty-lab[{extra}]".') from None
+    except Exception as error:  # each engine has its own errors, and their text may hold the address
+        raise TableError(
+            f'The engine "{engine}" could not be reached ({type(error).__name__}). Check the address, the user and '
+            "the password, and that it runs."
+        ) from None
 
 
 def open_source(source: str, *, folder: Path, engine: Any, table: str | None = None) -> Source:
@@ -186,21 +199,34 @@ def _header(path: Path) -> tuple[str, tuple[str, ...]]:
 
 def _database_table(source: str, *, folder: Path, engine: Any, table: str | None) -> ibis.Table:
     """Open one table of a database, for reading only where the engine allows to say so."""
-    import ibis
-
     if not table:
         raise SettingsError(f'The source "{source}" is a database: name the table with table = "…".')
     address = expand(source)
     try:
         if address.startswith("duckdb://"):
             return _attached(engine, folder / address.removeprefix("duckdb://"), table)
-        return ibis.connect(address).table(table)
-    except SettingsError:
+        return engines.table(connect(engine.timezone, source), table)
+    except LoyaltyError:
         raise
     except Exception as error:  # each engine has its own errors, and their text may hold the address
         raise TableError(
             f'The table "{table}" of "{source}" could not be opened ({type(error).__name__}). '
             "Check the address, the permission, the table's name, and that Ibis has the driver."
+        ) from None
+
+
+def own_table(engine: Any, name: str, *, shown: str) -> ibis.Table:
+    """A table of a study's own engine, by its name.
+
+    Raises:
+        TableError: the engine has no such table, or does not let it be read.
+    """
+    try:
+        return engines.table(engine, name)
+    except Exception as error:  # each engine has its own errors, and their text may hold the address
+        raise TableError(
+            f'The source "{name}" is no file beside the studies file, and as a table of the engine "{shown}" it could '
+            f"not be opened ({type(error).__name__}). Check its name, with its schema before it, and the permission."
         ) from None
 
 

@@ -6,17 +6,18 @@ Everything is checked before anything runs, and everything that is wrong is said
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from analysis import disclosure, languages, mistakes, words
+from analysis import disclosure, engines, languages, mistakes, words
 from analysis.checks import CheckedTable, check
 from analysis.datasets import Biography, biography
 from analysis.mistakes import Notebooks
@@ -32,10 +33,11 @@ from analysis.settings import (
     seconds,
     size,
 )
-from analysis.sources import Source, connect, open_source
+from analysis.sources import Source, connect, open_source, own_table
 from analysis.tables import LoyaltyError, SettingsError, TableError, nearest
 
 FILE = "studies.toml"
+_NAME = re.compile(r"^\w+(\.\w+){0,2}$")  # of a table, perhaps with its schema
 T = TypeVar("T")
 
 
@@ -114,6 +116,7 @@ class Study:
     title = _Setting[str]()
     currency = _Setting[str | None]()  # shown with every amount
     timezone = _Setting[str]()  # decides the day of a time stamp
+    engine = _Setting[str]()  # in which the tables are joined and counted: "duckdb", "pyspark" or a database's address
     parameters = _Setting[dict[str, Any]](dict)  # defaults for every notebook of this study
     smallest_effects = _Setting[dict[str, Any]](dict)  # in place of the register's: a number, or one a part
     constructs = _Setting[dict[str, list[str]]](dict)  # to their survey items; reversed ones start with "-"
@@ -144,7 +147,13 @@ class Study:
 
     @cached_property
     def _engine(self) -> Any:
-        return connect(self.timezone)
+        """Where everything is joined and counted."""
+        return connect(self.timezone, self.engine)
+
+    @cached_property
+    def _files(self) -> Any:
+        """What opens files and other databases. Each table is checked where it lies, then brought to the engine."""
+        return self._engine if self.engine == engines.DUCKDB else connect(self.timezone)
 
     @cached_property
     def _checked(self) -> dict[str, CheckedTable]:
@@ -152,7 +161,16 @@ class Study:
 
     def _source(self, table: str) -> Source:
         settings = self.settings.tables[table]
-        return open_source(settings.source, folder=self.folder, engine=self._engine, table=settings.table)
+        if self._holds(settings.source):
+            name = settings.table or settings.source
+            return Source(settings.source, own_table(self._engine, name, shown=self.engine), ())
+        return open_source(settings.source, folder=self.folder, engine=self._files, table=settings.table)
+
+    def _holds(self, source: str) -> bool:
+        """Whether a source is the engine itself, or the name of one of its tables and no file."""
+        if self.engine == engines.DUCKDB or source == self.engine:
+            return self.engine != engines.DUCKDB
+        return _NAME.match(source) is not None and not (self.folder / source).exists()
 
     def table(self, name: str) -> CheckedTable:
         """One table of the study, checked against its contract.
@@ -166,10 +184,13 @@ class Study:
                 f'The study "{self.name}" has no table {name}; it has: {", ".join(self.settings.tables)}.'
             )
         if name not in self._checked:
-            source = self._source(name)
+            source, engine = self._source(name), self._engine
             for told in _biographies(source):
                 told.check_digest()
-            self._checked[name] = check(name, source, _reading(self.settings, name))
+            if engine.name == engines.SPARK and {path.suffix.lower() for path in source.files} == {".parquet"}:
+                source = replace(source, rows=engines.parquet(engine, source.files))
+            checked = check(name, source, _reading(self.settings, name))
+            self._checked[name] = replace(checked, rows=engines.bring(checked.rows, engine))
         return self._checked[name]
 
     @cached_property

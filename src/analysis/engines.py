@@ -1,0 +1,307 @@
+"""Where a study's tables are worked on: DuckDB in this process, or a user's own PostgreSQL or Spark.
+
+What is asked of tables are Ibis expressions that know no engine. What has to be told to one in its own way stands
+here. In a user's engine nothing is ever made but temporary tables and views, which end with the session.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis.tables import SettingsError
+
+if TYPE_CHECKING:
+    import ibis
+    import pyarrow as pa
+
+DUCKDB, POSTGRES, SPARK = "duckdb", "postgres", "pyspark"
+LONGEST = 63  # bytes of a name, behind which PostgreSQL cuts it off
+
+
+# --- opening --------------------------------------------------------------------------------------------------------
+
+
+def connect(address: str, timezone: str) -> Any:
+    """Open an engine whose days are those of a time zone.
+
+    Args:
+        address: "duckdb", "pyspark", or the address of a database that Ibis reaches.
+        timezone: of the study.
+    """
+    import ibis
+
+    if address == DUCKDB:
+        # It never loads anything from the network.
+        engine = ibis.duckdb.connect(autoinstall_known_extensions=False, autoload_known_extensions=False)
+        engine.con.execute(f"SET TimeZone = '{timezone}'")
+    elif address == SPARK:
+        engine = ibis.pyspark.connect(_spark())
+        _register_memory_tables(engine)
+    else:
+        engine = ibis.connect(address)
+        if engine.name == POSTGRES:
+            engine.raw_sql(f"SET TIME ZONE '{timezone}'; SET jit = off").close()
+            engine.con.read_only = True
+            _register_memory_tables(engine)
+    engine.timezone = timezone
+    return engine
+
+
+def _spark() -> Any:
+    """A session of our own beside the user's, with their configuration, so that theirs is left as it is."""
+    import logging
+
+    from pyspark.sql import SparkSession
+    from pyspark.sql.utils import is_remote
+
+    logging.getLogger("SQLQueryContextLogger").disabled = True  # it would write out the rows of a failed query
+    told = SparkSession.getActiveSession()
+    user = told or SparkSession.builder.appName("loyalty").config("spark.ui.showConsoleProgress", False).getOrCreate()
+    if is_remote():
+        return user
+    session = user.newSession()
+    session.conf.set("spark.sql.ansi.enabled", True)
+    if told is None:
+        user.sparkContext.setLogLevel("ERROR")
+    configured = user.sparkContext.getConf()
+    if str(user.sparkContext.master).startswith("local") and not configured.contains("spark.sql.shuffle.partitions"):
+        session.conf.set("spark.sql.shuffle.partitions", user.sparkContext.defaultParallelism)  # of 200
+    return session
+
+
+def _register_memory_tables(engine: Any) -> None:
+    """Hand small tables over as everything else is handed over."""
+    engine._register_in_memory_table = lambda op: _put(engine, op.name, op.schema, op.data.to_pyarrow(op.schema))
+
+
+# --- tables ---------------------------------------------------------------------------------------------------------
+
+
+def table(engine: Any, name: str) -> ibis.Table:
+    """A table of the engine's own by its name, which may begin with its schema.
+
+    In Spark, time stamps are instants and come as times of the study's zone. In PostgreSQL, words are ordered by
+    their bytes, as everywhere else; and what is neither number, text, truth nor time is text.
+    """
+    *place, last = name.split(".")
+    if engine.name == SPARK:
+        return _in_zone(engine, engine._session.table(name))
+    found = engine.table(last, database=tuple(place) or None)
+    if engine.name != POSTGRES:
+        return found
+    schema, quoted = _plain(found.schema()), {column: _quoted(column) for column in found.columns}
+    columns = (f'{q}::text COLLATE "C" AS {q}' if schema[n].is_string() else q for n, q in quoted.items())
+    where = ".".join(map(_quoted, [*place, last]))
+    return engine.sql(f"SELECT {', '.join(columns)} FROM {where}", schema=schema)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _plain(schema: Any) -> Any:
+    """The schema with text for whatever is neither number, text, truth nor time."""
+    import ibis
+
+    def known(kind: Any) -> bool:
+        return kind.is_numeric() or kind.is_boolean() or kind.is_date() or kind.is_timestamp()
+
+    return ibis.schema({name: kind if known(kind) else "string" for name, kind in schema.items()})
+
+
+def _in_zone(engine: Any, frame: Any) -> ibis.Table:
+    """A frame of Spark as a temporary view whose instants are times of the study's zone."""
+    from ibis.util import gen_name
+    from pyspark.sql import functions as F
+    from pyspark.sql.types import TimestampType
+
+    instants = [field.name for field in frame.schema.fields if isinstance(field.dataType, TimestampType)]
+    name = gen_name("loyalty")
+    local = {name: F.from_utc_timestamp(frame[f"`{name}`"], engine.timezone) for name in instants}
+    (frame.withColumns(local) if local else frame).createOrReplaceTempView(name)
+    return engine.table(name)
+
+
+def parquet(engine: Any, files: Iterable[Path]) -> ibis.Table:
+    """Parquet files as Spark itself reads them."""
+    return _in_zone(engine, engine._session.read.parquet(*map(str, files)))
+
+
+def keep(rows: ibis.Table) -> ibis.Table:
+    """The rows, worked out once because more than one question reads them; they go with the connection."""
+    from ibis.util import gen_name
+
+    engine, name = rows.get_backend(), gen_name("loyalty")
+    if engine.name == POSTGRES:
+        engine._run_pre_execute_hooks(rows)
+        _make(engine, name, rows.schema(), query=engine.compile(rows))
+        return engine.table(name)
+    if engine.name == SPARK:
+        kept = engine.create_view(name, rows)
+        engine._session.catalog.cacheTable(name)
+        return kept
+    return engine.create_table(name, rows, temp=True)
+
+
+def bring(rows: ibis.Table, engine: Any) -> ibis.Table:
+    """Rows where the other tables of their study are: as they are, or read once and put there as a temporary table."""
+    from ibis.util import gen_name
+
+    if rows.get_backend() is engine:
+        return rows
+    name, schema = gen_name("loyalty"), rows.schema()
+    data = rows.to_pyarrow()
+    if engine.name not in (POSTGRES, SPARK):
+        return engine.create_table(name, data, schema=schema, temp=True)
+    _put(engine, name, schema, data)
+    return engine.table(name)
+
+
+def settle(rows: ibis.Table) -> ibis.Table:
+    """Rows whose reading DuckDB alone does anew for every question in no time, and always in the same order."""
+    return rows if rows.get_backend().name == DUCKDB else keep(rows)
+
+
+@contextmanager
+def _writing(engine: Any) -> Iterator[None]:
+    """A while in which temporary tables may be made."""
+    import psycopg
+
+    engine.con.read_only = False
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege:
+        raise SettingsError(
+            "The database does not let this user make temporary tables, which are all that a study makes there. Ask "
+            "for GRANT TEMPORARY ON DATABASE … TO …; or take engine out of the study and give the address as source "
+            "of each table, which is then read once and worked on here."
+        ) from None
+    finally:
+        engine.con.read_only = True
+
+
+def _put(engine: Any, name: str, schema: Any, data: pa.Table) -> None:
+    """Make a temporary table of data in memory."""
+    if engine.name == SPARK:
+        engine._session.createDataFrame(data).createOrReplaceTempView(name)
+        return
+    _make(engine, name, schema, rows=zip(*(column.to_pylist() for column in data.columns), strict=True))
+
+
+def _make(engine: Any, name: str, schema: Any, *, query: str = "", rows: Any = ()) -> None:
+    """Make a temporary table of PostgreSQL from a query or from rows.
+
+    Every other statement runs in a read-only transaction.
+    """
+    if long := [column for column in schema if len(column.encode()) > LONGEST]:
+        raise SettingsError(
+            f'The column name "{long[0]}" is longer than the {LONGEST} bytes that PostgreSQL tells apart. Shorten it '
+            "in the file, or leave engine out so that the table is worked on here."
+        )
+    kinds = {column: engine.compiler.type_mapper.to_string(kind) for column, kind in schema.items()}
+    text = {column: ' COLLATE "C"' * kind.is_string() for column, kind in schema.items()}
+    columns = ", ".join(f"{_quoted(column)} {kind}{text[column]}" for column, kind in kinds.items())
+    with _writing(engine), engine.con.cursor() as cursor, engine.con.transaction():
+        cursor.execute(f"CREATE TEMPORARY TABLE {_quoted(name)} ({columns})")
+        if query:
+            cursor.execute(f"INSERT INTO {_quoted(name)} {query}")
+        else:
+            with cursor.copy(f"COPY {_quoted(name)} FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        cursor.execute(f"ANALYZE {_quoted(name)}")
+
+
+# --- times ----------------------------------------------------------------------------------------------------------
+
+_CLOCK = r"[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?"
+_LEAP = r"([1-9]\d(0[48]|[2468][048]|[13579][26])|([2468][048]|[13579][26])00)"
+# Days that there are, because not every engine can be told to pass over the others.
+_DAY = (
+    r"^([1-9]\d{3}-((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|1\d|2[0-8]))|"
+    rf"{_LEAP}-02-29)"
+)
+_ISO, _ISO_WITH_OFFSET = rf"{_DAY}({_CLOCK})?$", rf"{_DAY}{_CLOCK} ?([Zz]|[+-](0\d|1[0-4])(:?[0-5]\d)?)$"
+_PARTS = {
+    "Y": r"\d{4}", "y": r"\d{2}", "m": r"\d{1,2}", "d": r"\d{1,2}", "b": "[A-Za-z]{3}", "B": "[A-Za-z]{3,9}",
+    "H": r"\d{1,2}", "M": r"\d{1,2}", "S": r"\d{1,2}", "f": r"\d{1,6}", "z": r"[Zz]|[+-]\d{2}:?\d{2}|[+-]\d{2}",
+}  # fmt: skip
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "december",
+)  # fmt: skip
+
+
+def time(text: Any, date_format: str | None) -> Any:
+    """Text to a time in the study's zone: by ISO or the stated format, never by a guess; else empty.
+
+    Raises:
+        SettingsError: the format has a part that DuckDB alone understands.
+    """
+    engine = text.get_backend()
+    if date_format and engine.name == DUCKDB:
+        return _strptime(text, date_format).cast("timestamp")
+    iso = _in_iso(text, date_format, back="$" if engine.name == SPARK else "\\") if date_format else text
+    plain = iso.re_search(_ISO).ifelse(iso, None).try_cast("timestamp")
+    if date_format and "%z" not in date_format:
+        return plain
+    instant = iso.re_search(_ISO_WITH_OFFSET).ifelse(iso, None).try_cast("timestamp('UTC')")
+    if engine.name == SPARK:
+        instant = _from_utc(instant, engine.timezone)
+    return instant.cast("timestamp").coalesce(plain)
+
+
+def _strptime(text: Any, date_format: str) -> Any:
+    """A function of DuckDB that Ibis does not wrap."""
+    import ibis
+
+    string = ibis.dtype("string")
+    returns = ibis.dtype("timestamp('UTC')" if "%z" in date_format else "timestamp")
+
+    @ibis.udf.scalar.builtin(name="try_strptime", signature=((string, string), returns))
+    def parse(text, date_format): ...  # type: ignore[no-untyped-def]
+
+    return parse(text, date_format)
+
+
+def _from_utc(instant: Any, timezone: str) -> Any:
+    """A function of Spark that Ibis does not wrap."""
+    import ibis
+
+    kind = ibis.dtype("timestamp")
+
+    @ibis.udf.scalar.builtin(name="from_utc_timestamp", signature=((kind, ibis.dtype("string")), kind))
+    def local(instant, timezone): ...  # type: ignore[no-untyped-def]
+
+    return local(instant.cast("timestamp"), timezone)
+
+
+def _in_iso(text: Any, date_format: str, *, back: str) -> Any:
+    """Text that fits a format, written as ISO as far as it goes; what does not fit is empty.
+
+    Args:
+        text, date_format: see `time`.
+        back: what stands before the number of a group in a replacement.
+    """
+    codes = re.findall("%(.)", date_format)
+    if unknown := [code for code in codes if code not in _PARTS]:
+        raise SettingsError(f"date_format {date_format}: %{unknown[0]} is understood in the engine duckdb alone.")
+    pieces = [re.escape(piece) for piece in re.split("%.", date_format)]
+    fits = f"^{pieces[0]}{''.join(f'({_PARTS[code]}){piece}' for code, piece in zip(codes, pieces[1:], strict=True))}$"
+    group = {{"y": "Y", "b": "m", "B": "m"}.get(code, code): f"{back}{n}" for n, code in enumerate(codes, start=1)}
+    written = "-".join(group.get(code, "?") for code in "Ymd")
+    if "H" in group:
+        written += f" {group['H']}:{group.get('M', '00')}:{group.get('S', '00')}"
+        written += (f".{group['f']}" if "f" in group else "") + group.get("z", "")
+    iso = text.re_search(fits).ifelse(text.re_replace(fits, written), None)
+    if {"b", "B"} & {*codes}:
+        iso = iso.lower()
+        for number, month in enumerate(_MONTHS, start=1):
+            iso = iso.re_replace(f"-{month}-|-{month[:3]}-", f"-{number:02d}-")
+    if "y" in codes:
+        iso = iso.re_replace(r"^([0-5]\d|6[0-8])-", f"20{back}1-").re_replace(r"^(\d\d)-", f"19{back}1-")
+    return iso.re_replace(r"([- :])(\d)(?!\d)", f"{back}10{back}2")
