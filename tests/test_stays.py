@@ -139,7 +139,7 @@ def test_a_table_without_reasons_says_what_is_missing():
 def test_joining_is_told_with_its_error_beside_it():
     def model(term, ratio):
         table = pd.DataFrame({"term": [term], "hazard_ratio": [ratio], "low": [ratio / 2], "high": [ratio * 2]})
-        return hazards.CoxModel(table, table, 0.5, 0.0, 10, 10, (), ())
+        return hazards.CoxModel(table, None, 0.0, 10, 10, (), ())
 
     models = {milestones.FLAG: model("no against yes", 4.0), milestones.DATED: model("yes against no", 0.9)}
     figure = stays.joined(models)

@@ -78,6 +78,7 @@ class Case:
         few: so dear that a hundred of each must do.
         part: of a compound rule, whose estimate `truth` is about.
         reversible: the claim can be turned round; an effect size or a count, say, has nothing below none.
+        association: why support is an association and no more, as the claim's page has it (`findings.record`).
     """
 
     claim: str
@@ -92,6 +93,7 @@ class Case:
     few: bool = False
     part: str = ""
     reversible: bool = True
+    association: str | None = None
 
     @property
     def worlds(self) -> tuple[str, ...]:
@@ -118,6 +120,11 @@ def draw(case: Case, world: str, number: int) -> findings.Evidence:
     return case.ask(case.world(random, world), int(random.integers(2**31)))
 
 
+def said(case: Case, found: findings.Evidence) -> str:
+    """The verdict on what a test found, in a word."""
+    return findings.verdict(case.claim, found, rung=case.rung, association=case.association).word
+
+
 def right(case: Case, world: str) -> str:
     """The verdict that is right in a world; empty where more than one is.
 
@@ -126,7 +133,7 @@ def right(case: Case, world: str) -> str:
     """
     row = hypotheses.get(case.claim)
     if world == "true":
-        return ASSOCIATION if row.causal and case.rung < "D" else SUPPORTED
+        return ASSOCIATION if case.association or (row.causal and case.rung < "D") else SUPPORTED
     parts = row.rule.parts.values() if isinstance(row.rule, Compound) else ()
     rules = [part.rule for part in parts if part.speaks != "for"] if parts else [row.rule]
     directed = any(isinstance(rule, Directional) for rule in rules)
@@ -141,7 +148,7 @@ def tried(case: Case, world: str, n: int) -> dict[str, Any]:
         warnings.simplefilter("ignore")
         for number in range(n):
             found = draw(case, world, number)
-            words[findings.verdict(case.claim, found, rung=case.rung).word] += 1
+            words[said(case, found)] += 1
             looks += [look(case, world, found)] if number < LOOKS else []
             answer = found.get(case.part) if isinstance(found, Mapping) else found
             if world in case.truth and isinstance(answer, Estimate):
@@ -189,22 +196,21 @@ def _judged(name: str, hits: int, n: int, within: tuple[float, float]) -> dict[s
 def look(case: Case, world: str, found: findings.Evidence) -> str:
     """A fingerprint of one answer: its ends to nine digits, its verdict, and what is asked of both."""
     row, told = hypotheses.get(case.claim), found if isinstance(found, Mapping) else {"": found}
-    said = {
+    ends = {
         part: [f"{end:.9g}" for end in (one.value, *one.interval(), *one.interval(0.9))]
         for part, one in told.items()
         if isinstance(one, Estimate)
     }
     asked = [row.rule.as_dict(), case.removable, case.part, case.truth.get(world), right(case, world)]
-    verdict = findings.verdict(case.claim, found, rung=case.rung).word
-    return f"{zlib.crc32(json.dumps([said, verdict, asked], sort_keys=True).encode()):08x}"
+    return f"{zlib.crc32(json.dumps([ends, said(case, found), asked], sort_keys=True).encode()):08x}"
 
 
 def carried(case: Case, world: str, row: Mapping[str, Any]) -> dict[str, Any] | None:
     """A stale row with the digest of today, where the first worlds are answered as when it was made; else `None`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for number, said in enumerate(str(row["looks"]).split()):
-            if look(case, world, draw(case, world, number)) != said:
+        for number, before in enumerate(str(row["looks"]).split()):
+            if look(case, world, draw(case, world, number)) != before:
                 return None
     return {**row, **_stated(case, world)}
 

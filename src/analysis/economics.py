@@ -243,10 +243,13 @@ def churn_slope(study: Study, *, net: bool = True) -> Estimate:
     """Relative change of the next period's revenue for one point more churn in this one.
 
     Revenue is net of the spending on new customers, or all of it. Held fixed: this period's revenue, customers won
-    over customers at the start, and a trend, because two series that drift go together anyhow.
-    """
-    from statsmodels.api import OLS, add_constant
+    over customers at the start, and a trend, because two series that drift go together anyhow. Errors may go together
+    from period to period: their long-run variance is that of a few slow waves in what each period, left out, adds to
+    the slope, with t quantiles for so few.
 
+    Source: Lazarus, Lewis, Stock & Watson (2018), Journal of Business & Economic Statistics 36 (equal-weighted
+    cosines); MacKinnon & White (1985), Journal of Econometrics 29 (each period left out).
+    """
     books = _periods(study, "revenue", "acquisition_spend", "n_new", "n_lost", "n_active")
     need(len(books) >= FEWEST_PERIODS, f"{FEWEST_PERIODS} periods are needed; the finances hold {len(books)}.")
     start, money = books["n_active"].shift(), books["revenue"] - (books["acquisition_spend"] if net else 0)
@@ -254,10 +257,14 @@ def churn_slope(study: Study, *, net: bool = True) -> Estimate:
     rows = pd.DataFrame({"churn": 100 * books["n_lost"] / start, "joined": 100 * books["n_new"] / start})
     rows = rows.assign(before=np.log(money), trend=range(len(books)), after=pd.Series(np.log(money)).shift(-1)).dropna()
     need(not np.allclose(rows["churn"], rows["churn"].mean()), "Churn is the same in all periods.")
-    allowing = {"maxlags": int(4 * (len(rows) / 100) ** (2 / 9)), "use_correction": True}
-    fit = OLS(rows.pop("after"), add_constant(rows)).fit(cov_type="HAC", cov_kwds=allowing)
-    told = f"Newey-West, {plural(allowing['maxlags'], 'lag')}"
-    return _growth(fit.params["churn"], fit.bse["churn"], n=len(rows), method=told, df=fit.df_resid)
+    after, held = rows.pop("after").to_numpy(), np.column_stack([np.ones(len(rows)), rows])
+    weights = np.linalg.pinv(held)
+    alone = 1 - np.einsum("ij,ji->i", held, weights)
+    need(alone.min() > 1e-6, "A single period differs from all others, so there is no telling what churn does.")
+    influence = weights[1] * (after - held @ (weights @ after)) / alone
+    waves = int(0.41 * len(rows) ** (2 / 3))
+    error = math.sqrt(len(rows) * (scipy.fft.dct(influence, norm="ortho")[1 : waves + 1] ** 2).mean())
+    return _growth(weights[1] @ after, error, n=len(rows), method=f"errors by {plural(waves, 'slow wave')}", df=waves)
 
 
 @gated

@@ -280,10 +280,11 @@ def _figures(asked: _Asked | NotTestable, unit: str) -> dict[str, Any]:
     }
 
 
-def verdict(hypothesis_id: str, evidence: Evidence, *, rung: str) -> Verdict:
-    """What evidence on a rung says of a claim, by its frozen rule and without a study."""
+def verdict(hypothesis_id: str, evidence: Evidence, *, rung: str, association: str | None = None) -> Verdict:
+    """What evidence on a rung says of a claim, by its frozen rule and without a study; `association` as in `record`."""
     hypothesis = hypotheses.get(hypothesis_id)
-    return _capped(hypothesis.rule.judge(evidence), {"causal": hypothesis.causal, "rung": rung, "limit": None})  # type: ignore[arg-type]
+    asked = {"causal": hypothesis.causal, "rung": rung, "limit": None, "association": association}
+    return _capped(hypothesis.rule.judge(evidence), asked)  # type: ignore[arg-type]
 
 
 def _capped(verdict: Verdict, entry: Mapping[str, Any]) -> Verdict:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,7 @@ class CoxModel:
         table: one row a term: covariate, term (a word against the commonest one, or one standard deviation more), step
             (that standard deviation; 1 for words), coefficient and error (log hazard a step), hazard_ratio, low, high
             (95%), p.
-        assumption: one row a covariate: covariate, statistic, df, p (of a ratio that changes with age), holds (p is at
-            least 0.05 divided by the number of covariates).
-        concordance: when somebody left, how often they had a higher predicted hazard than another who stayed.
+        design: what it was fitted to.
         log_likelihood: partial, with Efron's ties.
         customers: behind the fit.
         leavers: behind the fit.
@@ -40,13 +39,23 @@ class CoxModel:
     """
 
     table: pd.DataFrame
-    assumption: pd.DataFrame
-    concordance: float
+    design: Design = field(repr=False)
     log_likelihood: float
     customers: int
     leavers: int
     strata: tuple[str, ...]
     notes: tuple[str, ...]
+
+    @cached_property
+    def assumption(self) -> pd.DataFrame:
+        """One row a covariate: covariate, statistic, df, p (of a ratio that changes with age), holds (p is at least
+        0.05 divided by the number of covariates)."""
+        return _assumption(self.design, self.table["coefficient"].to_numpy())
+
+    @cached_property
+    def concordance(self) -> float:
+        """When somebody left, how often they had a higher predicted hazard than another who stayed."""
+        return _concordance(self.design, self.table["coefficient"].to_numpy())
 
     @property
     def offenders(self) -> list[str]:
@@ -132,8 +141,7 @@ def cox(
         notes.append(f"Errors by customer (sandwich), because {plural(several, 'customer')} had several spells.")
     return CoxModel(
         table=design.told(found, np.sqrt(np.diag(variance)), ratio="hazard_ratio"),
-        assumption=_assumption(design, found),
-        concordance=_concordance(design, found),
+        design=design,
         log_likelihood=float(fitted.log_likelihood_),
         customers=customers(design.rows),
         leavers=leavers(design.rows),
