@@ -119,7 +119,8 @@ def asking(
         own = {(called or {}).get(name, name): option for name, option in choices.items()}
         said = test(*first, *unnamed, **named, **fixed, **own)
         said = said if at is None else said[at]
-        return said[read] if read and isinstance(said, Mapping) else said
+        none = NotTestable(f"There is no reading {read} here.")
+        return said.get(read, none) if read and isinstance(said, Mapping) else said
 
     return ask
 
