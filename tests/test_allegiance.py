@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import allegiance, hypotheses, planted
+from analysis import afterwards, allegiance, hypotheses, planted
 from analysis.cases import loyalty
 from analysis.estimates import NotTestable
 from analysis.exhibits import Figure, Table, Text
@@ -182,8 +182,7 @@ def test_one_wave_has_no_later_answer():
     unused = allegiance.asked_again(again, NotTestable("no orders"), of="demands", control="rival_other")
     assert "bring orders" in allegiance.demands(unused, **DRAWS).reason
     assert allegiance.demands(unused, how=allegiance.PLAIN, **DRAWS).n == 200
-    assert "rival other" in allegiance.placebo(unused.assign(usage=0.1 * np.arange(200)), "rival_other", **DRAWS).text
-    assert "No question" in allegiance.placebo(unused, "", **DRAWS).text
+    assert allegiance.demands(unused.assign(usage=0.1 * np.arange(200)), outcome="rival_other", **DRAWS).n == 200
     # Habit is read from orders where nobody asked about it, and missed where there are none.
     known = allegiance.asked_again(again, planted.around(again, np.zeros(400), before=np.arange(400.0)), of="causes")
     assert {"habit", "experience", "later loyalty"} <= {*known}
@@ -218,6 +217,59 @@ def test_pairs_of_answers_may_be_chosen_and_dealt_out():
     twice = pd.concat([table, table], ignore_index=True)
     assert allegiance.demands(twice, **DRAWS).n == 2000
     assert allegiance.demands(twice, pairs=allegiance.ONE, **DRAWS).n == 1000
-    dealt = allegiance.dealt_out(table, np.random.default_rng(1))
+    dealt = afterwards.dealt_out("later desired")(table, np.random.default_rng(1))
     assert sorted(dealt["later desired"]) == sorted(table["later desired"])
     assert abs(allegiance.demands(dealt, **DRAWS).value) < 0.1
+
+
+# --- L10: the day on which a contract ceases to bind ----------------------------------------------------------------
+
+
+def unlocked(random, *, jump=1.0, dulled=1.0, n=4000, days=90):
+    """Contracts before and after that day: leaving rises by `jump`, and satisfaction counts `dulled` times before."""
+    mood = random.standard_normal(n)
+    before = random.exponential(np.exp(0.3 * dulled * mood) / 8e-4)
+    after = random.exponential(np.exp(0.3 * mood) / (8e-4 * jump))
+    sides = {1: (before, before >= 0), 0: (after, before >= days)}
+    rows = [
+        pd.DataFrame({"who": np.arange(n), "binds": side, "time": until.clip(max=days), "left": until < days})[there]
+        for side, (until, there) in sides.items()
+    ]
+    return pd.concat(rows).assign(entered=0.0, weight=1, satisfaction=lambda t: mood[t["who"]])
+
+
+def test_the_two_sides_of_that_day_by_hand(make_study):
+    """Ann leaves 10 days after it, ben 20 days before it, carl on it, dora never; eve's contract never bound."""
+    rows = "customer_id,started_at,ended_at,lock_days\nann,2024-01-01,2025-01-10,365\nben,2024-01-01,2024-12-11,365\n"
+    rows += "carl,2024-01-01,2024-12-31,365\ndora,2024-01-01,,365\neve,2024-01-01,2024-05-01,0\n"
+    settings = 'observed_until = 2025-12-31\ncovariates = ["lock_days"]'
+    many = rows + "".join(f"x{i},2023-01-01,,365\n" for i in range(100))
+    lab = make_study(many, settings, table="subscriptions")
+    table = allegiance.bound(lab, NotTestable("none"), lock="lock_days", days=30)
+    here = table[table["who"].isin(["ann", "ben", "carl", "dora"])].sort_values(["who", "binds"])
+    assert here["time"].to_list() == [11.0, 30.0, 11.0, 1.0, 30.0, 30.0, 30.0]  # whole days, the last one included
+    assert here["left"].to_list() == [True, False, True, True, False, False, False]
+    assert table["satisfaction"].isna().all()
+    found = allegiance.freed(table, days=30)
+    lost = [1 - np.exp(-30 * gone / days) for gone, days in ((2, 11 + 1 + 30 * 101), (1, 11 + 30 * 103))]
+    assert found["stuck"].value == pytest.approx(lost[0] - lost[1])
+    assert "0 customers who had told" in found["dulled"].reason
+    few = make_study(rows, settings, table="subscriptions")
+    assert "contracts lasted until" in allegiance.bound(few, NotTestable("none"), lock="lock_days", days=30).reason
+    assert "No column" in allegiance.bound(few, NotTestable("none"), lock="", days=30).reason
+    assert "no column weeks" in allegiance.bound(few, NotTestable("none"), lock="weeks", days=30).reason
+
+
+@pytest.mark.parametrize(
+    ("world", "word"),
+    [
+        ({}, "contradicted"), ({"jump": 2.5, "dulled": 0.2}, "supported"), ({"dulled": 0.2}, "contradicted"),
+        ({"jump": 2.5, "dulled": 1.6}, "contradicted"),
+    ],
+)  # fmt: skip
+def test_who_was_stuck_leaves_when_the_contract_ceases_to_bind(world, word):
+    found = allegiance.freed(unlocked(np.random.default_rng(7), **world), days=90)
+    assert verdict("L10", found) == word
+    jump, dulled = world.get("jump", 1.0), world.get("dulled", 1.0)
+    assert found["dulled"].low < np.exp(-0.3 * dulled + 0.3) < found["dulled"].high
+    assert (found["stuck"].low > 0) == (jump > 1)

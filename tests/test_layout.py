@@ -14,12 +14,13 @@ SOURCE = ROOT / "src/analysis"
 
 # In the order data flow; a package counts as one place.
 FLOW = [
-    "words", "disclosure", "languages", "estimates", "tables", "engines", "sources", "readings", "checks", "datasets",
+    "words", "disclosure", "languages", "estimates", "tables", "engines", "formats", "lakes", "sources", "readings", "checks", "datasets",
     "timetable", "settings", "mistakes", "studies", "leaks", "customers", "cohorts", "clocks", "lifetimes",
     "spending", "repeaters", "retention", "hazards", "reasons", "milestones", "durations", "periods", "renewal",
     "buying", "habits", "fits", "order_values", "holdout", "silence", "customer_value", "regularity", "traits",
     "foresight", "value", "steadiness", "responses", "staggered", "thresholds", "within", "synthetic", "trials",
-    "economics", "worth", "worlds", "opinions", "club", "scales", "factors", "regressions", "rates", "afterwards",
+    "economics", "worth", "worlds", "opinions", "laws", "questionnaires", "club", "scales", "factors", "regressions",
+    "rates", "afterwards",
     "choices", "planted", "indicators", "unreliability", "surfaces", "tolerance", "drivers", "paths", "necessity",
     "mixtures", "hypotheses",
     "calibrated", "exhibits", "sensitivity", "mediation", "guides", "findings", "calibration", "strokes", "figures",

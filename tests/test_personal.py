@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from invented import orders
 
-from analysis import customers, hypotheses, personal, promoting
+from analysis import customers, hypotheses, personal, promoting, scales
 from analysis.checks import CheckedTable
 from analysis.estimates import Estimate, NotTestable
 from analysis.exhibits import Figure, Text
@@ -156,3 +156,63 @@ def test_a_rule_that_follows_the_past_by_hand():
     unknown = matched.assign(tea=0.0, coffee=0.0)
     assert personal.fitting(unknown).value == 1, "where no past is known, the rule is a coin"
     assert "no column cups" in personal.matched(lab, **told | {"past": ["cups", "bought_tea"]}).reason
+
+
+# --- S11 without a lot --------------------------------------------------------------------------------------------
+
+
+def chosen(random, *, effect=0.0, hidden=0.0, n=2000):
+    """Personal contacts go to the content, and to those who are in touch anyhow; contacts lower satisfaction."""
+    before, calls, unseen = 4.8 + 1.2 * random.standard_normal(n), random.poisson(1.0, n), random.standard_normal(n)
+    had = random.random(n) < 1 / (1 + np.exp(1 - 0.8 * (before - 4.8) - 0.5 * calls - hidden * unseen))
+    said = 4.8 + 0.7 * (before - 4.8) - 0.2 * calls + hidden * unseen + effect * had + 0.8 * random.standard_normal(n)
+    known = {"before": before.clip(0.1), "said": said, "months": random.uniform(4, 12, n), "call": calls * 1.0}
+    return pd.DataFrame(known | {"treated": had})
+
+
+def test_who_was_chosen_for_being_content_is_not_taken_for_made_content():
+    table = chosen(np.random.default_rng(5))
+    means = table.groupby("treated")["said"].mean()
+    assert means[True] - means[False] > 0.2
+    found = personal.likened(table)
+    assert found.low < 0 < found.high
+    moved = personal.likened(chosen(np.random.default_rng(5), effect=0.6))
+    assert verdict("S11", moved) == "supported"  # by the rule alone; the rung allows an association
+    hidden = personal.likened(chosen(np.random.default_rng(5), hidden=0.8))
+    assert hidden.low > 0  # what no column tells stays in, which is why the rung is C
+
+
+def test_intervals_without_a_lot_hold_the_truth():
+    """95% coverage; of 200 draws 99% of runs lie between 90 and 98.5%."""
+    drawn = [personal.likened(chosen(random, n=1000)) for random in np.random.default_rng(9).spawn(200)]
+    assert 0.9 < np.mean([each.low < 0 < each.high for each in drawn]) < 0.99
+
+
+def test_without_anything_known_it_is_the_plain_difference():
+    """By hand: all alike before, so every chance is the same and the means are compared."""
+    random = np.random.default_rng(2)
+    known = {"before": 4.0, "months": 6.0, "treated": np.arange(400) < 150}
+    table = pd.DataFrame(known | {"said": random.normal(5, 1, 400)})
+    said = table.groupby("treated")["said"]
+    by_hand = (said.mean()[True] - said.mean()[False]) / said.std()[False]
+    assert personal.likened(table).value == pytest.approx(by_hand)
+
+
+def test_contacts_between_two_answers_by_hand(make_study):
+    surveys = "customer_id,answered_at,satisfaction_1,knowledge_1\n"
+    surveys += "ann,2024-01-01,4,3\nann,2024-07-01,6,3\nben,2024-01-01,5,2\nben,2024-07-01,5,1\n"
+    settings = 'scale = [1, 7]\n[study.shop.constructs]\nsatisfaction = ["satisfaction_1"]\nknowledge = ["knowledge_1"]'
+    asked = scales.answers(make_study(surveys, settings, table="surveys"))
+    found = personal.undrawn(study(), asked, "call", days=90)
+    assert "no table touchpoints" in found.reason
+    touched = pd.DataFrame({"customer_id": ["ben", *["ann"] * 3], "touchpoint": ["site", "call", "call", "site"]})
+    touched["touched_at"] = pd.to_datetime(["2023-09-01", "2023-12-01", "2024-06-01", "2024-06-02"])
+    both = study(touchpoints=touched)
+    table = personal.undrawn(both, asked, "call", days=90, control="knowledge")
+    assert table["treated"].to_list() == [True, False]
+    assert table[["before", "said", personal.CONTROL, "call"]].to_numpy().tolist() == [[4, 6, 3, 1], [5, 5, 1, 0]]
+    assert "No kind of contact is named" in personal.undrawn(both, asked, "", days=90).reason
+    assert "Nobody had a contact of the kind letter" in personal.undrawn(both, asked, "letter", days=90).reason
+    assert "100 are needed of each" in personal.likened(table).reason
+    without = table.drop(columns=personal.CONTROL)
+    assert "No question is named" in personal.likened(without, outcome=personal.CONTROL).reason

@@ -265,3 +265,36 @@ def test_the_claims_can_be_recorded(club):
         "P05", study=lab, readings=promoting.sold_more(cases), headline=promoting.SHARPER, design="by lot", rung="D"
     ).headline
     assert entry["verdict"] == "supported"
+
+
+# --- a promotion of a few branches --------------------------------------------------------------------------------
+
+
+def test_a_promotion_of_one_branch_beside_the_others():
+    """Twenty branches with one customer each who buys for 10 a day, in waves; one sells half as much again."""
+    random, days = np.random.default_rng(3), pd.date_range("2023-01-01", "2024-06-28")
+    rows = [
+        (f"c{unit}", day, 10 * (2 + np.sin(day.dayofyear / 58)) * random.uniform(0.8, 1.2) * (1.5 if late else 1))
+        for unit in range(20)
+        for day in days[::5]
+        for late in [unit == 0 and day >= START]
+    ]
+    bought = customers.purchases(orders(rows, until="2024-06-28"))
+    homes = pd.DataFrame({"customer_id": [f"c{i}" for i in range(20)], "branch": [f"b{i}" for i in range(20)]})
+    dates = pd.DataFrame({"unit": ["b0"], "action": ["loud"], "started_at": [START]})
+    lab, how = study(rollouts=dates, customers=homes), {"action": "loud", "branch": "branch", "days": 28}
+    found = promoting.few_had_it(lab, bought, **how)
+    assert found.low < 1.5 < found.high
+    assert verdict("P05", found) == "supported"
+    assert "19 placebo units" in found.method
+
+    def refused(lab=lab, **other):
+        return promoting.few_had_it(lab, bought, **how | other).reason
+
+    assert "No promotion of a few branches is named" in refused(action="")
+    assert "began on 0 days" in refused(action="quiet")
+    assert "no column home" in refused(branch="home")
+    assert "The orders end 28 days after" in refused(days=60)
+    assert "no table rollouts" in refused(lab=study(customers=homes))
+    two = pd.DataFrame({"unit": ["b0", "b1"], "action": "loud", "started_at": [START, START + pd.Timedelta(days=9)]})
+    assert "began on 2 days" in refused(lab=study(rollouts=two, customers=homes))

@@ -69,3 +69,13 @@ def test_the_sentences():
         in sensitivity.hidden_cause(Estimate.log_normal(1.1, 0.1, unit="ratio", n=99), cause="a", outcome="b").text
     )
     assert "nobody" in sensitivity.hidden_cause(NotTestable("nobody left"), cause="a", outcome="b").text
+
+
+def test_what_cannot_be_moved_and_moves_raises_doubt():
+    still, moved = (Estimate.normal(value, 0.1, unit="slope", n=50) for value in (0.05, 0.5))
+    asked = {"what": "the weather", "cause": "a discount"}
+    assert "finds nothing there" in sensitivity.untouched(still, **asked).text
+    assert "is no effect" in sensitivity.untouched(moved, **asked).text
+    ratio = Estimate.log_normal(1.05, 0.1, unit="ratio", n=50)  # of ratios, nothing is 1
+    assert "finds nothing there" in sensitivity.untouched(ratio, **asked).text
+    assert "Bring it." in sensitivity.untouched(NotTestable("Bring it."), **asked).text

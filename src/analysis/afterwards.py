@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -209,6 +210,19 @@ def in_turn(found: Answers, scores: pd.DataFrame) -> Any:
     table = table.join(later.add_prefix("later ")).assign(months=months)[months > 0].dropna()
     need(len(table), "Nobody answered on two days, so no answer comes before another. Ask the same customers again.")
     return table.sort_index()
+
+
+def dealt_out(*causes: str) -> Callable[[Any, np.random.Generator], Any]:
+    """A table, or `Watched`, as it could be if these columns had no effect: dealt out anew among its rows, together."""
+
+    def shuffle(table: Any, random: np.random.Generator) -> Any:
+        if isinstance(table, NotTestable):
+            return table
+        rows = table.rows if isinstance(table, Watched) else table
+        mixed = rows.assign(**dict(rows[[*causes]].iloc[random.permutation(len(rows))].set_axis(rows.index)))
+        return replace(table, rows=mixed) if isinstance(table, Watched) else mixed
+
+    return shuffle
 
 
 def asked(lab: Study) -> Answers | NotTestable:

@@ -11,8 +11,8 @@ import pandas as pd
 from analysis import figures, maps, rates
 from analysis.afterwards import Afterwards, in_turn, stays
 from analysis.drivers import importance
-from analysis.estimates import Answer, Estimate, NotTestable, columns, effective_size, gated, need, needed, told
-from analysis.exhibits import Figure, Table, Text, instead, say
+from analysis.estimates import Answer, Estimate, NotTestable, columns, effective_size, gated, need, needed
+from analysis.exhibits import Figure, Table, Text, instead
 from analysis.hazards import CoxModel, cox
 from analysis.mixtures import Kinds, kinds
 from analysis.motives import Weighed
@@ -20,7 +20,7 @@ from analysis.regressions import areas, slopes
 from analysis.retention import MIN_EVENTS
 from analysis.scales import FEWEST, Answers, moments
 from analysis.trials import rows_of
-from analysis.words import count, listing, plural, quantity, spoken
+from analysis.words import count, listing, plural, quantity
 
 if TYPE_CHECKING:
     from analysis.studies import Study
@@ -332,11 +332,6 @@ def demands(
     return slopes(made, f"later {outcome}", drivers)["loyalty"]
 
 
-def dealt_out(table: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
-    """The pairs with somebody else's later demands, so that nothing follows from loyalty."""
-    return table.assign(**{"later desired": random.permutation(table["later desired"])})
-
-
 @gated
 def first_cause(found: Answers, table: Rows, *, how: str = LATER, draws: int, seed: int) -> Any:
     """What falls to experience and to each rival of it, of what all of them explain of loyalty."""
@@ -437,14 +432,6 @@ def liking_by_tier(of: pd.DataFrame, found: Answers) -> Figure | Text:
 def leading(readings: Mapping[str, Any]) -> str:
     """The first reading that can be tested, or else the first."""
     return next((name for name, one in readings.items() if not isinstance(one, NotTestable)), next(iter(readings)))
-
-
-def placebo(table: Rows, control: str, *, draws: int, seed: int) -> Text:
-    """The slope of what loyalty cannot move, in a sentence."""
-    if not control:
-        return say("No question was named that loyalty cannot move.")
-    slope = demands(table, outcome=control, draws=draws, seed=seed)
-    return say("Slope of the next answer about {} on loyalty: {}.", spoken(control), told(slope))
 
 
 def size(table: Rows, what: str) -> str:

@@ -322,12 +322,12 @@ def learning_table(of: Mapping[str, Answer]) -> Table:
 # --- Promises, two kinds of expectation, and what is logged ---------------------------------------------------------
 
 
-def promised(lab: Study, found: Answers) -> dict[str, Answer]:
+def promised(lab: Study, found: Answers, arm: str = "") -> dict[str, Answer]:
     """Readings of E02: each arm of an experiment against its control arm, in the first answer after the lot was drawn.
 
-    Everybody counts in the arm that the lot gave.
+    Everybody counts in the arm that the lot gave. `arm` names one of several trials; "" is for a study with one.
     """
-    answered = trials.asked(lab, found, "will")
+    answered = trials.asked(lab, found, "will", arm)
     if isinstance(answered, NotTestable):
         return {"by lot": answered}
     control = answered["against"].iloc[0]

@@ -15,6 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis import questionnaires
+from analysis.laws import EXPERIMENTS, KEEPING, KEPT_FROM, KEPT_UNTIL, WINNING, Laws
+
 BEGIN, MONTHS = np.datetime64("2020-01-01"), 60
 BRANCHES, RUN_IN = 40, 6  # branches; months before anybody can join, so that each member has a past
 WAVES = tuple(range(12, MONTHS, 6))  # months in which questionnaires go out
@@ -22,99 +25,7 @@ CHANNELS, TOUCHPOINTS = ("search", "friend", "promotion"), ("shop", "site", "app
 CATEGORIES = ("bread", "coffee", "cheese", "wine", "flowers", "books")
 ACTIONS = ("ask and mend", "greet by name", "shorter queues", "clear prices")  # of the rolled-out tips
 PROMOTIONS, DEPTH = (20, 32, 44), 0.2  # months in which a promotion ran, by lot; what it took off a price
-ONE_ITEM = ("knowledge", "effort", "rival_north", "habit", "availability", "influence", "excitement")
 TIER_AT = 900.0  # money of twelve months from which a member is gold for the next twelve
-EXPERIMENTS = {  # arm -> its control, and the month in which the lot was drawn
-    "personal service": ("usual service", 30), "offers from history": ("random offers", 36),
-    "personal reward": ("same reward for all", 42), "asked with a benefit": ("asked without", 48),
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Laws:
-    """What is so in the business; rates and hazards change by exp of what stands here. 0 is no effect.
-
-    Attributes:
-        satisfaction_buying, satisfaction_leaving: of one standard deviation of satisfaction.
-        emotion_buying, value_buying, together_buying: of emotion, of perceived value, and of the three at once.
-        bond_leaving, bond_buffers: of bond on leaving, and of bond on what a failure does to leaving.
-        failure_leaving, forgiving: of a failure on leaving in the next quarter; of past satisfaction on a minor one.
-        slow_reply: of each doubling of the minutes to a first reply, on leaving in the next quarter.
-        service_leaving, valued_leaving: of rated service and of feeling valued.
-        locked: of switching cost on what satisfaction does to leaving.
-        care_wallet, trust_loyalty, contact_trust: slopes among what customers hold, in standard deviations.
-        loyalty_desires: of loyalty on the desired level, in standard deviations.
-        bond_growth: of the bond with each ten orders, in standard deviations.
-        staff, mending, tips: of staff satisfaction, of "ask and mend" and of the other tips on a branch's satisfaction.
-        excitement_engagement: of excitement on engagement; influence has none.
-        engaged_refers, loyal_refers, engaged_buying, engaged_leaving: of engagement and loyalty.
-        loyal_crosses: of loyalty on buying from a category for the first time.
-        knowledge_price, knowledge_adverts: of knowledge on price elasticity and on what adverts do.
-        touching: of each touchpoint on leaving.
-        joining, joining_leaving, joining_bond: of membership on buying, leaving and bond.
-        lasting, passing: of long-term and short-term benefits on members' buying after a year.
-        gold, gold_cost: of the tier on buying, and what serving a gold member costs more in a month.
-        uniform_top, uniform_rest: of the reward that all got alike on leaving, for profitable customers and the others.
-        promotion_now, promotion_after, promotion_end: while it runs and later on buying; at its end on leaving.
-        personal_satisfaction: of personal service, in standard deviations of satisfaction.
-        history_offers, personal_reward, benefit_consent: of the other treatments on money, leaving and consent.
-        share_retention: of a branch's share of members on its customers' leaving.
-        join_at_peaks, join_loyal: of mood and of loyalty on joining; what makes members look better than they are.
-        lured: of winning by promotion on taste: the promotion draws those who buy less.
-        kinds: whether loyalty comes in kinds, rather than by degrees.
-    """
-
-    satisfaction_buying: float = 0.10
-    satisfaction_leaving: float = -0.25
-    emotion_buying: float = 0.12
-    value_buying: float = 0.12
-    together_buying: float = 0.0
-    bond_leaving: float = -0.15
-    bond_buffers: float = -0.45
-    failure_leaving: float = 0.9
-    forgiving: float = -0.6
-    slow_reply: float = 0.2
-    service_leaving: float = -0.2
-    valued_leaving: float = -0.25
-    locked: float = 0.15
-    care_wallet: float = 0.3
-    trust_loyalty: float = 1.0
-    contact_trust: float = 1.2
-    loyalty_desires: float = 0.25
-    bond_growth: float = 0.15
-    staff: float = 0.55
-    mending: float = 0.8
-    tips: float = 0.0
-    excitement_engagement: float = 0.3
-    engaged_refers: float = 0.4
-    loyal_refers: float = 0.3
-    engaged_buying: float = 0.1
-    engaged_leaving: float = -0.1
-    loyal_crosses: float = 0.15
-    knowledge_price: float = 0.6
-    knowledge_adverts: float = -0.4
-    touching: tuple[float, ...] = (-0.3, -0.2, 0.0, 0.0, 0.15)
-    joining: float = 0.0
-    joining_leaving: float = 0.0
-    joining_bond: float = 0.3
-    lasting: float = 0.15
-    passing: float = 0.0
-    gold: float = 0.12
-    gold_cost: float = 1.0
-    uniform_top: float = 0.25
-    uniform_rest: float = 0.0
-    promotion_now: float = 0.3
-    promotion_after: float = 0.0
-    promotion_end: float = 0.0
-    personal_satisfaction: float = 0.4
-    history_offers: float = 0.1
-    personal_reward: float = -0.25
-    benefit_consent: float = 0.6
-    share_retention: float = 0.0
-    join_at_peaks: float = 2.0
-    join_loyal: float = 0.5
-    lured: float = -0.4
-    kinds: bool = True
 
 
 @dataclass
@@ -129,6 +40,7 @@ class _Life:
     costs: list[dict[str, Any]] = field(default_factory=list)
     tiers: list[dict[str, Any]] = field(default_factory=list)
     branches: list[pd.DataFrame] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
 
 
 def _day(random: np.random.Generator, month: int, size: int) -> np.ndarray:
@@ -136,10 +48,6 @@ def _day(random: np.random.Generator, month: int, size: int) -> np.ndarray:
     first = BEGIN.astype("datetime64[M]") + month
     length = ((first + 1).astype("datetime64[D]") - first.astype("datetime64[D]")).astype(int)
     return first.astype("datetime64[D]") + random.integers(0, length, size)
-
-
-def _scaled(values: np.ndarray) -> np.ndarray:
-    return (values - values.mean()) / values.std()
 
 
 def simulate(*, customers: int = 3000, laws: Laws | None = None, seed: int = 1) -> dict[str, pd.DataFrame]:
@@ -152,7 +60,7 @@ def simulate(*, customers: int = 3000, laws: Laws | None = None, seed: int = 1) 
 
     Returns:
         Tables under contract names: orders, subscriptions, customers, surveys, memberships, promotions, experiments,
-        contacts, referrals, costs, finances, units, rollouts, touchpoints.
+        contacts, referrals, costs, finances, units, rollouts, operations, touchpoints.
     """
     random = np.random.default_rng(seed)
     world = _World(random, customers, laws or Laws())
@@ -169,21 +77,20 @@ class _World:
         normal = random.standard_normal
         self.names = np.array([f"K{number:06d}" for number in range(1, size + 1)])
         self.branch = random.integers(0, BRANCHES, size)
-        self.won = np.where(random.random(size) < 0.4, 0, random.integers(0, MONTHS - 12, size))
+        self.won = np.where(random.random(size) < 0.4, 0, random.integers(0, MONTHS, size))
         self.channel = random.choice(3, size, p=(0.45, 0.25, 0.30))
         self.friend = random.integers(0, size, size)
         promoted = self.channel == CHANNELS.index("promotion")
         kind = random.choice(4, size, p=(0.35, 0.2, 0.2, 0.25))  # true, latent, spurious, none
         self.loyal = np.where(np.isin(kind, (0, 1)), 1.0, -1.0) + 0.15 * normal(size) if laws.kinds else normal(size)
         habit = np.where(np.isin(kind, (0, 2)), 0.5, -0.5) if laws.kinds else 0.3 * normal(size)
-        self.taste = -0.6 + habit + 0.4 * normal(size) + laws.lured * promoted
+        self.taste = -0.7 + habit + 0.4 * normal(size) + laws.lured * promoted
         self.readiness = np.log(0.022) + 0.5 * normal(size) - 0.2 * self.loyal
-        self.traits = {name: normal(size) for name in ("satisfaction", "emotion", "value", "trust", "care", "quality")}
-        others = "bond", "engagement", "switching_cost", "knowledge", "price", "availability", "influence", "excitement"
-        self.traits |= {name: normal(size) for name in others}
+        self.traits = questionnaires.traits(random, size)
         self.traits["habit"] = 0.8 * np.sign(habit) + 0.5 * normal(size)
         self.prone = normal(size)  # to contacts of all kinds
         self.mood, self.level, self.staff = np.zeros(size), 0.5 * normal(BRANCHES), normal(BRANCHES)
+        self.foreseen, self.name = 0.6 * normal((3, size)), 0.5 * self.loyal + 0.7 * normal(size)
         self.left, self.joined = np.full(size, MONTHS), np.full(size, MONTHS)
         self.benefit = random.integers(0, 2, size)  # of members: 0 short-term, 1 long-term, by lot
         self.invited = random.random(size) < 0.5
@@ -191,6 +98,7 @@ class _World:
         self.bought, self.tried = np.zeros(size), np.zeros((size, len(CATEGORIES)), bool)
         self.margin, self.trouble, self.minor = np.zeros(size), np.zeros(size), np.zeros(size)
         self.slow, self.talked = np.zeros(size), np.zeros(size)
+        self.spent_on = random.choice(KEEPING, size)
         self.arm = {name: random.random(size) < 0.5 for name in EXPERIMENTS}
         self.promoted = random.random((3, size)) < 0.5  # of three promotions, by lot
         self.rolled = random.integers(12, MONTHS, (len(ACTIONS), BRANCHES))  # some never, within what is seen
@@ -231,7 +139,9 @@ class _World:
         """What everybody holds now, each about one standard deviation wide."""
         laws, traits, noise = self.laws, self.traits, self.random.standard_normal
         quality = 0.6 * traits["quality"] + 0.6 * self.served[self.branch] + 0.4 * noise(self.size)
-        satisfaction = 0.5 * quality + 0.5 * traits["satisfaction"] + 0.3 * self.loyal - 0.5 * self.trouble
+        gaps = laws.found * sum(traits[offer] for offer in questionnaires.OFFERS)
+        gaps = gaps + laws.expected * self.foreseen.sum(axis=0)
+        satisfaction = 0.5 * quality + gaps + 0.3 * self.loyal - 0.5 * self.trouble
         satisfaction += laws.personal_satisfaction * self._treated("personal service", month)
         bond = 0.6 * self.loyal + 0.6 * traits["bond"] + laws.bond_growth * self.bought / 10
         bond += laws.joining_bond * self.member(month)
@@ -239,17 +149,17 @@ class _World:
         loyalty = 0.6 * self.loyal + 0.3 * satisfaction + 0.2 * bond + laws.trust_loyalty * 0.5 * trust
         engagement = 0.7 * traits["engagement"] + 0.3 * satisfaction + 0.3 * self.loyal
         engagement += laws.excitement_engagement * traits["excitement"]
+        effort, image = -0.4 * satisfaction + 0.8 * noise(self.size), 0.5 * self.loyal + 0.7 * noise(self.size)
+        value = 0.6 * traits["value"] + laws.offer_value * (traits["product"] + traits["service"])
+        value += laws.quality_value * quality + laws.price_value * traits["price"]
+        value += laws.image_value * self.name + laws.effort_value * effort
         singles = {name: traits[name] for name in ("habit", "availability", "influence", "excitement")}
         return singles | {
             "satisfaction": satisfaction + 0.3 * noise(self.size), "quality": quality, "bond": bond, "trust": trust,
             "emotion": 0.7 * traits["emotion"] + 0.4 * satisfaction + 0.4 * noise(self.size),
-            "value": 0.7 * traits["value"] + 0.4 * quality + 0.3 * traits["price"], "loyalty": loyalty,
-            "engagement": engagement,
+            "value": value, "loyalty": loyalty, "engagement": engagement, "effort": effort, "image": image,
             "care": 0.7 * traits["care"] + 0.4 * quality, "valued": 0.6 * traits["care"] + 0.5 * quality,
-            "desired": 0.5 * traits["quality"] + laws.loyalty_desires * loyalty + 0.7 * noise(self.size),
             "price": traits["price"], "switching_cost": traits["switching_cost"], "knowledge": traits["knowledge"],
-            "effort": -0.4 * satisfaction + 0.8 * noise(self.size),
-            "image": 0.5 * self.loyal + 0.7 * noise(self.size),
             "rival_north": 0.8 * noise(self.size) - 0.3,
         }  # fmt: skip
 
@@ -301,15 +211,11 @@ class _World:
         cheaper = self.promoted[PROMOTIONS.index(month), buyer] if month in PROMOTIONS else np.zeros(len(buyer))
         self.life.orders.append(
             {
-                "customer": buyer,
-                "ordered_at": _day(random, month, len(buyer)),
-                "unit_price": price,
-                "quantity": quantity,
-                "category": category,
-                "margin": margin.round(2),
+                "customer": buyer, "ordered_at": _day(random, month, len(buyer)), "unit_price": price,
+                "quantity": quantity, "category": category, "margin": margin.round(2),
                 "discount": (DEPTH * money * cheaper).round(2),
             }
-        )
+        )  # fmt: skip
         return np.bincount(buyer, money, self.size)
 
     def _tier(self, month: int, spent: np.ndarray) -> None:
@@ -343,15 +249,10 @@ class _World:
         kind = np.where(severity >= 4, "failure", np.where(severity == 3, "complaint", "question"))
         self.life.contacts.append(
             {
-                "customer": who,
-                "contacted_at": day,
-                "kind": kind,
-                "severity": severity,
-                "first_reply_minutes": minutes.round(1),
-                "resolved_at": day + wait,
-                "recovery_rating": rating,
+                "customer": who, "contacted_at": day, "kind": kind, "severity": severity,
+                "first_reply_minutes": minutes.round(1), "resolved_at": day + wait, "recovery_rating": rating,
             }
-        )
+        )  # fmt: skip
         self.touches = np.zeros((len(TOUCHPOINTS), self.size))
         for place, base in enumerate((0.30, 0.35, 0.25, 0.20, 0.08)):
             times = random.poisson(base * np.exp(0.4 * self.prone) * here)
@@ -366,8 +267,10 @@ class _World:
         cost = 1.5 + 0.6 * np.exp(0.3 * self.prone) + laws.gold_cost * (self.gold_until >= month)
         if month % 3 == 2:
             served = np.flatnonzero(here)
-            noise = np.exp(0.2 * random.standard_normal(len(served)))
-            self.life.costs.append({"customer": served, "month": month - 2, "serving_cost": 3 * cost[served] * noise})
+            years = (month - self.won[served]) / 12
+            cost = 3 * cost[served] * np.exp(laws.tenure_cost * years + 0.2 * random.standard_normal(len(served)))
+            money = {"serving_cost": cost.round(2), "marketing_cost": (0.3 * cost).round(2)}
+            self.life.costs.append({"customer": served, "month": month - 2} | money)
 
     def _leave(self, month: int, here: np.ndarray, feel: Mapping[str, np.ndarray]) -> None:
         laws, top = self.laws, self._profitable()
@@ -379,6 +282,8 @@ class _World:
         hazard += laws.engaged_leaving * feel["engagement"] + laws.joining_leaving * self.member(month)
         hazard += laws.personal_reward * self._treated("personal reward", month)
         hazard += np.asarray(laws.touching) @ (self.touches - self.touches.mean(axis=1, keepdims=True))
+        if KEPT_FROM <= month < KEPT_UNTIL:
+            hazard -= laws.kept_by_spending * -np.expm1(-self.spent_on / 8)
         if month >= 40:  # from then on every member got the same middling reward
             hazard += self.member(month) * np.where(top, laws.uniform_top, laws.uniform_rest)
         for number, start in enumerate(PROMOTIONS):
@@ -415,16 +320,17 @@ class _World:
         """A questionnaire: those who are content answer a little more often."""
         random = self.random
         who = who[random.random(len(who)) < 0.35 + 0.04 * np.clip(feel["satisfaction"][who], -2, 2)]
-        table = {"customer": who, "answered_at": _day(random, month, len(who)), "wave": str(WAVES.index(month) + 1)}
-        table["unit"] = self.branch[who]
-        for name, held in feel.items():
-            low, high = (0, 10) if name == "knowledge" else (1, 7)
-            for item in (1,) if name in ONE_ITEM else (1, 2):
-                seen = (low + high) / 2 + 0.5 + (high - low) / 5.5 * held[who] + 0.5 * random.standard_normal(len(who))
-                table[name if name in ONE_ITEM else f"{name}_{item}"] = np.clip(np.rint(seen), low, high).astype(int)
-        odds = 0.3 + self.laws.care_wallet * feel["care"][who] + 0.3 * feel["loyalty"][who]
-        table["wallet_share"] = np.rint(100 / (1 + np.exp(-odds - 0.6 * random.standard_normal(len(who))))).astype(int)
-        self.life.surveys.append(pd.DataFrame(table))
+        day, wave = _day(random, month, len(who)), str(WAVES.index(month) + 1)
+        told = {"customer": who, "answered_at": day, "wave": wave, "unit": self.branch[who]}
+        held, traits = ({name: each[who] for name, each in of.items()} for of in (feel, self.traits))
+        foreseen = self.foreseen[:, who] + self.laws.promise * self._treated("larger promise", month)[who]
+        answers, event = questionnaires.asked(random, held, traits, foreseen, day, self.laws)
+        self.life.events.append({"customer": who, **event})
+        self.life.surveys.append(pd.DataFrame(told | answers))
+        # What was found goes into what is expected of the next time; the firm's name shows in value half a year later.
+        self.name = feel["image"]
+        learned = questionnaires.found(self.traits, feel["quality"]) - self.foreseen
+        self.foreseen += self.laws.learning * learned + 0.4 * random.standard_normal(learned.shape)
 
     # --- as tables ------------------------------------------------------------------------------------------------
 
@@ -438,7 +344,6 @@ class _World:
         surveys = pd.concat(life.surveys, ignore_index=True)
         surveys["unit"] = _unit(surveys["unit"])
         new = np.array([f"N{number:06d}" for number in range(1, len(referrals) + 1)], dtype=object)
-        units = self._units()
         return {
             "orders": orders,
             "subscriptions": pd.DataFrame(
@@ -452,9 +357,10 @@ class _World:
             "contacts": contacts,
             "referrals": referrals.rename(columns={"customer_id": "referrer_id"}).assign(referred_id=new),
             "costs": self._costs(),
-            "finances": self._finances(orders, units),
-            "units": units,
+            "finances": self._finances(orders),
+            "units": self._units(),
             "rollouts": self._rollouts(),
+            "operations": self._dated(life.events, "measured_at"),
             "touchpoints": touched.assign(touchpoint=np.array(TOUCHPOINTS)[touched["touchpoint"]]),
         }
 
@@ -502,16 +408,12 @@ class _World:
             rows.append(
                 pd.DataFrame(
                     {
-                        "customer_id": self.names[who],
-                        "promotion_id": f"P{number + 1}",
-                        "starts_at": day,
-                        "ends_at": _last(np.full(len(who), start)),
-                        "assigned": self.promoted[number, who],
-                        "depth": DEPTH,
-                        "kind": "discount",
+                        "customer_id": self.names[who], "promotion_id": f"P{number + 1}", "starts_at": day,
+                        "ends_at": _last(np.full(len(who), start)), "assigned": self.promoted[number, who],
+                        "depth": DEPTH, "kind": "discount",
                     }
                 )
-            )
+            )  # fmt: skip
         return pd.concat(rows, ignore_index=True)
 
     def _experiments(self) -> pd.DataFrame:
@@ -525,13 +427,25 @@ class _World:
                 odds = 0.35 + self.laws.benefit_consent * treated
                 table["consent"] = (self.random.random(len(who)) < 1 / (1 + np.exp(-odds))).astype(float)
             rows.append(table)
-        return pd.concat(rows, ignore_index=True)
+        who = np.flatnonzero((self.won < KEPT_FROM) & (self.left >= KEPT_FROM))
+        retained = (self.left[who] >= KEPT_UNTIL).astype(float)
+        kept = self._spent("kept", self.spent_on[who], KEPT_FROM, retention_spend=self.spent_on[who], retained=retained)
+        prospects = np.repeat(WINNING, self.size // 10)
+        chance = 0.04 + self.laws.won_by_spending * -np.expm1(-prospects / 15)
+        acquired = (self.random.random(len(chance)) < chance).astype(float)
+        won = self._spent("won", prospects, KEPT_UNTIL, acquisition_spend=prospects, acquired=acquired)
+        return pd.concat([*rows, kept.assign(customer_id=self.names[who]), won], ignore_index=True)
+
+    def _spent(self, name: str, money: np.ndarray, month: int, **columns: np.ndarray) -> pd.DataFrame:
+        """A trial in which the lot decided on the money spent on each head."""
+        arms, day = np.array([f"{name} with {one}" for one in money]), _first(np.full(len(money), month))
+        return pd.DataFrame({"arm": arms, "control_arm": f"{name} with 0", "assigned_at": day, **columns})
 
     def _costs(self) -> pd.DataFrame:
         table = pd.concat([pd.DataFrame(part) for part in self.life.costs], ignore_index=True)
         table["period"] = _first(table.pop("month").to_numpy(int))
         table["customer_id"] = self.names[table.pop("customer").to_numpy(int)]
-        return table.assign(serving_cost=table["serving_cost"].round(2))
+        return table
 
     def _units(self) -> pd.DataFrame:
         months = pd.concat(self.life.branches, ignore_index=True)
@@ -545,26 +459,21 @@ class _World:
         table["period"] = _first(table.pop("quarter").to_numpy(int))
         return table.round(4).assign(unit=_unit(table["unit"]))
 
-    def _finances(self, orders: pd.DataFrame, units: pd.DataFrame) -> pd.DataFrame:
+    def _finances(self, orders: pd.DataFrame) -> pd.DataFrame:
         day = orders["ordered_at"].to_numpy("datetime64[D]").astype("datetime64[M]") - BEGIN.astype("datetime64[M]")
-        quarter = day.astype(int) // 3
-        money = (orders["unit_price"] * orders["quantity"]).to_numpy()
-        length = MONTHS // 3
-        new, lost = np.bincount(self.won // 3, minlength=length), np.bincount(self.left // 3, minlength=length + 1)
-        revenue, margin = (np.bincount(quarter, what, length).round(2) for what in (money, orders["margin"].to_numpy()))
+        month, money = day.astype(int), (orders["unit_price"] * orders["quantity"]).to_numpy()
+        new, lost = np.bincount(self.won, minlength=MONTHS), np.bincount(self.left, minlength=MONTHS + 1)
+        revenue, margin = (np.bincount(month, what, MONTHS).round(2) for what in (money, orders["margin"].to_numpy()))
+        winning, keeping = 20.0 * new, (0.0004 * revenue).round(2)
         return pd.DataFrame(
             {
-                "period": np.sort(units["period"].unique()),
-                "revenue": revenue,
-                "variable_cost": (revenue - margin).round(2),
-                "fixed_cost": 2.0 * self.size,
-                "acquisition_spend": 20.0 * new,
-                "retention_spend": np.round(0.02 * revenue, 2),
-                "n_new": new,
-                "n_lost": lost[:length],
-                "n_active": np.cumsum(new - lost[:length]),
+                "period": _first(np.arange(MONTHS)), "revenue": revenue,
+                "variable_cost": (revenue - margin).round(2), "fixed_cost": 0.7 * self.size,
+                "acquisition_spend": winning, "retention_spend": keeping,
+                "acquisition_hours": winning / 20, "retention_hours": (keeping / 20).round(1),
+                "n_new": new, "n_lost": lost[:MONTHS], "n_active": np.cumsum(new - lost[:MONTHS]),
             }
-        )
+        )  # fmt: skip
 
     def _rollouts(self) -> pd.DataFrame:
         action, branch = np.nonzero(self.rolled < MONTHS)

@@ -361,8 +361,8 @@ def through_trust(rows: Frame, *, held: bool = True, draws: int, seed: int) -> A
 # --- S16: share of the wallet -------------------------------------------------------------------------------------
 
 
-def wallet(found: Answers, *, draws: int, seed: int) -> dict[str, Answer]:
-    """Readings of S16, the headline first: standardised slope of the share of the wallet on care."""
+def wallet(found: Answers, *, outcome: str = "wallet_share", draws: int, seed: int) -> dict[str, Answer]:
+    """Readings of S16, the headline first: standardised slope of the share of the wallet (or other outcome) on care."""
     asked = {name: found.score(items) for name, items in found.constructs.items()}
     table = pd.DataFrame(asked).assign(cases=found.who.get("customer_id", pd.Series(range(len(found.who)))))
     order = found.who.sort_values("answered_at").index if "answered_at" in found.who else table.index
@@ -378,10 +378,10 @@ def wallet(found: Answers, *, draws: int, seed: int) -> dict[str, Answer]:
         made = moments(known, weight=found.weight[order], cases=rows["cases"], draws=draws, seed=seed)
         return slopes(needed(made), outcome, ["care", *given])["care"]
 
-    answers = {EARLIER: ask("wallet_share", past=True), TOGETHER: ask("wallet_share")}
+    answers = {EARLIER: ask(outcome, past=True), TOGETHER: ask(outcome)}
     if isinstance(answers[EARLIER], NotTestable):
         answers = dict(reversed(answers.items()))
-    answers[HALO] = ask("wallet_share", *others)
+    answers[HALO] = ask(outcome, *others)
     return answers | ({CONSIDERED: ask("considered", sign=-1)} if "considered" in asked else {})
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from analysis import calibrated, figures, hypotheses
+from analysis import calibrated, figures, hypotheses, laws
+from analysis.boards import headlines
 from analysis.calibrated import EXEMPT, FAILS, HOLDS, MISSING, NOTHING
 from analysis.exhibits import Figure, Table, Text, say, tabulated
 from analysis.hypotheses import FAMILIES
-from analysis.words import count, listing, plural, quantity
+from analysis.hypotheses.rules import CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE
+from analysis.studies import Study
+from analysis.words import count, interval, listing, plural, quantity
+from analysis.worlds import judged
 
 NONE_YET = "No test has been tried out yet. The command: make calibrate."
 
@@ -180,4 +184,65 @@ def made() -> Text:
         quantity(float((rows["n"] * rows["cpu_seconds"]).sum()) / 3600, "ratio"),
         f"The tests of {listing(old)} have changed since: their rows speak of what they were." if old
         else "No test has changed since.",
+    )  # fmt: skip
+
+
+# --- One business whose truth is known ------------------------------------------------------------------------------
+
+DECLARED = {"club": laws}  # simulated studies, each with the module that declares what is true in it
+DISAGREES, OPEN, AGREES, UNAIMED = "disagrees", "open", "agrees", "nobody aimed"
+NOT_DECLARED = "The truth behind this study is not declared, so its verdicts cannot be held against it."
+
+
+def against_truth(entries: Iterable[Mapping[str, Any]], *, study: Study) -> pd.DataFrame:
+    """The headline verdicts of a simulated study beside what was planted; empty where no truth is declared.
+
+    Returns:
+        One row a claim, disagreements first: row, claim, planted, laws, verdict, rung, and how the two agree.
+    """
+    known: Any = DECLARED.get(study.name) if study.simulated else None
+    heads = ["row", "claim", "planted", "laws", "verdict", "rung", "agreement"]
+    rows = [
+        (claim, e["claim"], truth or UNAIMED, known.CLAIMS[claim], word, e["rung"], _agreement(truth, word))
+        for e in (headlines(e for e in entries if e["study"] == study.name) if known else ())
+        for claim, word, truth in [(e["hypothesis"], e["verdict"], known.planted(e["hypothesis"]))]
+    ]
+    order = [DISAGREES, OPEN, NOT_TESTABLE, AGREES, UNAIMED]
+    return pd.DataFrame(rows, columns=heads).sort_values(
+        "agreement", key=lambda each: each.map(order.index), kind="stable", ignore_index=True
+    )
+
+
+def _agreement(truth: str, verdict: str) -> str:
+    """An association counts as the yes that a reader takes it for; where nothing is decided, a truth stays open."""
+    if verdict == NOT_TESTABLE or not truth:
+        return NOT_TESTABLE if verdict == NOT_TESTABLE else UNAIMED
+    if verdict == INCONCLUSIVE:
+        return OPEN
+    return AGREES if (verdict == CONTRADICTED) == (truth != "true") else DISAGREES
+
+
+def truth_table(entries: Iterable[Mapping[str, Any]], *, study: Study) -> Table | Text:
+    """`against_truth`, for people."""
+    rows = against_truth(entries, study=study)
+    shown = rows.assign(laws=rows["laws"].replace({"true": "", "null": ""}).str.replace("_", " "))
+    note = "Laws: - where the law must lower, ! where it must do nothing. Open: nothing was decided, for want of cases."
+    if rows.empty:
+        return say(NOT_DECLARED)
+    return Table(name="planted", title="What was planted, and what the tests say", rows=shown, caption=note)
+
+
+def how_often_wrong(entries: Iterable[Mapping[str, Any]], *, study: Study) -> Text:
+    """How many decided verdicts are wrong, against the one in twenty that every rule risks."""
+    each = against_truth(entries, study=study)["agreement"].value_counts()
+    wrong, decided = int(each.get(DISAGREES, 0)), int(each.get(DISAGREES, 0) + each.get(AGREES, 0))
+    if not decided:
+        return say(NOT_DECLARED)
+    found = judged(wrong, decided, within=(0.0, WRONG[0]))
+    return say(
+        "{} of {} decided verdicts disagree with what was planted: {} (99% interval {}). Each test may go wrong once "
+        "in twenty times, and {}. {} more are open, {} cannot be tested, and at {} nobody aimed.",
+        wrong, decided, quantity(found.share, "share"), interval(found.low, found.high, "share"),
+        "these are no more than that allows" if found.holds else "these are more than that allows",
+        int(each.get(OPEN, 0)), int(each.get(NOT_TESTABLE, 0)), int(each.get(UNAIMED, 0)),
     )  # fmt: skip
