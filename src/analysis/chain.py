@@ -331,6 +331,7 @@ def tried(board: Frame, dates: Frame, action: str, *, draws: int, seed: int, **w
     found = [needed(ask(place)), *(ask(random.permutation(place)) for _ in range(draws))]
     ends = np.array([[e.low, e.value, e.high] for e in found if isinstance(e, Estimate)])
     low, value, high = (np.log(ends) if window.get("scaled") else ends).T
+    need(len(ends) > 1 and (high > low).all(), "The outcome hardly varies, so no chance can be told. Bring more of it.")
     score = value / (high - low)
     # Few dealings tell the spread of the scores, and so chances smaller than one in their number.
     return found[0], 2 * NORMAL.cdf(-abs(score[0]) / np.sqrt(np.mean(score[1:] ** 2)))
