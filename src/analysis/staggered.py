@@ -155,6 +155,10 @@ def course(
             fresh = 0.5 * (age == 0) * (old == aside + 1)  # changed half-way through that period, on average
             mixed[:, before + old] += one.sum() * (as_old + fresh).mean(axis=1)
     mean, who = sums / changed, np.logical_or.reduce([one for _, one, _ in compared])
+    need(
+        not scaled or (mean > 0).all(),
+        "In some period nobody had any of it, so there is no ratio. Take longer periods.",
+    )
     pulls[:, who] -= mean[:, None]
     otherwise, pulls[1] = _unmixed(mean, pulls / changed, mixed / changed, scaled)
     pulls[0] /= changed

@@ -98,8 +98,9 @@ def limits(*drawn: Any, unit: str, margin: float = 0.05) -> tuple[float, float]:
     if not values.size:
         return 0.0, 1.0
     least, most = float(values.min()), float(values.max())
+    margin = margin or 0.1 * (most == least)  # one value alone needs room around it
     if unit in LOG_UNITS and least > 0:
-        room = (most / least) ** margin
+        room = (most / least if most > least else 2.0) ** margin
         return least / room, most * room
     room = margin * ((most - least) or 1)
     return least - room, most + room
