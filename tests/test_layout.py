@@ -14,8 +14,9 @@ SOURCE = ROOT / "src/analysis"
 
 # In the order data flow; a package counts as one place.
 FLOW = [
-    "words", "disclosure", "languages", "estimates", "tables", "engines", "formats", "lakes", "sources", "readings", "checks", "datasets",
-    "timetable", "settings", "mistakes", "studies", "leaks", "customers", "cohorts", "clocks", "lifetimes",
+    "words", "disclosure", "languages", "estimates", "tables", "engines", "formats", "lakes", "sources", "readings",
+    "checks", "datasets", "timetable", "settings", "segments", "mistakes", "studies", "leaks", "customers", "cohorts",
+    "clocks", "lifetimes",
     "spending", "repeaters", "retention", "hazards", "reasons", "milestones", "durations", "periods", "renewal",
     "buying", "habits", "fits", "order_values", "holdout", "silence", "customer_value", "regularity", "traits",
     "foresight", "value", "steadiness", "responses", "staggered", "thresholds", "within", "synthetic", "trials",
@@ -28,8 +29,8 @@ FLOW = [
     "attachment", "antecedents", "gauges", "forgiveness", "recommending", "journeys", "chain", "membership",
     "rewarding", "promoting", "personal", "bargains", "buyers", "equity", "whatif", "profiles", "stays", "sorting",
     "pooling", "cases", "boards", "truthfulness", "news", "proposals", "state", "ledger", "notices", "notebooks",
-    "keys", "kernels", "worker", "runs", "welcome", "progress", "publishing", "pages", "provenance", "making",
-    "report", "onefile", "schedule", "exports", "housekeeping", "operating", "cli",
+    "keys", "kernels", "worker", "runs", "cluster", "welcome", "progress", "publishing", "pages", "provenance",
+    "making", "report", "onefile", "schedule", "exports", "housekeeping", "operating", "cli",
 ]  # fmt: skip
 
 

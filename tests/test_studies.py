@@ -410,7 +410,7 @@ def test_no_secret_is_repeated_in_a_message(mistakes):
 
 KEYS = [
     *(("report", key) for key in ReportSettings.model_fields),
-    *(("study.shop", key) for key in StudySettings.model_fields),
+    *(("study.shop", field.alias or key) for key, field in StudySettings.model_fields.items()),
     *(("study.shop.tables.orders", key) for key in TableSettings.model_fields),
 ]
 

@@ -121,7 +121,14 @@ def _rules(matched: Matched) -> list[_Rule]:
     rules += _ROW_RULES.get(matched.contract.name, lambda _: [])(matched)
     if matched.contract.unique and not matched.one_row_is_one_customer:
         rules.append(_unique_rule(matched.contract.unique))
-    return sorted(rules, key=lambda rule: rule.then != "drop")
+    rules = sorted(rules, key=lambda rule: rule.then != "drop")
+    first = sum(rule.then == "drop" for rule in rules)
+    return rules[:first] + [_outside(segment.says) for segment in matched.reading.segments] + rules[first:]
+
+
+def _outside(says: str) -> _Rule:
+    """What another segment's rows are left out by."""
+    return _Rule("", lambda t: ~t[says], says, then="drop")
 
 
 def _column_rules(matched: Matched, name: str) -> list[_Rule]:
@@ -283,15 +290,17 @@ def _tally(matched: Matched, rows: Any, rules: list[_Rule]) -> dict[str, Any]:
 
     marked = rows.mutate(**{rule.key: rule.hits(rows) for rule in rules})
     kept: Any = ibis.literal(True)
+    seen = kept  # a segment is observed as long as all are, else one that died would end with its last order
     wanted: dict[str, Any] = {"rows": marked.count()}
     for rule in rules:
         wanted[rule.key] = (kept & marked[rule.key]).sum()
         if rule.then == "drop":
             kept = kept & ~marked[rule.key]
+            seen = kept if rule.column else seen
     if "customer_id" in matched.places:
         wanted["customers"] = marked.customer_id.nunique(where=kept)
     if matched.contract.name == "orders":
-        wanted |= {"first": marked.ordered_at.min(where=kept), "last": marked.ordered_at.max(where=kept)}
+        wanted |= {"first": marked.ordered_at.min(where=seen), "last": marked.ordered_at.max(where=seen)}
     for name in _may_be_empty(matched):
         wanted[_empty(name)] = (kept & marked[name].isnull()).sum()
     for name in matched.own:

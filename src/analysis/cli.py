@@ -83,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     with_studies(report)
     report.add_argument("--out", type=Path, default=OUT, metavar="DIR", help=f"the site (default {OUT})")
     report.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="default: the cores")
+    report.add_argument("--cluster", default="", metavar="ADDRESS", help="of a Dask scheduler whose workers run them")
     with_state(report)
     report.add_argument("--wait", action="store_true", help="while another run is publishing there, wait for its end")
     report.add_argument("--fresh", action="store_true", help="run everything, whether or not it changed")
@@ -179,12 +180,14 @@ def _report(options: argparse.Namespace) -> int:
     from analysis.progress import Progress
 
     settings = _settings(options.studies)
-    chosen = [_study(settings, name) for name in options.names or settings.studies]
+    names = [_known(name, settings.names, "study") for name in options.names or settings.studies]
+    chosen = list(dict.fromkeys(study for name in names for study in settings.named(name)))
     if options.explain:
         for job, reasons in report.explain(settings, chosen, out=options.out, state=kept):
             print(f"{job.study} · {job.slug}: {'due: ' + '; '.join(reasons) if reasons else 'at hand'}")
         return DONE
     given = {"out": options.out, "workers": options.jobs, "state": kept, "fresh": options.fresh}
+    given["cluster"] = options.cluster
     if options.wait:
         given["wait"] = functools.partial(print, file=sys.stderr)
     with Progress() as progress:

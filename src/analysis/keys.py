@@ -29,7 +29,8 @@ SCHEMA = 1  # of what is kept; another one makes everything run again
 PACKAGE = Path(__file__).parent
 # Settings of a study that no notebook sees, and parameters, of which a run knows its own.
 UNSEEN = {
-    "parameters", "run", "schedule", "audience", "owner", "contact", "cell_timeout", "report_timeout", "memory_limit",
+    "each", "parameters", "run", "schedule", "audience", "owner", "contact", "cell_timeout", "report_timeout",
+    "memory_limit",
 }  # fmt: skip
 # Variables that change what Python and the libraries do; the rest of a shell does not enter a key.
 HEARD, UNHEARD = ("PYTHON", "MPL"), ("PYTHONDONTWRITEBYTECODE", "PYTHONSTARTUP", "PYTHONHASHSEED", "PYTHONUNBUFFERED")
@@ -157,7 +158,7 @@ class Recipes:
         self.watch.file(job.notebook.path)
         self.watch.file(job.notebook.path.parent / study.language / f"{job.notebook.name}.md")  # its narrative
         settings = study.settings.model_dump(mode="json", exclude=UNSEEN)
-        settings |= {"min_cell": study.min_cell, "language": study.language}
+        settings |= {"min_cell": study.min_cell, "language": study.language, "segment": study.only}
         ingredients: dict[str, dict[str, str]] = {
             "data": {table: self._data(study, table) for table in study.settings.tables},
             "code": {"cells": digest([c["source"] for c in told["cells"] if c["cell_type"] == "code"])},

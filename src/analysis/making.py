@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import findings, keys, notebooks, provenance, runs
+from analysis.cluster import ClusterRunner
 from analysis.publishing import write
 from analysis.runs import OK, Job, Outcome, Runner
 from analysis.state import State
@@ -98,10 +99,12 @@ class Making:
         why = [] if kept else ["it was asked for"] if self.fresh else keys.why(self.state, recipe)
         return _Asked(recipe, kept, why)
 
-    def all(self, jobs: Sequence[Job], *, folder: Path, workers: int, progress: runs.Told) -> list[Made]:
+    def all(
+        self, jobs: Sequence[Job], *, folder: Path, workers: int, progress: runs.Told, cluster: str = ""
+    ) -> list[Made]:
         """Makes the runs; those that read findings come last and see what the others found."""
         first = [self.ask(job) for job in jobs if not job.notebook.runs_last]
-        with runner_in(folder, self.studies, workers=workers, told=progress) as runner:
+        with runner_in(folder, self.studies, workers=workers, told=progress, cluster=cluster) as runner:
             made = self._some(first, runner)
             known = self.known(made)
             last = [self.ask(job, known) for job in jobs if job.notebook.runs_last]
@@ -147,9 +150,11 @@ class Making:
         return in_order([e for m in made for e in m.entries] + others, self.studies)
 
 
-def runner_in(folder: Path, studies: Studies, *, workers: int, told: runs.Told) -> Runner:
-    """A runner whose notebooks see these studies, and findings that lie in its folder."""
+def runner_in(folder: Path, studies: Studies, *, workers: int, told: runs.Told, cluster: str = "") -> Runner:
+    """A runner, of a cluster if given, whose notebooks see these studies, and findings that lie in its folder."""
     environment = {"LOYALTY_STUDIES": str(studies.path.resolve()), "LOYALTY_FINDINGS": str(folder / "findings.json")}
+    if cluster:
+        return ClusterRunner(cluster, folder=folder, environment=environment, told=told)
     return Runner(workers=workers, folder=folder, environment=environment, told=told)
 
 

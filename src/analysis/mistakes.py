@@ -61,7 +61,7 @@ def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
             annotation = get_args(annotation)[0]
         assert isinstance(annotation, type)  # unknown keys are found in models only
         model = annotation
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:
@@ -197,7 +197,11 @@ def _run_problems(place: str, run: RunSettings, notebooks: Notebooks | None) -> 
     if notebooks is not None and run.notebook not in notebooks:
         yield f"{place}: {_unknown('notebook', run.notebook, notebooks)}"
         return
-    yield from _parameter_problems(place, run.parameters, None if notebooks is None else notebooks[run.notebook])
+    known = None if notebooks is None else notebooks[run.notebook]
+    yield from _parameter_problems(place, run.parameters, known)
+    for name, values in run.each.items():
+        for value in values:
+            yield from _parameter_problems(f"{place}.for", {name: value}, known)
 
 
 def _all_parameters(notebooks: Notebooks | None) -> Any:

@@ -60,6 +60,23 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Segment:
+    """Rows that a study is about, where it is about a part of its customers only.
+
+    Attributes:
+        says: what is so of the rows that are left out, a clause.
+        column: of the user's, which holds `value` as text in the rows that are kept; or else
+        members: one row a customer of the segment (member, as text), looked up by the contract's column `key`.
+    """
+
+    says: str
+    column: str = ""
+    value: str = ""
+    members: ibis.Table | None = None
+    key: str = "customer_id"
+
+
+@dataclass(frozen=True)
 class Reading:
     """How a user's table is to be read: which of their columns is which, and what the file cannot say itself.
 
@@ -72,6 +89,7 @@ class Reading:
     tenure_unit: str | None = None
     covariates: tuple[str, ...] = ()
     items: tuple[Item, ...] = ()
+    segments: tuple[Segment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,9 +147,17 @@ class Matched:
             raw = self.source.rows[self.theirs(name)]
             if name in self.items and self.items[name].missing:
                 raw = _without_codes(raw, self.items[name].missing)
-            columns[text_of(name)] = _text(raw)
+            columns[text_of(name)] = as_text(raw)
             columns[name] = self._value(name, raw)
+        for segment in self.reading.segments:
+            if segment.column:
+                inside = as_text(self.source.rows[segment.column]) == segment.value
+                columns[segment.says] = inside.fill_null(False)
         rows = self.source.rows.select(**columns)
+        for segment in self.reading.segments:
+            if segment.members is not None:  # numbered before, since a join keeps no order
+                both = rows.left_join(segment.members, rows[text_of(segment.key)] == segment.members.member)
+                rows = both.mutate(**{segment.says: both.member.notnull()}).drop("member")
         if self.contract.name == "orders" and "amount" not in self.places:
             rows = rows.mutate(amount=rows.unit_price * rows.quantity)
         return engines.settle(rows) if self._settles else rows
@@ -155,7 +181,7 @@ class Matched:
             return _as_flag(raw)
         if kind in ("number", "money", "integer") or (name in self.own and raw.type().is_numeric()):
             return _as_number(raw)
-        return _text(raw)
+        return as_text(raw)
 
     def refusal(self, problems: list[str]) -> TableError:
         """One error for all problems of the table."""
@@ -224,7 +250,7 @@ def _missing_contract_columns(matched: Matched) -> list[str]:
 # A column as its kind
 
 
-def _text(raw: Any) -> Any:
+def as_text(raw: Any) -> Any:
     """The value as text, empty when there is nothing in it; whole numbers kept as decimals (17850.0) lose the point."""
     if raw.type().is_floating():
         whole = (raw.abs() < _WHOLE) & (raw == raw.floor())
@@ -237,14 +263,14 @@ def _without_codes(raw: Any, codes: tuple[float | str, ...]) -> Any:
     """The column, empty where it holds a code that means no answer."""
     numbers = [float(code) for code in codes if not isinstance(code, str)]
     texts = [code for code in codes if isinstance(code, str)]
-    return (_as_number(raw).isin(numbers) | _text(raw).isin(texts)).ifelse(None, raw)
+    return (_as_number(raw).isin(numbers) | as_text(raw).isin(texts)).ifelse(None, raw)
 
 
 def _as_number(raw: Any) -> Any:
     if raw.type().is_numeric():
         value = raw.cast("float64")
         return (value.isnan() | value.isinf()).ifelse(None, value)
-    text = _text(raw)
+    text = as_text(raw)
     return text.re_search(_NUMBER).ifelse(text, None).try_cast("float64")
 
 
@@ -252,7 +278,7 @@ def _as_worded(raw: Any, words: Mapping[int, tuple[str, ...]]) -> Any:
     """A number, or the one that a wording stands for."""
     import ibis
 
-    text = _text(raw).lower().replace("’", "'").re_replace(r"( that way)?[.! ]*$", "")
+    text = as_text(raw).lower().replace("’", "'").re_replace(r"( that way)?[.! ]*$", "")
     return ibis.cases(*((text.isin(same), float(code)) for code, same in words.items()), else_=_as_number(raw))
 
 
@@ -260,7 +286,7 @@ def _as_time(raw: Any, date_format: str | None) -> Any:
     """A time in the study's zone: ISO or the stated format, never a guess."""
     if raw.type().is_timestamp() or raw.type().is_date():
         return raw.cast("timestamp")  # the engine's zone is the study's
-    return engines.time(_text(raw), date_format)
+    return engines.time(as_text(raw), date_format)
 
 
 def _as_flag(raw: Any) -> Any:
@@ -268,10 +294,10 @@ def _as_flag(raw: Any) -> Any:
 
     if raw.type().is_boolean():
         return raw
-    text = _text(raw).lower()
+    text = as_text(raw).lower()
     return ibis.cases((text.isin(_YES), True), (text.isin(_NO), False))
 
 
 def _as_ruled_flag(raw: Any, rule: FlagRule) -> Any:
-    text = _text(raw).fill_null("")
+    text = as_text(raw).fill_null("")
     return text.isin(rule.equals) if rule.starts_with is None else text.startswith(rule.starts_with)

@@ -44,6 +44,7 @@ def make(
     state: State,
     fresh: bool = False,
     wait: Callable[[str], None] | None = None,
+    cluster: str = "",
 ) -> Result:
     """Run every notebook of the chosen studies whose result is not at hand, and publish the site.
 
@@ -56,6 +57,7 @@ def make(
         state: where results are kept.
         fresh: run all of them, at hand or not.
         wait: told that another run is publishing there, whose end is then awaited; without it this run leaves.
+        cluster: the address of a Dask scheduler whose workers execute the notebooks; without one it is this machine.
 
     Raises:
         LoyaltyError: no study could be run, or the site cannot be written. The last good pages stay; where the data
@@ -75,7 +77,7 @@ def make(
             progress(job, "waiting", 0, 1)
         gone = _leave_out(before, studies, jobs, site)
         making = Making(studies, before, state, fresh=fresh)
-        made = making.all(jobs, folder=Path(folder), workers=workers, progress=progress)
+        made = making.all(jobs, folder=Path(folder), workers=workers, progress=progress, cluster=cluster)
         now = _render(made, before, refused=refused, studies=studies, site=site, rendering=making.recipes.rendering)
         now.write(site)
         _remember(site, before, now, {s.name: news.tables_of(s) for s in chosen if s.name not in refused}, studies)

@@ -155,9 +155,13 @@ class Runner:
                 return [waiting[j].result() for j in jobs]
             except BaseException:
                 self.cancelled.set()
-                for process in list(self.running):
-                    end_tree(process)
+                self.stop()
                 raise
+
+    def stop(self) -> None:
+        """Ends what runs."""
+        for process in list(self.running):
+            end_tree(process)
 
     def _one(self, job: Job) -> Outcome:
         if self.cancelled.is_set():

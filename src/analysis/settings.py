@@ -120,6 +120,7 @@ class RunSettings(BaseModel):
 
     notebook: str
     name: Name | None = None
+    each: Annotated[dict[str, list[Annotated[Any, AfterValidator(_parameter)]]], Field(alias="for")] = {}
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -180,6 +181,8 @@ class StudySettings(_Strict):
     smallest_effects: dict[str, Annotated[Any, AfterValidator(_effect)]] = {}
     run: list[RunSettings] = []
     schedule: ScheduleSettings | None = None
+    # One study for each of these values of a column; several keys stand for all their combinations.
+    each: Annotated[dict[str, Annotated[list[str | int], Field(min_length=1)]], Field(alias="for")] = {}
     min_cell: Annotated[int, Field(ge=1)] | None = None
     language: str | None = None
     audience: Literal["full", "public"] | None = None

@@ -10,14 +10,14 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from analysis import disclosure, engines, languages, mistakes, words
+from analysis import disclosure, engines, languages, mistakes, segments, words
 from analysis.checks import CheckedTable, check
 from analysis.datasets import Biography, biography
 from analysis.mistakes import Notebooks
@@ -56,6 +56,19 @@ class Studies:
                 f"it has: {', '.join(self.studies)}. Another file is read when LOYALTY_STUDIES names it."
             )
         return self.studies[name]
+
+    def named(self, name: str) -> list[Study]:
+        """The study of that name, or all for which one entry of the file stands.
+
+        Raises:
+            SettingsError: there is none.
+        """
+        return [study for study in self.studies.values() if study.entry == name] or [self[name]]
+
+    @property
+    def names(self) -> list[str]:
+        """Every name that `named` knows."""
+        return [*dict.fromkeys(study.entry or name for name, study in self.studies.items()), *self.studies]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.studies)
@@ -112,6 +125,8 @@ class Study:
     settings: StudySettings
     report: ReportSettings
     folder: Path
+    only: Mapping[str, Any] = field(default_factory=dict)  # column to value, where it is about one segment
+    entry: str = ""  # of the file that stands for this study and others, where it does
 
     title = _Setting[str]()
     currency = _Setting[str | None]()  # shown with every amount
@@ -133,7 +148,7 @@ class Study:
     @property
     def runs(self) -> tuple[RunSettings, ...]:
         """The runs the study asks for; empty means every notebook whose tables exist, once."""
-        return tuple(self.settings.run)
+        return tuple(segments.runs(self.settings.run))
 
     @property
     def schedule(self) -> ScheduleSettings | None:
@@ -189,7 +204,11 @@ class Study:
                 told.check_digest()
             if engine.name == engines.SPARK and {path.suffix.lower() for path in source.files} == {".parquet"}:
                 source = replace(source, rows=engines.parquet(engine, source.files))
-            checked = check(name, source, _reading(self.settings, name))
+            parts = segments.segments(name, self.only, self.settings.tables, self._source)
+            checked = check(name, source, replace(_reading(self.settings, name), segments=parts))
+            if whole := [column for column in self.only if not any(column in part.says for part in parts)]:
+                same = f"the same for every {' and '.join(whole)}, since its rows are no customer's"
+                checked = replace(checked, notes=(*checked.notes, same))
             self._checked[name] = replace(checked, rows=engines.bring(checked.rows, engine))
         return self._checked[name]
 
@@ -301,7 +320,12 @@ def load(path: str | Path, *, notebooks: Notebooks | None = None, hypotheses: se
     if problems:
         raise SettingsError(_listed(path, problems))
     folder = path.resolve().parent
-    opened = {name: Study(name, study, file.report, folder) for name, study in file.study.items()}
+    opened: dict[str, Study] = {}
+    for entry, study in file.study.items():
+        for name, settings, only in segments.variants(entry, study):
+            if name in opened:
+                raise SettingsError(_listed(path, [f'study.{entry}.for: there is another study "{name}".']))
+            opened[name] = Study(name, settings, file.report, folder, only, entry if only else "")
     return Studies(path, opened, file.notify)
 
 
