@@ -57,6 +57,14 @@ def test_the_race_repeats_itself_with_its_seed(fading):
     assert (first.value, first.interval()) == (second.value, second.interval())
 
 
+def test_the_headline_of_another_cut_needs_no_buying_model(fading):
+    same = prospects.enough(fading.bought, share=0.5, seed=3, draws=50)
+    first = prospects.race(fading, draws=50, seed=3)[FULLER]
+    # The same numbers, added up beside fewer columns: the last digits may differ.
+    assert [same.value, *same.interval()] == pytest.approx([first.value, *first.interval()], rel=1e-9)
+    assert prospects.enough(fading.bought, share=0.35, seed=3, draws=50).value != same.value
+
+
 def test_too_few_or_too_short_is_not_testable(fading):
     few = Outlook(**vars(fading) | {"rows": fading.rows.head(60)})
     silent = Outlook(**vars(fading) | {"rows": fading.rows.assign(later=0.0)})

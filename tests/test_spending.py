@@ -129,6 +129,23 @@ def test_specifications_cross_all_choices_and_say_what_turns_the_answer():
     assert spending.varied(table) == ["cut-off", "follow-up", "returns", "order"]
 
 
+def test_the_ways_of_the_claim_pair_both_cut_offs_and_put_the_headline_first():
+    told = {"within": 30, "returns": "purchases", "order": "day"}
+    table = spending.specifications(log_of_many(), cut_offs=[0.75, 0.9], horizons=[0, 20], **told)
+    ways = spending.ways(table, **told)
+    assert {choice: options[0] for choice, options in ways.items()} == {
+        "follow-up": "30 days", "returns": "purchases only", "order": "an order is a day"}  # fmt: skip
+    assert set(ways["follow-up"]) == {"30 days", "20 days", "all seen"}
+    both = spending.at_both(table, **{choice: options[0] for choice, options in ways.items()})
+    headline = table[table["headline"]].iloc[0]
+    assert list(both) == ["p75", "p90"]
+    # The table holds the ends of the same normal on the logarithm, so they come back.
+    assert [both["p75"].value, both["p75"].low, both["p75"].high] == pytest.approx(
+        [headline["value"], headline["low"], headline["high"]], rel=1e-9)  # fmt: skip
+    lone = spending.at_both(table[table["cut-off"] == "P75"], **{"follow-up": "30 days"})
+    assert isinstance(lone["p90"], NotTestable)
+
+
 def test_cut_offs_below_the_claims_own_are_told_apart():
     ways = [("P60", "more"), ("P60", "less"), ("P75", "less"), ("P75", "open"), ("P90", "less"), ("P90", "less")]
     table = pd.DataFrame(ways, columns=["cut-off", "answer"]).assign(

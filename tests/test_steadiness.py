@@ -75,6 +75,7 @@ def test_few_customers_or_no_money_say_so():
     assert "there are 99 loyal customers and 500 others" in few[steadiness.SAME_MONEY].reason
     for table in (people([(200, 9, 0, 0)], [(200, 9, 0, 0)]), people([(200, 9, 5, 5)], [(200, 9, 5, 5)])):
         assert isinstance(steadiness.compare(table, draws=9)[steadiness.SAME_MONEY], NotTestable)
+        assert {type(told) for told in steadiness.every_reading(table, draws=9).values()} == {NotTestable}
 
 
 def world(rng, *, loyal_noise, comes_again=1.0, n=1000):

@@ -16,7 +16,7 @@ import pandas as pd
 
 from analysis.checks import CheckedTable
 from analysis.customers import DAY, DECIMALS, NET, ORDER_ID, PURCHASES, Purchases, half_way, purchases, totals
-from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, in_brief
+from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, bootstrapped, columns, in_brief
 from analysis.tables import SettingsError
 from analysis.words import count, listing, plural
 
@@ -319,6 +319,25 @@ def _ratios(table: pd.DataFrame, shares: Sequence[float], *, draws: int, seed: i
         answer = groups.missing(place) or Estimate.log_normal(float(ratio), float(error), unit="ratio", n=sum(n))
         rows.append((*n, *list(columns(answer).values())[:3]))
     return rows
+
+
+def ways(table: pd.DataFrame, *, within: int, returns: str, order: str) -> dict[str, list[str]]:
+    """The choices of `specifications` but for the cut-off, the headline's option first: as a grid."""
+    first = dict(zip(CHOICES[1:], (f"{within} days", _POLICY[returns], _ORDER[order]), strict=True))
+    return {choice: [option, *table[choice]] for choice, option in first.items()}
+
+
+def at_both(table: pd.DataFrame, **choices: str) -> dict[str, Answer]:
+    """The ratios of `specifications` at the claim's own cut-offs, by part of R05, under the other choices."""
+    chosen = table[(table[list(choices)] == list(choices.values())).all(axis=1)].set_index("cut-off")
+    answers: dict[str, Answer] = dict.fromkeys(
+        HEAVY, NotTestable("This cut-off cannot be asked here with that choice.")
+    )
+    for part, row in chosen[chosen.index.isin([name.upper() for name in HEAVY])].iterrows():
+        error = math.log(row["high"] / row["value"]) / NORMAL.inv_cdf(0.975)
+        n = int(row["small"] + row["heavy"])
+        answers[str(part).lower()] = Estimate.log_normal(row["value"], error, unit="ratio", n=n)
+    return answers
 
 
 def varied(table: pd.DataFrame) -> list[str]:

@@ -19,6 +19,7 @@ CAP = 0.99  # of the customers bring no more in a period; money above counts as 
 
 SAME_MONEY, ALL_OTHERS, SAME_TOTAL = "others who had spent as much", "all others", "as many others as bring as much"
 UNCAPPED = "others who had spent as much, the largest spenders in full"
+READINGS = (SAME_MONEY, ALL_OTHERS, SAME_TOTAL, UNCAPPED)
 
 
 def period_length(bought: Purchases, *, wanted: int = 0) -> int:
@@ -84,8 +85,13 @@ def compare(people: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> dict[s
     told = zip(values, drawn, ["ratio", "ratio", "ratio", "ratio", "share"], strict=True)
     make, how = Estimate.from_draws, "percentile bootstrap over customers"
     *ratios, again = (bootstrapped(make, value, draw, unit=unit, n=n, method=how) for value, draw, unit in told)
-    names = (SAME_MONEY, ALL_OTHERS, SAME_TOTAL, UNCAPPED)
-    return {name: {"steadiness": ratio, "guarantee": again} for name, ratio in zip(names, ratios, strict=True)}
+    return {name: {"steadiness": ratio, "guarantee": again} for name, ratio in zip(READINGS, ratios, strict=True)}
+
+
+def every_reading(people: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> dict[str, Any]:
+    """All `READINGS` of `compare`; where it cannot be made, each says why."""
+    found = compare(people, draws=draws, seed=seed)
+    return {name: found.get(name, found[SAME_MONEY]) for name in READINGS}
 
 
 def _steady(people: pd.DataFrame, cells: np.ndarray, weights: np.ndarray) -> tuple[float, ...]:
