@@ -1,11 +1,13 @@
 """The page on sorting and deepening: its readings, sentences and what it says where nothing can be told."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from test_renewal import REGULAR, cohort
 
-from analysis import hypotheses, sorting
+from analysis import hypotheses, planted, sorting
 from analysis.estimates import Estimate, NotTestable
 from analysis.exhibits import Figure
 
@@ -66,3 +68,42 @@ def test_customers_who_tell_nothing_are_answered_in_words(survivors):
     assert "renewals" in sorting.told_changes(found).text
     assert "no exponent to draw" in sorting.exponents(found).text
     assert hypotheses.get("G05").rule.judge(sorting.readings(found)["all"]).word == "not testable"
+
+
+def bonded(people=120, growth=0.5, asked=3, **left_out):
+    """Customer c orders c mod 3 times before each of the half-yearly questions; the bond grows with each order."""
+    rng, days = np.random.default_rng(7), pd.date_range("2021-01-01", periods=asked, freq="182D")
+    who = np.repeat(np.arange(people), asked)
+    told = np.tile(np.arange(1, asked + 1), people) * (who % 3) * growth + who + 0.01 * rng.standard_normal(len(who))
+    surveys = pd.DataFrame({"customer_id": who.astype(str), "answered_at": np.tile(days, people), "b": told})
+    orders = [
+        (str(person), day - pd.Timedelta(days=5))
+        for person in range(people) for day in days for _ in range(person % 3)
+    ]  # fmt: skip
+    tables = {"surveys": surveys, "orders": pd.DataFrame(orders, columns=["customer_id", "ordered_at"])}
+    kept = {name: table for name, table in tables.items() if name not in left_out}
+    made = planted.study(facts={"surveys": {"scales": {"b": (-1000, 1000)}}}, **kept)
+    constructs = {"loyalty" if "bond" in left_out else "bond": ["b"]}
+    return SimpleNamespace(has=made.has, table=made.table, constructs=constructs, pairs=())
+
+
+def test_orders_before_each_answer_are_counted_and_set_against_the_own_bond():
+    rows = sorting.encounters(bonded())
+    by = rows.sort_values(["customer_id", "answered_at"]).groupby("customer_id")["orders"].apply(list)
+    assert (by["0"], by["1"], by["2"]) == ([0, 0, 0], [1, 2, 3], [2, 4, 6])
+    found = sorting.attachment(rows)
+    # Half a point an order, in standard deviations of all bonds told; the noise of .01 leaves a thousandth of that.
+    assert found.value == pytest.approx(0.5 / rows["bond"].std(), rel=0.01)
+    assert found.low < found.value < found.high
+    assert found.n == 120
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [({"surveys": 1}, "three times"), ({"orders": 1}, "three times"), ({"bond": 1}, "no construct bond"),
+     ({"asked": 2}, "0 customers told their bond"), ({"people": 99}, "99 customers")],
+)  # fmt: skip
+def test_bonds_that_cannot_be_followed_say_what_is_missing(missing, told):
+    rows = sorting.encounters(bonded(**missing))
+    assert told in rows.reason
+    assert sorting.attachment(rows).reason == rows.reason

@@ -3,20 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis import figures
-from analysis.estimates import Answer, NotTestable, columns, told
+from analysis import figures, scales, within
+from analysis.estimates import Answer, NotTestable, columns, gated, need, needed, told
 from analysis.exhibits import Figure, Text, say
 from analysis.lifetimes import groups_of
 from analysis.renewal import FEWEST_RENEWALS, deepening, yearly_counts
+from analysis.studies import Study
 from analysis.words import count
 
 ATTACHMENT = NotTestable(
     "Attachment itself is asked of people: it takes a survey that asks the same customers about their bond three times."
 )
+WAVES = 3  # answers of each customer, by the register's gate
+
+
+@gated
+def encounters(lab: Study) -> Any:
+    """The bond of customers who told it at least three times, with how many orders each had placed until then.
+
+    Returns:
+        customer_id, answered_at, bond, orders; or why there are none.
+    """
+    need(lab.has("surveys"), ATTACHMENT.reason)
+    found = scales.answers(lab)
+    needed(found.lacks("bond"))
+    need({"customer_id", "answered_at"} <= {*found.who} and lab.has("orders"), ATTACHMENT.reason)
+    who = found.who[["customer_id", "answered_at"]].assign(bond=found.score(found.constructs["bond"])).dropna()
+    who = who[who.groupby("customer_id")["bond"].transform("size") >= WAVES]
+    seen = who["customer_id"].nunique()
+    few = f"{count(seen)} customers told their bond at {WAVES} times or more, and {scales.FEWEST} are needed."
+    need(seen >= scales.FEWEST, few)
+    orders = lab.table("orders").rows
+    log = orders.filter(orders.customer_id.isin(who["customer_id"].unique()))
+    log = log.select("customer_id", "ordered_at").to_pandas().sort_values("ordered_at")
+    log["orders"] = log.groupby("customer_id").cumcount() + 1.0
+    days = who.sort_values("answered_at").astype({"answered_at": log["ordered_at"].dtype})
+    both = pd.merge_asof(days, log, left_on="answered_at", right_on="ordered_at", by="customer_id")
+    return both.drop(columns="ordered_at").fillna({"orders": 0.0})
+
+
+@gated
+def attachment(rows: pd.DataFrame | NotTestable) -> Any:
+    """The first part of G05: each customer against themselves, and against all who were asked in the same quarter.
+
+    Args:
+        rows: from `encounters`.
+    """
+    table = within.in_deviations(needed(rows), ["bond"])
+    table = table.assign(quarter=table["answered_at"].dt.to_period("Q").astype(str))
+    found = within.slope(table, "bond", "orders", unit="customer_id", effects=("customer_id", "quarter"))
+    return found.estimate("sd", method="within customers")
 
 
 def changes(spells: pd.DataFrame, *, by: str | None, unit: str) -> dict[str, Answer]:
@@ -46,9 +87,9 @@ def _counts(spells: pd.DataFrame, unit: str) -> pd.DataFrame:
     return years if len(years) >= FEWEST_RENEWALS or unit == "day" else yearly_counts(spells, unit="year")
 
 
-def readings(found: Mapping[str, Answer]) -> dict[str, dict[str, Answer]]:
+def readings(found: Mapping[str, Answer], bond: Answer = ATTACHMENT) -> dict[str, dict[str, Answer]]:
     """Readings of G05 by name: attachment, which contracts cannot show, and behaviour, the exponent of time."""
-    return {name: {"attachment": ATTACHMENT, "behaviour": exponent} for name, exponent in found.items()}
+    return {name: {"attachment": bond, "behaviour": exponent} for name, exponent in found.items()}
 
 
 def told_changes(found: Mapping[str, Answer]) -> Text:

@@ -164,12 +164,27 @@ def hand_in_hand(random: np.random.Generator, world: str) -> Any:
     return branches(random, 60, names, shared, periods=2, trend=trend)
 
 
-def settling(random: np.random.Generator, world: str) -> list[pd.DataFrame]:
-    """Two cohorts of renewals; the artefact: nobody changes, and who is likely to leave is gone soon."""
+def settling(random: np.random.Generator, world: str) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    """Bonds at four waves, and two cohorts of renewals; the artefact: nobody changes, but customers differ.
+
+    Who feels bound orders more, and who is likely to leave is gone soon.
+    """
+    n, waves = 500, 4
+    own = random.standard_normal(n)
+    pace = 3 * np.exp(0.4 * own * (world == "artefact"))
+    orders = np.cumsum(random.poisson(pace[:, None], (n, waves)), axis=1)
+    bond = own[:, None] + 0.15 * TIMES[world] * orders + 0.5 * random.standard_normal((n, waves))
+    day = pd.date_range("2020-01-15", periods=waves, freq="182D")
+    asked = pd.DataFrame({"customer_id": np.repeat(np.arange(n), waves), "answered_at": np.tile(day, n)})
+    asked = asked.assign(bond=bond.ravel(), orders=orders.ravel().astype(float))
     power = {"true": 0.7, "reversed": 1.4}.get(world, 1.0)
     mixed = [(0.3, 1.2), (0.4, 1.2)] if world == "artefact" else [(0.8, 3.2), (1.0, 3.0)]
     lives = [worlds.renewing(random, 2500, alpha=a, beta=b, c=power) for a, b in mixed]
-    return [renewal.yearly_counts(worlds.contracts(each, watched=10.0), unit="year") for each in lives]
+    return asked, [renewal.yearly_counts(worlds.contracts(each, watched=10.0), unit="year") for each in lives]
+
+
+def deepened(drawn: tuple[pd.DataFrame, list[pd.DataFrame]], seed: int) -> Any:
+    return sorting.readings({"all": renewal.deepening(drawn[1])}, sorting.attachment(drawn[0]))["all"]
 
 
 def ask_r15(people: pd.DataFrame, seed: int) -> Any:
@@ -202,8 +217,7 @@ CASES = (
          artefact="all of them rise from year to year", dear=True, part="retention_profit", truth={"null": 0.3}),
     Case("R15", steady, ask_r15, "10,000 customers", "C", dear=True,
          artefact="the loyal spent more, and who spends more varies less", part="steadiness"),
-    Case("G05", settling,
-         lambda counts, seed: {"attachment": sorting.ATTACHMENT, "behaviour": renewal.deepening(counts)},
-         "two cohorts of 2,500 contracts", "C", artefact="customers differ, and those likely to leave are gone soon",
+    Case("G05", settling, deepened, "500 customers asked four times, two cohorts of 2,500 contracts", "C",
+         artefact="customers differ: the bound order more, and those likely to leave are gone soon",
          dear=True, part="behaviour", truth={"true": 0.7, "null": 1.0, "artefact": 1.0}),
 )  # fmt: skip

@@ -38,7 +38,7 @@ def uniform(random: np.random.Generator, world: str) -> pd.DataFrame:
 
     The artefact: those in luck stay, luck passes, and the fickle go first, so that leaving gets rarer for all.
     """
-    n, parts = 10_000, []
+    n, parts = 60_000, []
     worth, tenure, club = random.standard_normal(n), random.uniform(1, 5, n), random.random(n) < 0.6
     fickle = random.gamma(2, 0.5, n) if world == "artefact" else np.ones(n)
     here = random.random(n) < 0.6
@@ -74,7 +74,7 @@ CASES = (
         "P09",
         uniform,
         uniform_asked,
-        "10,000 customers, six in ten of them members",
+        "60,000 customers, six in ten of them members",
         "D",
         artefact="the lucky are taken for the profitable, and the fickle go first",
         truth={world: HAZARD**times for world, times in TWICE.items()},
