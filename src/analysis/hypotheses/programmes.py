@@ -131,7 +131,10 @@ ROWS = (
         causal=True,
         needs={"promotions|experiments": ("assigned|arm",), "orders|experiments": ("amount|arm",)},
         rung="D",
-        design="Randomised hold-out, adjusted for what was known before the lot; without one it is not testable here.",
+        design=(
+            "Randomised hold-out, adjusted for what was known before the lot; where a few branches had it, a mixture "
+            "of the others (synthetic control), with each of them as a placebo."
+        ),
         gates=ARMS,
         pitfalls=("customers stock up and buy less later",),
         origin="The literature on sales promotion; no single source",

@@ -308,7 +308,10 @@ ROWS = (
         causal=True,
         needs={"experiments": ("arm", "customer_id"), "surveys": ("customer_id", "answered_at", "satisfaction")},
         rung="D",
-        design="A randomised trial, first answer after the lot, adjusted for the last one before it.",
+        design=(
+            "A randomised trial, first answer after the lot, adjusted for the last one before it; without one, "
+            "customers alike with and without personal contacts, weighed both ways (AIPW)."
+        ),
         gates=ARMS,
         pitfalls=(SELF_SELECTION, "novelty wears off"),
         origin="Fornell and others 1996: customisation counts for more than reliability",
@@ -348,7 +351,7 @@ ROWS = (
         rung="D",
         design=(
             "Staggered difference in differences over branches, the same customers compared with themselves; a natural "
-            "experiment where the dates followed a plan, else rung C."
+            "experiment where the dates followed a plan, else rung C; where all began on one day, one series."
         ),
         gates=UNITS,
         pitfalls=(SURVIVORS + ": when the unhappy go, the average rises", REGRESSION),
