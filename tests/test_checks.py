@@ -109,7 +109,7 @@ def test_all_problems_are_told_at_once_with_their_first_row(make_study):
         'lies outside the years 1900 to 2199 (ordered_at is their column "day"). First: row 4, "1403-05-01"',
         "In 1 of 5 rows amount is missing",
         "In 3 of 5 rows amount is not a plain number",
-        'First: row 1, "1,234.50". Write amounts with a point and without separators',
+        'First: row 1, "1,234.50". Write amounts as 1234.50, without a currency; or say which marks they have',
         'amount is too large (amount is their column "total"). First: row 5, "1e15"',
     ):
         assert expected in told

@@ -161,9 +161,9 @@ _UNREADABLE = {
     ),
     "money": (
         "is not a plain number",
-        "Write amounts with a point and without separators or currency signs: 1234.50, not 1,234.50 or 1.234,50.",
+        'Write amounts as 1234.50, without a currency; or say which marks they have: decimal = ",", thousands = ".".',
     ),
-    "number": ("is not a plain number", "Write numbers with a point and without separators: 1234.5."),
+    "number": ("is not a plain number", 'Write numbers as 1234.5, or say which marks they have: decimal = ",".'),
     "integer": ("is not a plain number", "Write whole numbers without separators: 1234."),
     "flag": ("is neither yes nor no", "Write Yes or No, true or false, 1 or 0."),
 }
@@ -335,12 +335,14 @@ def _fetch(question: Any, matched: Matched) -> dict[str, Any]:
 def _unreadable(error: Exception) -> str:
     """What an engine's error says about the file, without the rows it quotes."""
     text = str(error)
-    line = re.search(r"Error on Line: (\d+)", text)
-    fields = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text)
+    line = re.search(r"(?:Error on Line: |Row #)(\d+)", text)
+    fields = re.search(r"Expected (?:Number of Columns: )?(\d+)(?: columns, got| Found:) (\d+)", text)
     if line and fields:
         return f"has {fields[2]} fields where {fields[1]} are expected, in line {line[1]}. Correct the line."
-    if "unicode" in text or "utf-8" in text:
-        return "is not in UTF-8. Save it as UTF-8 (in a spreadsheet: CSV UTF-8)."
+    if "unicode" in text and line:
+        return f"is in UTF-8 up to line {line[1]}, which is not. It was put together of two encodings: save it in one."
+    if "codec can't decode" in text:
+        return "is not written in one encoding, or not in that of the settings. Save it as UTF-8."
     return f"could not be read ({type(error).__name__}{f', near line {line[1]}' if line else ''})."
 
 

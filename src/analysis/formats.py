@@ -137,13 +137,17 @@ def _scan(engine: Any, function: str, files: Files, **options: Any) -> ibis.Tabl
     """Files as a view. Ibis would load an extension from the network for an object store, so it is made by hand."""
     from ibis.util import gen_name
 
-    if files.store:
+    if files.store and not {*engine.con.list_filesystems()} & {*_protocols(files.store)}:
         engine.con.register_filesystem(files.store)
     if files.parts:
         options |= {"hive_partitioning": True, "hive_types_autocast": False}
     told = ", ".join([_literal(list(files.paths)), *(f"{key} = {_literal(value)}" for key, value in options.items())])
     engine.con.execute(f"CREATE TEMP VIEW {(name := gen_name('loyalty'))} AS SELECT * FROM {function}({told})")
     return engine.table(name)
+
+
+def _protocols(store: Any) -> tuple[str, ...]:
+    return (store.protocol,) if isinstance(store.protocol, str) else tuple(store.protocol)
 
 
 def _literal(value: Any) -> str:
@@ -197,8 +201,14 @@ def _recoded(files: Files, head: _Head) -> Any:
             encoding=head.encoding, column_names=list(head.names), skip_rows=head.skip, skip_rows_after_names=1
         ),
     )
-    parts = dataset.partitioning(pa.schema(dict.fromkeys(files.parts, pa.string())), flavor="hive")
-    return dataset.dataset(list(files.paths), format=form, filesystem=files.store, partitioning=parts)
+    parts = {name: pa.string() for name in files.parts}
+    return dataset.dataset(
+        list(files.paths),
+        schema=pa.schema(kinds | parts),
+        format=form,
+        filesystem=files.store,
+        partitioning=dataset.partitioning(pa.schema(parts), flavor="hive"),
+    )
 
 
 def _header(files: Files, path: str, encoding: str | None, separator: str | None) -> _Head:

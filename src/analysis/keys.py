@@ -57,11 +57,13 @@ class Watch:
         began: nanoseconds; a file changed about then is read again before it counts as unchanged.
         files: path -> size, time and inode, and the SHA-256 of the content; None for a file that is not there.
         patterns: pattern -> the files it matched.
+        tables: study -> table that is no file here -> its digest.
     """
 
     began: int = field(default_factory=time.time_ns)
     files: dict[str, list[Any]] = field(default_factory=dict)
     patterns: dict[str, list[str]] = field(default_factory=dict)
+    tables: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def file(self, path: Path | str) -> str | None:
         """The digest of a file, which is watched from now on; None where there is none."""
@@ -77,6 +79,17 @@ class Watch:
         """Path in the folder -> digest, for every file below it; all of it is watched from now on."""
         files = self.found(f"{glob.escape(str(folder))}/**/*{ending}")
         return {os.path.relpath(path, folder): self.file(path) or "" for path in files if "__pycache__" not in path}
+
+    def table(self, study: Study, table: str) -> str:
+        """The digest of a table that is no file here, which is watched from now on; "" where it has none."""
+        known = self.tables.setdefault(study.name, {})
+        if table not in known:
+            known[table] = _asked(study, table)
+        return known[table]
+
+    def moved(self, study: Study) -> bool:
+        """Whether a table of a study that is no file here is not as it was."""
+        return any(_asked(study, table) != known for table, known in self.tables.get(study.name, {}).items())
 
     def changed(self) -> str | None:
         """A file or pattern that is not as it was; None when all is."""
@@ -100,6 +113,15 @@ def _stamp(path: Path | str) -> list[int] | None:
     except OSError:
         return None
     return [told.st_size, told.st_mtime_ns, told.st_ino]
+
+
+def _asked(study: Study, table: str) -> str:
+    from analysis.tables import LoyaltyError
+
+    try:
+        return study.digest(table) or ""
+    except LoyaltyError:  # checking the table tells it
+        return ""
 
 
 def _content(path: Path | str) -> str | None:
@@ -172,11 +194,10 @@ class Recipes:
         return Recipe(job, ingredients, key)
 
     def _data(self, study: Study, table: str) -> str:
-        """The digest of a table's files and of the biographies beside them; "" for a database that is no file."""
-        source = study.settings.tables[table].source
-        pattern = _pattern(source, study.folder)
+        """The digest of a table's files and of the biographies beside them, or of what it holds elsewhere, or ""."""
+        pattern = study.pattern(table)
         if pattern is None:
-            return ""
+            return self.watch.table(study, table)
         files = [Path(path) for path in self.watch.found(pattern)]
         beside = [file.with_suffix(".toml") for file in files] + [Path(f"{file}.wal") for file in files]
         return digest([[file.name, self.watch.file(file)] for file in files + beside])
@@ -200,17 +221,6 @@ class Recipes:
             if inside and not hidden and not any(path.is_relative_to(place) for place in ours):
                 found.append(str(inside))
         return found
-
-
-def _pattern(source: str, folder: Path) -> str | None:
-    """A glob pattern for the files of a source; None for a database that is not a file."""
-    if source.startswith("duckdb://"):
-        return glob.escape(str(folder / source.removeprefix("duckdb://")))
-    if "://" in source or source.startswith("${"):
-        return None
-    if glob.has_magic(source) and not (folder / source).is_file():
-        return str(Path(glob.escape(str(folder))) / source)
-    return glob.escape(str(folder / source))
 
 
 def _installed() -> list[str]:
@@ -325,11 +335,23 @@ def unchanged(state: State, what: Sequence[object]) -> bool:
         return False
     watch = Watch(**told["watch"])
     began = watch.began
-    if watch.changed() is not None:
+    if watch.changed() is not None or (watch.tables and _moved(watch, *what[:1])):
         return False
     if any(stamp and stamp[1] > began - JUST_NOW for stamp, _ in watch.files.values()):
         _write(place, told | {"watch": asdict(watch)})  # so that next time no file needs to be read
     return True
+
+
+def _moved(watch: Watch, studies: Any) -> bool:
+    """Whether any table that is no file here is not as it was."""
+    from analysis.studies import load
+    from analysis.tables import LoyaltyError
+
+    try:
+        known = load(studies)
+        return any(watch.moved(known[name]) for name in watch.tables)
+    except LoyaltyError:
+        return True
 
 
 def settle(state: State, what: Sequence[object], watch: Watch | None) -> None:

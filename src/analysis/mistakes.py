@@ -30,6 +30,8 @@ def misfits(error: ValidationError) -> list[str]:
 
 def _misfit(fault: Any) -> str:
     key = str(fault["loc"][-1])
+    if fault["type"] == "extra_forbidden" and SECRET.search(key):
+        return "a secret does not belong here. Set it in the environment, or name there the file that holds it."
     if fault["type"] == "extra_forbidden":
         known = _known_keys(fault["loc"])
         return f'there is no such key. Did you mean "{nearest(key, known)}"? Known keys: {", ".join(known)}.'
@@ -134,6 +136,12 @@ def _table_problems(place: str, name: str, study: StudySettings) -> Iterator[str
             yield f"{place}.columns.{column}: a rule can only stand for a yes/no column; name a column."
     if holds_secret(settings.source):
         yield f"{place}.source: a password stands in the address. Write ${{NAME}} and set NAME in the environment."
+    try:
+        "".encode(settings.encoding or "utf-8")
+    except LookupError:
+        yield f'{place}.encoding: there is no encoding "{settings.encoding}"; for example cp1256 or utf-16.'
+    if settings.decimal == settings.thousands:
+        yield f"{place}.thousands: it is the decimal mark as well; give decimal and thousands different marks."
     if settings.date_format is not None and "%" not in settings.date_format:
         yield f'{place}.date_format: "{settings.date_format}" holds no % code; for example "%d/%m/%Y".'
     yield from _fitting_problems(place, name, settings)

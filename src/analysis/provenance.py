@@ -40,13 +40,14 @@ def told(job: Job, study: Study, entries: Iterable[Mapping[str, Any]], *, studie
     tables = study.check().tables
     until = {table.name: table.facts["observed_until"] for table in tables if table.facts.get("observed_until")}
     seeds = {str(entry["seed"]) for entry in entries if entry["seed"] is not None}
-    unknown = [name for name, digest in study.digests.items() if not digest]
+    digests: dict[bool, list[str]] = {True: [], False: []}
+    for table, digest in study.digests.items():
+        told = f"sha256 {digest[:16]}" if digest else "read anew in every run"
+        digests[study.pattern(table) is not None].append(f"{table} {told}")
     lines = {
         "Data as of": "; ".join(f"{name} {day}" for name, day in until.items()),
-        "Files": "; ".join(f"{table} sha256 {digest[:16]}" for table, digest in study.digests.items() if digest),
-        "Databases": f"{', '.join(unknown)}: read anew in every run, for their content has no digest"
-        if unknown
-        else "",
+        "Files": "; ".join(digests[True]),
+        "Stores and databases": "; ".join(digests[False]),
         "Rows kept": "; ".join(map(_kept, tables)),
         "Parameters": ", ".join(f"{name} = {value!r}" for name, value in job.effective.items()),
         "Seed": ", ".join(sorted(seeds)),

@@ -24,6 +24,9 @@ _SHOWN_COLUMNS = 40
 _WHOLE = 2**53  # up to which a float64 knows every whole number
 # Not every engine can be told to pass over an exponent that is too large.
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE]([+-]?\d{1,2}|\+?([12]\d\d|30[0-7])|-([12]\d\d|3[01]\d|32[0-4])))?$"
+# Persian and Arabic digits, with their decimal mark and a typographer's minus, and what they are here.
+_FOREIGN, _OURS = "۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩٫−", "01234567890123456789.-"
+_MARKS = {" ": " \u00a0\u202f", "'": "'’"}  # other characters that print as the same thousands mark
 _YES = ("yes", "y", "true", "t", "1", "1.0")
 _NO = ("no", "n", "false", "f", "0", "0.0")
 
@@ -89,6 +92,8 @@ class Reading:
     tenure_unit: str | None = None
     covariates: tuple[str, ...] = ()
     items: tuple[Item, ...] = ()
+    decimal: str = "."
+    thousands: str = ""
     segments: tuple[Segment, ...] = ()
 
 
@@ -146,7 +151,9 @@ class Matched:
                 continue
             raw = self.source.rows[self.theirs(name)]
             if name in self.items and self.items[name].missing:
-                raw = _without_codes(raw, self.items[name].missing)
+                raw = _without_codes(raw, self.items[name].missing, self.reading)
+            elif labels := self._labels(name):
+                raw = ibis.cases(*((raw == code, label) for code, label in labels.items()))
             columns[text_of(name)] = as_text(raw)
             columns[name] = self._value(name, raw)
         for segment in self.reading.segments:
@@ -169,19 +176,24 @@ class Matched:
         parsed = {self.theirs(name) for name in self.places if self.column(name).kind not in ("text", "key")}
         return self.one_row_is_one_customer or not parsed.isdisjoint(texts)
 
+    def _labels(self, name: str) -> Mapping[float, str]:
+        """What the codes of a column stand for, where the words count and not the codes: in text and in rules."""
+        worded = isinstance(self.places[name], FlagRule) or self.column(name).kind == "text"
+        return self.source.labels.get(self.theirs(name), {}) if worded else {}
+
     def _value(self, name: str, raw: Any) -> Any:
         place, kind = self.places[name], self.column(name).kind
         if isinstance(place, FlagRule):
             return _as_ruled_flag(raw, place)
         if name in self.items and self.items[name].words:
-            return _as_worded(raw, self.items[name].words)
+            return _as_worded(raw, self.items[name].words, self.reading)
         if kind == "time":
             return _as_time(raw, self.reading.date_format)
         if kind == "flag":
             return _as_flag(raw)
         if kind in ("number", "money", "integer") or (name in self.own and raw.type().is_numeric()):
-            return _as_number(raw)
-        return as_text(raw)
+            return _as_number(raw, self.reading)
+        return as_text(raw) if name not in self.own else _plain(as_text(raw), self.reading).coalesce(as_text(raw))
 
     def refusal(self, problems: list[str]) -> TableError:
         """One error for all problems of the table."""
@@ -259,34 +271,52 @@ def as_text(raw: Any) -> Any:
     return (text.re_replace(r"\.0+$", "") if raw.type().is_decimal() else text).nullif("")
 
 
-def _without_codes(raw: Any, codes: tuple[float | str, ...]) -> Any:
+def _our_digits(text: Any) -> Any:
+    return text.re_search("[۰-۹٠-٩−]").ifelse(text.translate(_FOREIGN, _OURS).replace("٬", ""), text)
+
+
+def _plain(text: Any, reading: Reading) -> Any:
+    """The numbers of a text in our digits, with a point and without marks; empty where there is none."""
+    text, mark = _our_digits(text), _MARKS.get(reading.thousands, reading.thousands)
+    if not mark and reading.decimal == ".":
+        return text.re_search(_NUMBER).ifelse(text, None)
+    whole = rf"(\d{{1,3}}([{mark}]\d{{2,3}})*[{mark}]\d{{3}}|\d+)" if mark else r"\d+"
+    text_is_one = text.re_search(rf"^[+-]?({whole}([{reading.decimal}]\d*)?|[{reading.decimal}]\d+)$")
+    without = text.re_replace(f"[{mark}]", "") if mark else text
+    return text_is_one.ifelse(without.replace(reading.decimal, "."), None)
+
+
+def _without_codes(raw: Any, codes: tuple[float | str, ...], reading: Reading) -> Any:
     """The column, empty where it holds a code that means no answer."""
     numbers = [float(code) for code in codes if not isinstance(code, str)]
     texts = [code for code in codes if isinstance(code, str)]
-    return (_as_number(raw).isin(numbers) | as_text(raw).isin(texts)).ifelse(None, raw)
+    return (_as_number(raw, reading).isin(numbers) | as_text(raw).isin(texts)).ifelse(None, raw)
 
 
-def _as_number(raw: Any) -> Any:
+def _as_number(raw: Any, reading: Reading) -> Any:
     if raw.type().is_numeric():
         value = raw.cast("float64")
         return (value.isnan() | value.isinf()).ifelse(None, value)
     text = as_text(raw)
-    return text.re_search(_NUMBER).ifelse(text, None).try_cast("float64")
+    if reading.decimal != "." or reading.thousands:
+        return _plain(text, reading).try_cast("float64")
+    # The rest is looked at only where the first does not hold.
+    return text.re_search(_NUMBER).ifelse(text, _plain(text, reading)).try_cast("float64")
 
 
-def _as_worded(raw: Any, words: Mapping[int, tuple[str, ...]]) -> Any:
+def _as_worded(raw: Any, words: Mapping[int, tuple[str, ...]], reading: Reading) -> Any:
     """A number, or the one that a wording stands for."""
     import ibis
 
     text = as_text(raw).lower().replace("’", "'").re_replace(r"( that way)?[.! ]*$", "")
-    return ibis.cases(*((text.isin(same), float(code)) for code, same in words.items()), else_=_as_number(raw))
+    return ibis.cases(*((text.isin(same), float(code)) for code, same in words.items()), else_=_as_number(raw, reading))
 
 
 def _as_time(raw: Any, date_format: str | None) -> Any:
     """A time in the study's zone: ISO or the stated format, never a guess."""
     if raw.type().is_timestamp() or raw.type().is_date():
         return raw.cast("timestamp")  # the engine's zone is the study's
-    return engines.time(as_text(raw), date_format)
+    return engines.time(_our_digits(as_text(raw)), date_format)
 
 
 def _as_flag(raw: Any) -> Any:
@@ -294,7 +324,7 @@ def _as_flag(raw: Any) -> Any:
 
     if raw.type().is_boolean():
         return raw
-    text = as_text(raw).lower()
+    text = _our_digits(as_text(raw)).lower()
     return ibis.cases((text.isin(_YES), True), (text.isin(_NO), False))
 
 

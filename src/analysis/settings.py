@@ -91,6 +91,11 @@ class TableSettings(_Strict):
 
     source: str
     table: str | None = None
+    encoding: str | None = None
+    separator: Annotated[str, _written(r"^.$", "one character, such as ;")] | None = None
+    decimal: Literal[".", ","] = "."
+    thousands: Literal[",", ".", " ", "'"] | None = None
+    freshness: str | None = None
     columns: dict[str, Annotated[Any, AfterValidator(_theirs)]] = {}
     date_format: str | None = None
     observed_until: date | None = None

@@ -1,23 +1,24 @@
-"""Opens a table where it lives: CSV or Parquet files, or a database that Ibis can reach.
+"""Opens a table where it lives: in files here or in an object store, in a lake, or in a database that Ibis reaches.
 
-Files are opened on one DuckDB connection a study. Text files are read as text: parsing, and saying what could
-not be parsed, belongs to `checks`.
+Files are opened on one DuckDB connection a study. How each kind is opened stands in `formats`, lakes in `lakes`.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
+import json
 import os
 import re
 import sys
-from dataclasses import dataclass
-from glob import glob, has_magic
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from glob import escape, glob, has_magic
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from analysis import engines
+from analysis import engines, lakes
+from analysis.formats import Files, Labels, needed, open_files
 from analysis.tables import LoyaltyError, SettingsError, TableError, nearest
 
 if TYPE_CHECKING:
@@ -27,31 +28,81 @@ _URL = re.compile(r"^[a-z][a-z0-9+.-]*://")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 # Where a password stands, a variable may hold any character, so it is quoted; elsewhere it may be a part of the URL.
 _PASSWORD_VARIABLE = re.compile(r"(?<=:)\$\{(\w+)\}(?=@)")
-_PLAIN_PASSWORD = re.compile(r"://[^/@]*:(?!\$\{\w+\}@)[^/@]+@|[?&](password|pwd|token|secret)=(?!\$\{)", re.IGNORECASE)
+_PLAIN_PASSWORD = re.compile(
+    r"://[^/@]*:(?!\$\{\w+\}@)[^/@]+@|[?&]([\w-]*(password|pwd|token|secret|signature|credential|_key)|sig)=(?!\$\{)",
+    re.IGNORECASE,
+)
 # Names of what is given through the environment alone, since reports print settings and parameters.
 SECRET = re.compile(r"token|password|passwd|secret|api_?key", re.IGNORECASE)
 READ = "loyalty.read"  # the audit event of a file that the engine opens, which Python does not see
-_DELIMITERS = (",", ";", "\t", "|")
+# Object stores and the like, which fsspec reads; any other address is a database.
+STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "hdfs", "http", "https", "memory"}
+# What a store says of a file that is another one whenever its content is.
+_TAGS = ("ETag", "etag", "md5Hash", "content_md5", "Content-MD5")
+_BETWEEN, _NONE = "\x1f", "\x1e"  # cells of a row that is hashed, and a cell without a value
 
 
 @dataclass(frozen=True)
 class Source:
     """A table where it lives, not yet checked.
 
-    `shown` is the place as the settings write it, so that no secret of the environment is ever printed.
+    Attributes:
+        shown: the place as the settings write it, so that no secret of the environment is ever printed.
+        rows: the table, in its engine.
+        files: those on this machine that it is read from.
+        state: what its store, lake or database says of its content, another one whenever that changes; None if nothing.
+        labels: what the codes of columns stand for, by column.
     """
 
     shown: str
     rows: ibis.Table
-    files: tuple[Path, ...]
+    files: tuple[Path, ...] = ()
+    state: str | None = None
+    labels: Labels = field(default_factory=dict)
 
-    def digest(self) -> str | None:
-        """SHA-256 over the digests of the files in order of name; None for a database, which has no fixed content."""
-        if not self.files:
-            return None
+    def digest(self, columns: Iterable[str] = ()) -> str | None:
+        """SHA-256 over what the table holds.
+
+        Of files it is that of their digests in order of name; else that of the state, where there is one; else that of
+        the number of rows and the sum of their hashes, which the engine works out in one pass. That sum is the same in
+        whatever order rows come, and is the engine's own: another engine has another one for the same rows.
+
+        Args:
+            columns: those that count, for the last of these ways; without any there is no digest.
+        """
         if len(self.files) == 1:
             return file_digest(self.files[0])
-        return hashlib.sha256("".join(map(file_digest, self.files)).encode()).hexdigest()
+        said = "".join(map(file_digest, self.files)) or self.state or _sum_of_hashes(self, sorted(columns))
+        return said and hashlib.sha256(said.encode()).hexdigest()
+
+
+def _sum_of_hashes(source: Source, columns: Sequence[str]) -> str | None:
+    """The engine, the number of rows and the sum of their hashes, as text; None where the engine has no hash."""
+    import ibis
+    from ibis.common.exceptions import OperationNotDefinedError
+
+    if not columns:
+        return None
+    engine = source.rows.get_backend().name
+    row = ibis.literal(_BETWEEN).join([source.rows[name].cast("string").fill_null(_NONE) for name in columns])
+    hashed = (_xxhash64(row) if engine == engines.SPARK else row.hash()).cast("decimal(38, 0)")
+    try:
+        told = source.rows.aggregate(rows=source.rows.count(), hashes=hashed.sum()).to_pyarrow().to_pylist()[0]
+    except OperationNotDefinedError:
+        return None
+    except Exception as error:  # each engine has its own errors, and their text may quote whole rows
+        raise TableError(f'"{source.shown}" could not be read ({type(error).__name__}).') from None
+    return f"{engine} {told['rows']} {told['hashes']}"
+
+
+def _xxhash64(text: Any) -> Any:
+    """A hash of 64 bits: the one that Ibis knows of Spark has 32."""
+    import ibis
+
+    @ibis.udf.scalar.builtin(name="xxhash64", signature=((ibis.dtype("string"),), ibis.dtype("int64")))
+    def xxhash64(text): ...  # type: ignore[no-untyped-def]
+
+    return xxhash64(text)
 
 
 def file_digest(path: Path) -> str:
@@ -91,30 +142,80 @@ def connect(timezone: str, engine: str = engines.DUCKDB) -> Any:
         ) from None
 
 
-def open_source(source: str, *, folder: Path, engine: Any, table: str | None = None) -> Source:
+def open_source(
+    source: str,
+    *,
+    folder: Path,
+    engine: Any,
+    table: str | None = None,
+    encoding: str | None = None,
+    separator: str | None = None,
+    freshness: str | None = None,
+) -> Source:
     """Open a table without reading its rows.
 
     Args:
-        source: a path or a pattern relative to `folder` (.csv, .txt, .tsv or .parquet), or a database address.
+        source: a path, a pattern or a folder, relative to `folder` or in an object store; or a database's address.
         folder: where the settings file stands.
         engine: the study's DuckDB engine, from `connect`.
-        table: the table's name, for a database.
+        table: the table's name, in a database or a catalog; the sheet of a spreadsheet.
+        encoding: of text, where it is not found out.
+        separator: of text, where it is not the commonest one of the first line.
+        freshness: a query for a database that answers otherwise whenever the table has changed.
 
     Raises:
-        SettingsError: the kind of file is unknown, a variable is not set, a database gives no table name.
+        SettingsError: the kind of file is unknown, a variable is not set, a package is missing, or a database or a
+            spreadsheet of several sheets gives no table.
         TableError: there is no such file, or it cannot be read.
     """
-    if is_url(source):
-        return Source(source, _database_table(source, folder=folder, engine=engine, table=table), ())
-    files = _find(source, folder)
-    for path in files:
+    address = expand(source)
+    scheme = address.partition("://")[0] if _URL.match(address) else ""
+    given = {"engine": engine, "table": table}
+    if scheme in ("delta", "iceberg"):
+        rest = address.removeprefix(f"{scheme}://")
+        here = folder / rest
+        if scheme == "iceberg" and not here.exists():
+            return _lake(scheme, rest, source, **given)  # a catalog's name
+        return _lake(scheme, rest if "://" in rest else str(here), source, **given)
+    if freshness and (scheme in STORES or not scheme):
+        raise SettingsError(f'freshness asks a database; "{source}" is none.')
+    given |= {"encoding": encoding, "separator": separator}
+    if scheme in STORES:
+        return _stored(address, source, **given)
+    if scheme:
+        return _from_database(address, source, folder=folder, engine=engine, table=table, query=freshness)
+    place = folder / address
+    if kind := _lake_in(place):
+        return _lake(kind, str(place), source, engine=engine, table=table)
+    found = _find(source, address, folder)
+    for path in found:
         sys.audit(READ, str(path))
-    endings = {path.suffix.lower() for path in files}
-    if endings == {".parquet"}:
-        return Source(source, _open_parquet(files, shown=source, engine=engine), files)
-    if endings <= {".csv", ".tsv", ".txt"}:
-        return Source(source, _open_csv(files, shown=source, engine=engine), files)
-    raise SettingsError(f'The source "{source}" is neither .csv, .tsv, .txt nor .parquet, nor a database address.')
+    parts = _parts([os.path.relpath(path, folder) for path in found])
+    rows, labels = open_files(Files(source, tuple(map(str, found)), parts=parts), **given)
+    return Source(source, rows, found, labels=labels)
+
+
+def pattern(source: str, folder: Path) -> str | None:
+    """A glob pattern for the files that a source is; None where it is elsewhere, or its own log tells its state.
+
+    Args:
+        source: as in `open_source`.
+        folder: where the settings file stands.
+    """
+    try:
+        address = expand(source)
+    except SettingsError:
+        return None
+    if address.startswith("duckdb://"):
+        return escape(str(folder / address.removeprefix("duckdb://")))
+    place = folder / address
+    if _URL.match(address) or _lake_in(place):
+        return None
+    if place.is_dir():
+        return str(Path(escape(str(place))) / "**/*")
+    return (
+        str(Path(escape(str(folder))) / address) if has_magic(address) and not place.is_file() else escape(str(place))
+    )
 
 
 def expand(source: str) -> str:
@@ -134,67 +235,114 @@ def expand(source: str) -> str:
     return _VARIABLE.sub(value, quoted)
 
 
-def _find(source: str, folder: Path) -> tuple[Path, ...]:
-    """The files a path or pattern names, in order of name."""
-    place = folder / source
-    if has_magic(source):
-        files = tuple(sorted(folder / found for found in glob(source, root_dir=folder, recursive=True)))
-        if not files:
-            raise TableError(f'No file matches the source "{source}". The pattern is relative to the studies file.')
-        return files
-    if not place.is_file():
-        beside = [path.name for path in place.parent.iterdir() if path.is_file()] if place.parent.is_dir() else []
-        hint = f' The nearest name beside it is "{nearest(place.name, beside)}".' if beside else ""
-        raise TableError(f'There is no file "{source}". Paths are relative to the studies file.{hint}')
-    return (place,)
+def _lake_in(place: Path) -> str | None:
+    return lakes.kind_of(lambda name: (place / name).is_dir()) if place.is_dir() else None
 
 
-def _open_parquet(files: tuple[Path, ...], *, shown: str, engine: Any) -> ibis.Table:
-    import duckdb
+def _lake(kind: str, place: str, source: str, *, engine: Any, table: str | None) -> Source:
+    """A table of a lake; of a folder of Iceberg on this machine the newest state."""
+    if kind == "iceberg" and os.path.isdir(place):
+        place = lakes.latest(glob(f"{escape(place)}/metadata/*")) or place
+    rows, state = lakes.open_lake(kind, place, shown=source, engine=engine, table=table)
+    return Source(source, rows, state=state)
 
+
+def _stored(address: str, source: str, **given: Any) -> Source:
+    """Files, or a table of a lake, in an object store. Its credentials are what the environment gives to fsspec."""
+    scheme = address.partition("://")[0]
     try:
-        return engine.read_parquet([str(path) for path in files])
-    except duckdb.Error as error:
-        raise TableError(f'"{shown}" is not a Parquet file that can be read, or its files differ.') from error
-
-
-def _open_csv(files: tuple[Path, ...], *, shown: str, engine: Any) -> ibis.Table:
-    """Open CSV files as text columns named by their header."""
-    delimiter, names = _header(files[0])
-    for other in files[1:]:
-        if _header(other) != (delimiter, names):
-            raise TableError(
-                f'The files of "{shown}" do not have the same columns: {other.name} differs from {files[0].name}.'
-            )
-    return engine.read_csv(
-        [str(path) for path in files],
-        columns=dict.fromkeys(names, "varchar"),
-        auto_detect=False,
-        delim=delimiter,
-        quote='"',
-        escape='"',
-    )
-
-
-def _header(path: Path) -> tuple[str, tuple[str, ...]]:
-    """The delimiter and the column names in the first line of a text file."""
+        store = needed("fsspec", "objects", source).filesystem(scheme)
+    except (ImportError, ValueError) as error:
+        raise SettingsError(f'"{source}" needs a package that is not installed: {error}.') from None
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            line = file.readline()
-    except OSError as error:
-        raise TableError(f"{path.name} cannot be opened: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise TableError(f"{path.name} is not in UTF-8. Save it as UTF-8 (in a spreadsheet: CSV UTF-8).") from error
-    if not line.strip():
-        raise TableError(f"{path.name} is empty: it has not even a line of column names.")
-    delimiter = max(_DELIMITERS, key=line.count)
-    names = tuple(next(csv.reader([line], delimiter=delimiter)))
-    alike = [name.casefold() for name in names]  # the engine does not tell Date from date
-    twice = [name for name in names if alike.count(name.casefold()) > 1]
-    if "" in names or twice:
-        what = "a column without a name" if "" in names else f'the column "{twice[0]}" more than once'
-        raise TableError(f"{path.name} has {what} in its first line. Give every column its own name.")
-    return delimiter, names
+        store.invalidate_cache()
+        kind_there = _type_in(store, address)
+        found = (
+            [address] if kind_there == "file" else store.glob(address) if not kind_there and has_magic(address) else []
+        )
+        if kind_there == "directory":
+            if kind := lakes.kind_of(lambda name: store.isdir(f"{address}/{name}")):
+                newest = lakes.latest(store.ls(f"{address}/metadata", detail=False)) if kind == "iceberg" else None
+                lake = store.unstrip_protocol(newest) if newest else address
+                return _lake(kind, lake, source, engine=given["engine"], table=given["table"])
+            found = store.find(address)
+        known = {store.unstrip_protocol(name): store.info(name) for name in sorted(found) if not _hidden(name)}
+    except LoyaltyError:
+        raise
+    except Exception as error:  # of any store; its text may hold what was given to it in secret
+        what = "may not be read" if isinstance(error, PermissionError) else "could not be reached"
+        raise TableError(
+            f'"{source}" {what} ({type(error).__name__}). Check the address, and the credentials that stand in the '
+            "environment or in the file it names."
+        ) from None
+    if not known:
+        raise TableError(f'There is nothing at "{source}".')
+    tags = {name: next((info[tag] for tag in _TAGS if info.get(tag)), "W/") for name, info in known.items()}
+    weak = any(tag.startswith("W/") for tag in tags.values())
+    rows, labels = open_files(Files(source, tuple(known), store, _parts(known)), **given)
+    return Source(source, rows, state=None if weak else json.dumps(tags), labels=labels)
+
+
+def _type_in(store: Any, address: str) -> str | None:
+    """Whether an address is a "file" or a "directory" in a store; None where it is nothing."""
+    try:
+        return str(store.info(address)["type"])
+    except FileNotFoundError:
+        return None
+
+
+def _hidden(path: str) -> bool:
+    """Whether a file is none of the data, as what engines write beside them."""
+    return PurePath(path).name.startswith((".", "_"))
+
+
+def _parts(paths: Iterable[str]) -> tuple[str, ...]:
+    """The columns that the names of folders give, as year in year=2024/a.parquet."""
+    folders = PurePath(next(iter(paths))).parts[:-1]
+    return tuple(folder.partition("=")[0] for folder in folders if "=" in folder)
+
+
+def _find(source: str, address: str, folder: Path) -> tuple[Path, ...]:
+    """The files that a path, a pattern or a folder names, in order of name."""
+    found = sorted(map(Path, glob(pattern(address, folder) or "", recursive=True)))
+    files = tuple(path for path in found if path.is_file() and (path == folder / address or not _hidden(str(path))))
+    if not files:
+        what = "No file matches the source" if has_magic(address) else "There is no file"
+        raise TableError(f'{what} "{source}". Paths are relative to the studies file.{_hint(folder, address)}')
+    return files
+
+
+def _hint(place: Path, address: str) -> str:
+    """What stands where the first part of a path does not."""
+    for part in Path(address).parts:
+        if not (place / part).exists():
+            beside = [path.name for path in place.iterdir()] if place.is_dir() and not has_magic(part) else []
+            return f' The nearest name beside it is "{nearest(part, beside)}".' if beside else ""
+        place /= part
+    return ""
+
+
+def _from_database(address: str, source: str, *, folder: Path, query: str | None, **given: Any) -> Source:
+    """A table of a database, with what it says of its freshness."""
+    rows = _database_table(source, folder=folder, **given)
+    if not address.startswith("duckdb://"):
+        return Source(source, rows, state=freshness(rows.get_backend(), query, source))
+    file = folder / address.removeprefix("duckdb://")
+    return Source(source, rows, tuple(path for path in (file, Path(f"{file}.wal")) if path.exists()))
+
+
+def freshness(engine: Any, query: str | None, source: str) -> str | None:
+    """What a database answers to the user's own question, which can only select; None where there is none.
+
+    Raises:
+        TableError: it cannot be answered.
+    """
+    try:
+        return query and json.dumps([query, engine.sql(query).to_pyarrow().to_pylist()], default=str)
+    except Exception as error:  # as in `_database_table`
+        raise TableError(
+            f'The freshness query of "{source}" did not work ({type(error).__name__}). It should be one SELECT.'
+        ) from None
 
 
 def _database_table(source: str, *, folder: Path, engine: Any, table: str | None) -> ibis.Table:

@@ -21,7 +21,7 @@ from analysis import disclosure, engines, languages, mistakes, segments, words
 from analysis.checks import CheckedTable, check
 from analysis.datasets import Biography, biography
 from analysis.mistakes import Notebooks
-from analysis.readings import DYSFUNCTIONAL, FUNCTIONAL, KANO_SCALE, KANO_WORDS, Item, Reading
+from analysis.readings import DYSFUNCTIONAL, FUNCTIONAL, KANO_SCALE, KANO_WORDS, Item, Reading, match
 from analysis.settings import (
     NotifySettings,
     PairSettings,
@@ -33,8 +33,8 @@ from analysis.settings import (
     seconds,
     size,
 )
-from analysis.sources import Source, connect, open_source, own_table
-from analysis.tables import LoyaltyError, SettingsError, TableError, nearest
+from analysis.sources import Source, connect, freshness, open_source, own_table, pattern
+from analysis.tables import TABLES, LoyaltyError, SettingsError, TableError, nearest
 
 FILE = "studies.toml"
 _NAME = re.compile(r"^\w+(\.\w+){0,2}$")  # of a table, perhaps with its schema
@@ -178,8 +178,11 @@ class Study:
         settings = self.settings.tables[table]
         if self._holds(settings.source):
             name = settings.table or settings.source
-            return Source(settings.source, own_table(self._engine, name, shown=self.engine), ())
-        return open_source(settings.source, folder=self.folder, engine=self._files, table=settings.table)
+            rows = own_table(self._engine, name, shown=self.engine)
+            return Source(settings.source, rows, state=freshness(self._engine, settings.freshness, settings.source))
+        keys = {"table", "encoding", "separator", "freshness"}
+        given = settings.model_dump(include=keys)
+        return open_source(settings.source, folder=self.folder, engine=self._files, **given)
 
     def _holds(self, source: str) -> bool:
         """Whether a source is the engine itself, or the name of one of its tables and no file."""
@@ -231,10 +234,27 @@ class Study:
         """Whether any of its data were made up."""
         return any(told.simulated for told in self.biographies)
 
+    def pattern(self, table: str) -> str | None:
+        """A glob pattern for the files of a table; None where it is none, or its own log tells its state."""
+        source = self.settings.tables[table].source
+        return None if self._holds(source) else pattern(source, self.folder)
+
+    def digest(self, table: str) -> str | None:
+        """SHA-256 over what a table holds now, or what its place says of that; None where neither can be told.
+
+        Raises:
+            LoyaltyError: it cannot be opened or read.
+        """
+        source = self._source(table)
+        if source.files:
+            return source.digest()
+        matched = match(TABLES[table], source, _reading(self.settings, table))
+        return source.digest({matched.theirs(name) for name in matched.places} & {*source.rows.columns})
+
     @cached_property
     def digests(self) -> dict[str, str | None]:
-        """Table to the SHA-256 of its files; None for a database."""
-        return {table: self._source(table).digest() for table in self.settings.tables}
+        """Table to its digest."""
+        return {table: self.digest(table) for table in self.settings.tables}
 
     def _publishable(self, name: str) -> CheckedTable:
         """A checked table; one about a handful of customers is refused, for every figure would be about somebody."""
@@ -345,6 +365,8 @@ def _reading(study: StudySettings, name: str) -> Reading:
         date_format=table.date_format,
         observed_until=table.observed_until,
         tenure_unit=table.tenure_unit,
+        decimal=table.decimal,
+        thousands=table.thousands or "",
         covariates=tuple(table.covariates),
         items=_items(study) if name == "surveys" else (),
     )
