@@ -8,7 +8,7 @@ turned round, and the selection that fools a naive comparison stays when they ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,7 +75,7 @@ class _World:
     def __init__(self, random: np.random.Generator, size: int, laws: Laws) -> None:
         self.random, self.size, self.laws, self.life = random, size, laws, _Life()
         normal = random.standard_normal
-        self.names = np.array([f"K{number:06d}" for number in range(1, size + 1)])
+        self.names = np.array([f"K{number:06d}" for number in range(1, size + 1)], object)
         self.branch = random.integers(0, BRANCHES, size)
         self.won = np.where(random.random(size) < 0.4, 0, random.integers(0, MONTHS, size))
         self.channel = random.choice(3, size, p=(0.45, 0.25, 0.30))
@@ -90,6 +90,8 @@ class _World:
         self.traits["habit"] = 0.8 * np.sign(habit) + 0.5 * normal(size)
         self.prone = normal(size)  # to contacts of all kinds
         self.mood, self.level, self.staff = np.zeros(size), 0.5 * normal(BRANCHES), normal(BRANCHES)
+        self.aside = random.spawn(1)[0]  # for what is expected of all the firm does: it moves answers and nothing else
+        self.overall = 0.5 * self.aside.standard_normal(size)
         self.foreseen, self.name = 0.6 * normal((3, size)), 0.5 * self.loyal + 0.7 * normal(size)
         self.left, self.joined = np.full(size, MONTHS), np.full(size, MONTHS)
         self.benefit = random.integers(0, 2, size)  # of members: 0 short-term, 1 long-term, by lot
@@ -258,7 +260,8 @@ class _World:
             times = random.poisson(base * np.exp(0.4 * self.prone) * here)
             self.touches[place] = times
             toucher = np.repeat(np.arange(self.size), times)
-            touched = {"customer": toucher, "touched_at": _day(random, month, len(toucher)), "touchpoint": place}
+            touched = {"customer": toucher, "touched_at": _day(random, month, len(toucher))}
+            touched["touchpoint"] = np.full(len(toucher), place)
             self.life.touched.append(touched)
         self.talked = 0.8 * self.talked + 0.2 * (self.touches[[1, 2]].sum(axis=0) - 0.7)
         refers = np.exp(np.log(0.008) + laws.engaged_refers * feel["engagement"] + laws.loyal_refers * self.loyal)
@@ -299,18 +302,9 @@ class _World:
             np.bincount(self.branch, here, BRANCHES), 1
         )
         kept = 1 - np.bincount(self.branch, gone, BRANCHES) / np.maximum(np.bincount(self.branch, here, BRANCHES), 1)
-        self.life.branches.append(
-            pd.DataFrame(
-                {
-                    "unit": np.arange(BRANCHES),
-                    "month": month,
-                    "satisfaction": 5 + 0.8 * mean,
-                    "kept": kept,
-                    "staff_satisfaction": 5 + 0.6 * self.staff,
-                    "members_share": shares,
-                }
-            )
-        )
+        table = {"unit": np.arange(BRANCHES), "month": month, "satisfaction": 5 + 0.8 * mean, "kept": kept}
+        table |= {"staff_satisfaction": 5 + 0.6 * self.staff, "members_share": shares}
+        self.life.branches.append(pd.DataFrame(table))
 
     def _profitable(self) -> np.ndarray:
         """Who has brought more margin a month than three in four."""
@@ -323,21 +317,26 @@ class _World:
         day, wave = _day(random, month, len(who)), str(WAVES.index(month) + 1)
         told = {"customer": who, "answered_at": day, "wave": wave, "unit": self.branch[who]}
         held, traits = ({name: each[who] for name, each in of.items()} for of in (feel, self.traits))
-        foreseen = self.foreseen[:, who] + self.laws.promise * self._treated("larger promise", month)[who]
+        foreseen = (
+            self.foreseen[:, who] + self.overall[who] + self.laws.promise * self._treated("larger promise", month)[who]
+        )
         answers, event = questionnaires.asked(random, held, traits, foreseen, day, self.laws)
         self.life.events.append({"customer": who, **event})
         self.life.surveys.append(pd.DataFrame(told | answers))
-        # What was found goes into what is expected of the next time; the firm's name shows in value half a year later.
-        self.name = feel["image"]
+        self.name = feel["image"]  # shows in value half a year later, as what was found does in what is expected
         learned = questionnaires.found(self.traits, feel["quality"]) - self.foreseen
         self.foreseen += self.laws.learning * learned + 0.4 * random.standard_normal(learned.shape)
+        self.overall += self.laws.learning * (0.5 * feel["quality"] - self.overall)
+        self.overall += 0.35 * self.aside.standard_normal(self.size)
 
     # --- as tables ------------------------------------------------------------------------------------------------
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """What the business has on file."""
         life, names = self.life, self.names
-        orders = self._dated(life.orders, "ordered_at").assign(category=lambda t: np.array(CATEGORIES)[t["category"]])
+        orders = self._dated(life.orders, "ordered_at").assign(
+            category=lambda t: np.array(CATEGORIES, object)[t["category"]]
+        )
         contacts, referrals = self._dated(life.contacts, "contacted_at"), self._dated(life.referrals, "referred_at")
         contacts["resolved_at"] = contacts["resolved_at"].where(contacts["resolved_at"] <= _first(MONTHS))
         touched = self._dated(life.touched, "touched_at")
@@ -361,30 +360,28 @@ class _World:
             "units": self._units(),
             "rollouts": self._rollouts(),
             "operations": self._dated(life.events, "measured_at"),
-            "touchpoints": touched.assign(touchpoint=np.array(TOUCHPOINTS)[touched["touchpoint"]]),
+            "touchpoints": touched.assign(touchpoint=np.array(TOUCHPOINTS, object)[touched["touchpoint"]]),
         }
 
-    def _dated(self, parts: Iterable[Mapping[str, Any]], day: str) -> pd.DataFrame:
+    def _dated(self, parts: Sequence[Mapping[str, Any]], day: str) -> pd.DataFrame:
         """Monthly parts as one table by day, customers under their names."""
-        table = pd.concat([pd.DataFrame(dict(part)) for part in parts], ignore_index=True)
-        table.insert(0, "customer_id", self.names[table.pop("customer").to_numpy(int)])
-        return table.sort_values([day, "customer_id"], kind="stable", ignore_index=True)
+        whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        order = np.lexsort((whole["customer"], whole[day]))
+        names = {"customer_id": self.names[whole.pop("customer")[order].astype(int)]}
+        return pd.DataFrame(names | {name: column[order] for name, column in whole.items()})
 
     def _customers(self) -> pd.DataFrame:
         promoted = self.channel == CHANNELS.index("promotion")
         known = (self.channel == CHANNELS.index("friend")) & (self.won[self.friend] < self.won)
         return pd.DataFrame(
             {
-                "customer_id": self.names,
-                "acquired_at": _first(self.won),
-                "channel": np.array(CHANNELS)[self.channel],
+                "customer_id": self.names, "acquired_at": _first(self.won), "channel": np.array(CHANNELS)[self.channel],
                 "acquisition_cost": np.array([25.0, 5.0, 18.0])[self.channel],
                 "acquisition_discount": np.where(promoted, 20.0, 0.0),
                 "referred_by": pd.Series(self.names[self.friend]).where(pd.Series(known)),
-                "invited": self.invited,
-                "branch": _unit(self.branch),
+                "invited": self.invited, "branch": _unit(self.branch),
             }
-        )
+        )  # fmt: skip
 
     def _memberships(self) -> pd.DataFrame:
         tiers = pd.concat([pd.DataFrame(part) for part in self.life.tiers], ignore_index=True)
@@ -492,4 +489,4 @@ def _last(month: np.ndarray) -> np.ndarray:
 
 
 def _unit(branch: Any) -> np.ndarray:
-    return np.array([f"B{number + 1:02d}" for number in np.asarray(branch)], dtype=object)
+    return np.array([f"B{number + 1:02d}" for number in range(BRANCHES)], object)[np.asarray(branch, int)]

@@ -64,7 +64,10 @@ def asked(
     days, on = np.unique(before, return_inverse=True)
     met = feel["quality"] + laws.staff_rating * np.random.default_rng(7).standard_normal(STAFF)[staff]
     met = met + laws.day_rating * noise(len(days))[on] + 0.2 * noise(size)
-    event = {"measured_at": before, "staff_id": np.array([f"S{number + 1:02d}" for number in staff])}
+    event = {
+        "measured_at": before,
+        "staff_id": np.array([f"S{number + 1:02d}" for number in range(STAFF)], object)[staff],
+    }
     event["wait_minutes"] = np.exp(2.2 + laws.waiting * met + 0.3 * noise(size)).round(1)
     event["defects"] = random.poisson(0.3 * np.exp(laws.waiting * met))
     needs, thought = sum(traits[name] for name in NEEDS), traits["can_be"] + traits["should"]
