@@ -9,7 +9,7 @@ import pytest
 from analysis import cli
 from analysis.proposals import Told, look, propose, write
 from analysis.studies import load
-from analysis.tables import SettingsError
+from analysis.tables import SettingsError, TableError
 
 SALES = "Customer ID;Order Date;Total;Store\n" + "".join(
     f"{1000 + n % 40};{13 + n % 15:02d}/{1 + n % 12:02d}/2024;{10 + n % 7}.50;S{n % 3}\n" for n in range(200)
@@ -148,3 +148,29 @@ def test_the_command_writes_checks_and_says_what_comes_next(folder: Path, capsys
     told = capsys.readouterr().out
     assert "200 kept" in told
     assert "loyalty report mine --studies studies.toml" in told
+
+
+def test_text_in_another_encoding_with_persian_digits_and_stated_marks(folder: Path) -> None:
+    rows = "".join(
+        f"۱{n % 40};2024-0{1 + n % 9}-1{n % 9};1.0{n % 7}0,50;{'شب' if n % 2 else 'روز'}\n" for n in range(200)
+    )
+    text = f"customer;date;total;shift\n{rows}".translate(str.maketrans("۱", "1"))
+    (folder / "odd.csv").write_bytes(text.encode("cp1256"))
+    with pytest.raises(TableError, match="name it with encoding"):
+        propose("odd.csv", folder=folder)
+    written = {"encoding": "cp1256", "decimal": ",", "thousands": "."}
+    assert cli.main(["new", "mine", "odd.csv", *(f"--{key}={value}" for key, value in written.items())]) == 0
+    made = tomllib.loads(Path("studies.toml").read_text("utf-8"))["study"]["mine"]["tables"]["orders"]
+    assert made["columns"] == {"customer_id": "customer", "ordered_at": "date", "amount": "total"}
+    assert {key: made[key] for key in written} == written
+    checked = load("studies.toml")["mine"].table("orders")
+    assert 1000.5 <= checked.rows.amount.min().execute() <= checked.rows.amount.max().execute() <= 1060.5
+
+
+def test_a_partitioned_folder_is_proposed_with_its_parts(folder: Path) -> None:
+    for year in (2023, 2024):
+        (folder / f"sales/year={year}").mkdir(parents=True)
+        (folder / f"sales/year={year}/a.csv").write_text(SALES.replace("2024", str(year)), "utf-8")
+    assert propose("sales", folder=folder).unused == ["Store", "year"]
+    write("mine", [f"sales/year={year}/*" for year in (2024,)], into=folder / "my.toml", told=Told())
+    assert load(folder / "my.toml")["mine"].table("orders").facts["rows"] == 200

@@ -117,6 +117,14 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument(
         "--date-format", default="", metavar="FORMAT", help='where dates can be read in two ways: "%%d/%%m/%%Y"'
     )
+    for key, example in (
+        ("table", "Sheet1"),
+        ("encoding", "cp1256"),
+        ("separator", ";"),
+        ("decimal", ","),
+        ("thousands", "."),
+    ):
+        new.add_argument(f"--{key}", metavar="TEXT", help=f"of a file that cannot say it itself, as {example}")
     new.add_argument("--tenure-unit", default="", choices=("day", "week", "month", "year"), help="what a tenure counts")
     new.add_argument("--observed-until", default="", metavar="DATE", help="the last day seen, as 2025-12-31")
 
@@ -278,7 +286,9 @@ def _check(options: argparse.Namespace) -> int:
 def _new(options: argparse.Namespace) -> int:
     from analysis import proposals
 
-    told = proposals.Told(options.date_format, options.tenure_unit, options.observed_until)
+    given = {key: getattr(options, key) for key in ("table", "encoding", "separator", "decimal", "thousands")}
+    written = {key: value for key, value in given.items() if value}
+    told = proposals.Told(options.date_format, options.tenure_unit, options.observed_until, written)
     asked = {"into": options.studies, "title": options.title, "currency": options.currency, "told": told}
     print(proposals.write(options.name, options.files, **asked))
     print(f"Written into {options.studies}: read it and mend what is wrong. What the check says:\n")

@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.readings import ROW
-from analysis.sources import connect, open_source
+from analysis.sources import connect, is_url, open_source
 from analysis.studies import load
 from analysis.tables import TABLES, Column, SettingsError, Table, nearest
 from analysis.words import count, listing
@@ -115,6 +115,7 @@ class Told:
     date_format: str = ""
     tenure_unit: str = ""
     observed_until: str = ""
+    written: Mapping[str, str] = field(default_factory=dict)  # further keys of the table: sheet, encoding, marks
 
 
 @dataclass
@@ -153,6 +154,17 @@ def look(name: str, values: pd.Series) -> Look:
     share = float(numbers.notna().mean()) if len(text) else 0.0
     formats = () if held.empty else ("",) if pd.api.types.is_datetime64_any_dtype(values) else _formats(text)
     return Look(name, share, flags, formats, text.nunique(), text.is_unique and len(text) > 1, answers, codes)
+
+
+def in_our_marks(values: pd.Series, written: Mapping[str, str]) -> pd.Series:
+    """Texts with our digits and, where marks are told, with numbers as we write them; other values as they are."""
+    if not pd.api.types.is_string_dtype(values.dropna()):
+        return values
+    text = values.str.translate(str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩٫", "01234567890123456789."))
+    mark, point = re.escape(written.get("thousands", "")), written.get("decimal", ".")
+    number = text.str.fullmatch(rf"\s*[+-]?\d[\d{mark}]*([{point}]\d*)?\s*", na=False)
+    plain = (text.str.replace(mark, "", regex=True) if mark else text).str.replace(point, ".", regex=False)
+    return text.where(~number, plain)
 
 
 def _formats(text: pd.Series) -> tuple[str, ...]:
@@ -254,13 +266,15 @@ def propose(source: str, *, folder: Path, table: str | None = None, told: Told |
         TableError: the file cannot be read.
     """
     told = told or Told()
-    rows = open_source(source, folder=folder, engine=connect("UTC")).rows.limit(LOOKED_AT).to_pandas()
+    how = {key: value for key, value in told.written.items() if key in ("table", "encoding", "separator")}
+    rows = open_source(source, folder=folder, engine=connect("UTC"), **how).rows.limit(LOOKED_AT).to_pandas()
     if rows.empty:
         raise SettingsError(f"{source} has no rows yet, so nothing can be proposed.")
-    looks = [look(str(name), rows[name]) for name in rows.columns]
+    looks = [look(str(name), in_our_marks(rows[name], told.written)) for name in rows.columns]
     try:
         name = table or _which(looks)
         made = Proposal(name, matching(TABLES[name], looks), rows=len(rows))
+        made.settings |= {key: (value, "as told") for key, value in told.written.items()}
         by_name = {one.name: one for one in looks}
         _identify(made, by_name)
         _date(made, by_name, told)
@@ -438,10 +452,12 @@ def write(
         raise SettingsError(f'{into} has a study "{study}" already. Choose another name, or edit it there.')
     folder, proposals = into.absolute().parent, dict[str, Proposal]()
     for given in files:
-        table, equals, file = given.rpartition("=")
-        if equals and table not in TABLES:
+        table, equals, file = given.partition("=")
+        if not equals or "/" in table:  # as in a path such as year=2024/orders.csv
+            table, file = "", given
+        elif table not in TABLES:
             raise SettingsError(f'there is no table "{table}"; the nearest is "{nearest(table, TABLES)}".')
-        source = os.path.relpath(file, folder)
+        source = file if is_url(file) else os.path.relpath(file, folder)
         made = propose(source, folder=folder, table=table or None, told=told)
         if twin := next((name for name, one in proposals.items() if one.table == made.table), None):
             raise SettingsError(f"{twin} and {source} both look like {made.table}. Say which is what: TABLE=FILE.")
