@@ -139,7 +139,7 @@ CASES = (
          truth={"true": 1.21, "null": 1.0, "reversed": 1 / 1.21, "artefact": 1.0}),
     Case("I06", answered, lambda drawn, seed: gauges.trustworthy(*drawn, draws=DRAWS, seed=seed),
          "1,000 customers, half of whom answer", "B", artefact="those who buy much, and are content, answer", dear=True,
-         part="reliability", truth=RELIABLE),
+         part="reliability", truth={world: sure for world, sure in RELIABLE.items() if world != "artefact"}),
     Case("I07", asked_in_two, lambda found, seed: gauges.comparable(found, ["satisfaction"], refits=25, seed=seed),
          "500 answers about two firms", "B", few=True),
     Case("I08", gauged, lambda table, seed: gauges.one_thing(table, refits=49, seed=seed)[gauges.ALL],
