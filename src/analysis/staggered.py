@@ -161,6 +161,8 @@ def course(
     )
     pulls[:, who] -= mean[:, None]
     otherwise, pulls[1] = _unmixed(mean, pulls / changed, mixed / changed, scaled)
+    below = "What would have come is not known to be more than nothing, so there is no ratio. Take longer periods."
+    need(not scaled or (otherwise > 0).all(), below)
     pulls[0] /= changed
     return Course(events, mean[0], otherwise, pulls, changed, mixed.sum(axis=1) / changed)
 
