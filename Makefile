@@ -21,8 +21,9 @@ unexport PYTHONDONTWRITEBYTECODE
 report: $(STAMP)
 	$(BIN)/loyalty report
 
+# In the order of tests/conftest.py: long files first, so that no process waits for the last one.
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lab: $(STAMP)
 	$(BIN)/jupyter lab --notebook-dir=notebooks --LabApp.default_url=/lab/tree/start.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)

@@ -1,18 +1,26 @@
 """Small fixtures that several test files share."""
 
 import os
-import random
 from collections.abc import Callable
-from datetime import date, timedelta
 from pathlib import Path
 
 import filelock
 import pytest
+from small_business import invented
 
 from analysis import cli, disclosure, studies
 from analysis.studies import Study
 
 ROOT = Path(__file__).parents[1]
+# Half a minute of a processor and more each, most of it in kernels. Begun first, they do not end last and alone.
+LONG = ["small_study", "report", "calibration", "docs", "degenerate_business", "crash_matrix", "keys", "operating"]
+LONG += ["kernels", "runs", "browser", "degenerate_studies"]
+
+
+def pytest_collection_modifyitems(items):
+    """Puts the long files first, in each process alike."""
+    place = {f"test_{name}": number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
 @pytest.fixture(autouse=True)
@@ -44,80 +52,6 @@ def make_study(tmp_path: Path) -> Callable[..., Study]:
 def bundled() -> studies.Studies:
     """The studies that come with the project."""
     return studies.load(ROOT / "studies.toml")
-
-
-# --- A small invented business whose data are hostile --------------------------------------------------------------
-
-SCRIPT = "<script>document.title='broken'</script>"
-PERSIAN = "نسخه ویژه"
-LONG = "a plan whose name goes on and on " * 12
-RARE = "the plan of only three people"
-
-STUDY = """
-[study.small]
-title = "A small invented shop & its <contracts>"
-currency = "EUR"
-[study.small.tables.orders]
-source = "orders.csv"
-columns = { customer_id = "who", ordered_at = "day", amount = "total" }
-[study.small.tables.subscriptions]
-source = "contracts.csv"
-columns = { customer_id = "who", started_at = "from", ended_at = "to", plan = "plan" }
-observed_until = 2025-12-31
-covariates = ["plan"]
-[study.small.tables.surveys]
-source = "answers.csv"
-columns = { customer_id = "who", answered_at = "day", wave = "wave", unit = "plan" }
-scale = [1, 7]
-[study.small.scales]
-recommend = [0, 10]
-[study.small.constructs]
-satisfaction = ["s1", "s2", "-s3"]
-recommend = ["r"]
-quality = ["q1", "q2", "q3", "q4", "q5", "q6"]
-value = ["v1", "v2"]
-loyalty = ["l1", "l2"]
-[[study.small.pairs]]
-dimension = "the <b>counter</b>"
-expectation = ["e1"]
-desired = ["d1"]
-adequate = ["a1"]
-predicted = ["w1"]
-perception = ["p1"]
-"""
-ITEMS = ["s1", "s2", "s3", "q1", "q2", "q3", "q4", "q5", "q6", "v1", "v2", "l1", "l2", "e1", "d1", "a1", "w1", "p1"]
-
-
-def identity(number):
-    return f"ZQ-{number:04d}-person"
-
-
-def invented(folder):
-    """300 contracts in five plans, two of them small, 1,500 orders and 280 questionnaires; deterministic."""
-    chance, mood = random.Random(7), random.Random(8)
-    plans = [SCRIPT, PERSIAN, LONG]
-    contracts, orders = ["who,from,to,plan"], ["who,day,total"]
-    answers = ["who,day,wave,plan,r," + ",".join(ITEMS)]
-    for number in range(300):
-        plan = RARE if number < 3 else "small" if number < 75 else plans[number % 3]
-        start = date(2022, 1, 1) + timedelta(chance.randrange(700))
-        stay = int(chance.expovariate(1 / (300 + 200 * (number % 3))))
-        end = start + timedelta(stay)
-        contracts.append(f'{identity(number)},{start},{end if end < date(2025, 12, 31) else ""},"{plan}"')
-        for _ in range(1 + number % 9):
-            day = start + timedelta(chance.randrange(500))
-            orders.append(f"{identity(number)},{day},{chance.choice([5, 8.5, 12, 20, 45, 80])}")
-        if number % 15:
-            likes, asked = mood.gauss(4.5, 1), date(2023, 6, 1) + timedelta(mood.randrange(300))
-            given = [min(7, max(1, round(likes + mood.gauss(0, 1)))) for _ in ITEMS]
-            wave = "1" if asked < date(2024, 1, 1) else "2"
-            answers.append(
-                f'{identity(number)},{asked},{wave},"{plan}",{min(10, max(0, round(likes * 1.6)))},{str(given)[1:-1]}'
-            )
-    (folder / "answers.csv").write_text("\n".join(answers) + "\n", "utf-8")
-    (folder / "contracts.csv").write_text("\n".join(contracts) + "\n", "utf-8")
-    (folder / "orders.csv").write_text("\n".join(orders) + "\n", "utf-8")
-    (folder / "studies.toml").write_text(STUDY, "utf-8")
 
 
 @pytest.fixture(scope="session")

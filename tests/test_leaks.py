@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import nbformat.v4 as nbf
 import pytest
-from conftest import identity
+from small_business import identity
 
 from analysis import leaks
 from analysis.leaks import LeakError

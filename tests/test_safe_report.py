@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from conftest import identity
+from small_business import identity
 from test_report import change_book, found, place, site_files, write_studies  # noqa: F401  (a fixture)
 
 from analysis import cli

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import identity, invented
 from invented import orders
+from small_business import identity, invented
 from test_customer_value import END, log
 
 from analysis import cli, customers, equity, prospects, report, runs, scores
