@@ -152,7 +152,7 @@ CLAIMS = {
     "L09": "kinds", "L10": "locked", "L11": "null", "L12": "loyalty_desires", "L13": "", "L14": "touching",
     "G01": "", "G02": "null", "G03": "engaged_refers", "G04": "null", "G05": "bond_growth", "G06": "null",
     "G07": "", "G08": "knowledge_price -knowledge_adverts", "G09": "null",
-    "P01": "joining", "P02": "null", "P03": "", "P04": "lasting !passing", "P05": "promotion_now",
+    "P01": "joining", "P02": "joining_bond -bond_leaving", "P03": "", "P04": "lasting !passing", "P05": "promotion_now",
     "P06": "!promotion_after", "P07": "promotion_end", "P08": "", "P09": "uniform_top !uniform_rest", "P10": "gold",
     "P11": "share_retention", "P12": "benefit_consent", "P13": "history_offers", "P14": "null",
     "P15": "-personal_reward", "E01": "learning", "E02": "promise", "E03": "true", "E04": "-waiting",
