@@ -162,6 +162,11 @@ def _placed(groups: Any, *, until: date) -> Any:
     )
 
 
+def rounded(value: Any) -> Any:
+    """A quotient to the decimals of money; a half goes up, where engines that round have ways of their own."""
+    return (value * 10**DECIMALS + 0.5).floor() / 10**DECIMALS
+
+
 def _tally(groups: Any) -> Any:
     before = (groups["at"] < groups.first_at) | groups.first_at.isnull()
     return groups.aggregate(

@@ -7,6 +7,7 @@ here. In a user's engine nothing is ever made but temporary tables and views, wh
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,7 @@ def connect(address: str, timezone: str) -> Any:
         if engine.name == POSTGRES:
             engine.raw_sql(f"SET TIME ZONE '{timezone}'; SET jit = off").close()
             engine.con.read_only = True
+            weakref.finalize(engine, engine.con.close)
             _register_memory_tables(engine)
     engine.timezone = timezone
     return engine

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import scipy  # its parts load when they are first used
 
-from analysis.customers import DECIMALS, Purchases
+from analysis.customers import DECIMALS, Purchases, rounded
 from analysis.engines import keep
 from analysis.estimates import Estimate, NotTestable, told
 from analysis.fits import Fit, maximise
@@ -47,10 +47,10 @@ def ledger(bought: Purchases, *, until: date | None = None) -> Any:
     )
     each = people.repeats.nullif(0)
     people = people.mutate(
-        mean=((people.spent - people.first) / each).fill_null(0.0).round(DECIMALS),
+        mean=rounded(((people.spent - people.first) / each).fill_null(0.0)),
         squares=(people.square - people["first"] ** 2 - (people.ordered - people["first"]) ** 2 / each),
     )
-    people = people.mutate(squares=people.squares.fill_null(0.0).clip(lower=0.0).round(DECIMALS))
+    people = people.mutate(squares=rounded(people.squares.fill_null(0.0).clip(lower=0.0)))
     return keep(people.select("customer_id", *LEDGER, "first", "later"))
 
 

@@ -1,0 +1,559 @@
+"""The same rows from DuckDB, a PostgreSQL that is started here, and a Spark in local mode, table by table.
+
+Counts, words and days are equal; sums of money agree to 1e-12 of themselves, because PostgreSQL reads the 15 digits of
+a float that are sure when it adds it up as a decimal, and the others all 17.
+"""
+
+import importlib.util
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from glob import glob
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from analysis import cohorts, customers, habits, order_values, regularity, studies
+from analysis.afterwards import in_study
+from analysis.lifetimes import lifetimes
+from analysis.milestones import AFTER, split
+from analysis.scales import answers
+from analysis.tables import SettingsError, TableError
+
+ROOT = Path(__file__).parents[1]
+REQUIRED = "LOYALTY_REQUIRE_ENGINES" in os.environ
+BINARIES = sorted(glob("/usr/lib/postgresql/*/bin")) or [str(Path(shutil.which("initdb") or "none").parent)]
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning"
+)
+
+
+def need(*modules, program):
+    """Skip where something is not installed; in the checks of the project it must be."""
+    lacking = [name for name in modules if importlib.util.find_spec(name) is None]
+    lacking += [] if Path(program).is_file() or shutil.which(program) else [program]
+    if lacking and REQUIRED:
+        pytest.fail(f"not installed: {', '.join(lacking)}")
+    if lacking:
+        pytest.skip(f"not installed: {', '.join(lacking)}")
+
+
+class Postgres:
+    """A server of its own, whose words are ordered as in a dictionary, and a reader who may select and no more."""
+
+    def __init__(self, folder):
+        self.folder, self.bin = folder, Path(BINARIES[-1])
+        self.as_user = {}
+        if os.geteuid() == 0:  # the server refuses to be root
+            self.as_user = {"user": "postgres", "group": "postgres"}
+            shutil.chown(folder, "postgres", "postgres")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.run("initdb", "-D", folder / "data", "-A", "trust", "-U", "owner", "-E", "UTF8", "--locale=C.UTF-8",
+                 "--locale-provider=icu", "--icu-locale=en-US")  # fmt: skip
+        options = f"-k {folder} -p {self.port} -c listen_addresses=127.0.0.1 -c fsync=off"
+        self.run("pg_ctl", "-D", folder / "data", "-o", options, "-l", folder / "log", "-w", "start")
+        self.ask("CREATE ROLE reader LOGIN", "CREATE ROLE nothing LOGIN", "CREATE DATABASE shop")
+        self.ask("REVOKE TEMPORARY ON DATABASE shop FROM PUBLIC", "GRANT TEMPORARY ON DATABASE shop TO reader")
+        self.ask(
+            "REVOKE ALL ON SCHEMA public FROM PUBLIC", "CREATE SCHEMA crm",
+            "GRANT USAGE ON SCHEMA public, crm TO reader, nothing",
+            "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO reader, nothing",
+            database="shop",
+        )  # fmt: skip
+        self.address = f"postgres://reader@127.0.0.1:{self.port}/shop"
+
+    def run(self, program, *arguments):
+        command = [self.bin / program, *arguments]
+        done = subprocess.run(command, **self.as_user, cwd=self.folder, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+
+    def ask(self, *questions, database="postgres"):
+        import psycopg
+
+        answer = []
+        with psycopg.connect(f"host=127.0.0.1 port={self.port} user=owner dbname={database}", autocommit=True) as con:
+            for question in questions:
+                cursor = con.execute(question)
+                answer = cursor.fetchall() if cursor.description else []
+        return answer
+
+    def load(self, name, table):
+        import psycopg
+
+        kinds = {"string": "text", "double": "float8", "bool": "boolean", "date32[day]": "date", "int64": "bigint"}
+        kinds |= {"timestamp[us]": "timestamp", "timestamp[us, tz=UTC]": "timestamptz"}
+        columns = ", ".join(f'"{f.name}" {kinds.get(str(f.type), "numeric(12, 2)")}' for f in table.schema)
+        with psycopg.connect(f"host=127.0.0.1 port={self.port} user=owner dbname=shop", autocommit=True) as con:
+            con.execute(f"CREATE TABLE {name} ({columns})")
+            with con.cursor().copy(f"COPY {name} FROM STDIN") as copy:
+                for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
+                    copy.write_row(row)
+
+    def everything(self):
+        """All tables, views, schemas and functions that last."""
+        return self.ask(
+            "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE c.relpersistence <> 't' AND n.nspname NOT LIKE 'pg_toast%' ORDER BY 1, 2",
+            database="shop",
+        ), self.ask("SELECT count(*) FROM pg_proc", database="shop")
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    need("psycopg", program=f"{BINARIES[-1]}/initdb")
+    folder = Path(tempfile.mkdtemp(prefix="loyalty-"))  # not in pytest's own folder, which nobody else may enter
+    server = Postgres(folder)
+    yield server
+    server.run("pg_ctl", "-D", folder / "data", "-m", "immediate", "stop")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class Spark:
+    """The user's session, with a warehouse of its own."""
+
+    address = "pyspark"
+
+    def __init__(self, folder):
+        from pyspark.sql import SparkSession
+
+        told = {"spark.sql.warehouse.dir": str(folder), "spark.ui.enabled": "false", "spark.sql.shuffle.partitions": 2}
+        builder = SparkSession.builder.master("local[2]").config(map=told | {"spark.ui.showConsoleProgress": "false"})
+        self.session = builder.config("spark.driver.bindAddress", "127.0.0.1").getOrCreate()
+        self.session.sparkContext.setLogLevel("OFF")
+        self.session.sql("CREATE DATABASE crm")
+
+    def load(self, name, table):
+        self.session.conf.set("spark.sql.session.timeZone", "UTC")
+        self.session.createDataFrame(table).coalesce(1).write.saveAsTable(name)
+
+    def everything(self):
+        catalog = self.session.catalog
+        return [(d.name, t.name) for d in catalog.listDatabases() for t in catalog.listTables(d.name)]
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory):
+    need("pyspark", program="java")
+    started = Spark(tmp_path_factory.mktemp("warehouse"))
+    yield started
+    started.session.stop()
+
+
+@pytest.fixture(scope="session", params=["postgres", "spark"])
+def engine(request):
+    return request.getfixturevalue(request.param)
+
+
+# --- invented tables ------------------------------------------------------------------------------------------------
+
+WHO = st.sampled_from(["Ann", "ann", "Zoë", "zoe", "Ünal", "-1", "007", "7", "a b", "مریم", None])
+# Both sides of midnight in Berlin, of the clock being put on and back, of a month, of a leap day.
+MOMENTS = ["2023-03-25 23:30", "2023-03-26 01:30", "2023-10-29 00:30", "2023-10-29 01:30", "2023-12-31 22:59:59"]
+MOMENTS += ["2023-12-31 23:00", "2024-02-28 23:30", "2024-02-29 22:59:59.999999", "2024-02-29 23:00"]
+AT = st.sampled_from([datetime.fromisoformat(at).replace(tzinfo=UTC) for at in MOMENTS]) | st.datetimes(
+    datetime(2023, 1, 1), datetime(2024, 3, 31), timezones=st.just(UTC)
+)
+MONEY = st.sampled_from(["0.10", "0.20", "0.30", "19.99", "-19.99", "0.00"]) | st.decimals(
+    -999, 9999, places=2, allow_nan=False
+).map(str)
+LINE = st.tuples(WHO, AT, MONEY, st.sampled_from(["a", "B", "ä", None]), st.booleans() | st.none(),
+                 st.floats(-5, 50, width=16) | st.none(), st.sampled_from(["web", "Shop", None]))  # fmt: skip
+SCHEMA = pa.schema(
+    {"id": pa.string(), "at": pa.timestamp("us", "UTC"), "total": pa.decimal128(12, 2), "invoice": pa.string(),
+     "back": pa.bool_(), "gain": pa.float64(), "place": pa.string(), "day": pa.string(), "iso": pa.string()}
+)  # fmt: skip
+
+
+def lines():
+    """One large table out of many small invented ones, each with customers of its own."""
+    found = []
+
+    @settings(max_examples=60, derandomize=True, database=None, phases=[Phase.generate],
+              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @given(st.lists(LINE, min_size=8, max_size=25), st.integers(0, 1))
+    def collect(rows, together):
+        batch = "" if together else f"{len(found)} "
+        found.extend((who and batch + who, at, Decimal(money), *rest) for who, at, money, *rest in rows)
+
+    collect()
+    zones = [timedelta(hours=h) for h in (0, 2, -5)]
+    written = []
+    for number, (who, at, *rest) in enumerate(found):
+        there = (at + zones[number % 3]).replace(tzinfo=None)
+        offset = ("Z", "+02:00", "-0500")[number % 3]
+        day = f"{there.day}.{there.month:02d}.{there.year} {there:%H:%M}"
+        written.append((who, at, *rest, day, f"{there.isoformat()}{offset}"))
+    return pa.Table.from_pylist([dict(zip(SCHEMA.names, row, strict=True)) for row in written], SCHEMA)
+
+
+LINES = lines()
+TIMES = {"at": "", "iso": "", "day": 'date_format = "%d.%m.%Y %H:%M"'}
+OTHER = 'amount = "total", order_id = "invoice", returned = "back", margin = "gain", channel = "place"'
+
+
+def mapped(time):
+    return f'columns = {{ customer_id = "id", ordered_at = "{time}", {OTHER} }}\nobserved_until = 2024-03-01'
+
+
+def study(folder, source, address, tables, **more):
+    """A study of these tables (their settings), each in a file beside it or in the engine under its name."""
+    told = [f'[study.shop]\ntitle = "A shop"\ntimezone = "Europe/Berlin"\nengine = "{address}"', more.get("study", "")]
+    told += [f'[study.shop.tables.{name}]\nsource = "{source.format(name)}"\n{text}' for name, text in tables.items()]
+    path = folder / f"{address[:4]}.toml"
+    path.write_text("\n".join([*told, more.get("below", "")]), "utf-8")
+    return studies.open_study("shop", path)
+
+
+@pytest.fixture(scope="session")
+def loaded(engine):
+    """Put tables into the engine once: loaded(name, table)."""
+    known = set()
+
+    def load(name, table):
+        if name not in known:
+            engine.load(f"crm.{name}", table)
+            known.add(name)
+
+    return load
+
+
+@pytest.fixture
+def pair(engine, loaded, tmp_path):
+    """Two studies of the same tables: of files, and of tables that the engine has."""
+
+    def make(tables, data, kind, **more):
+        for name, table in data.items():
+            pq.write_table(table, tmp_path / f"{kind}_{name}.parquet")
+            loaded(f"{kind}_{name}", table)
+        here = study(tmp_path, f"{kind}_{{}}.parquet", "duckdb", tables, **more)
+        there = study(tmp_path, f"crm.{kind}_{{}}", engine.address, tables, **more)
+        return here, there
+
+    return make
+
+
+def same(here, there):
+    if isinstance(here, pd.DataFrame):
+        pd.testing.assert_frame_equal(here, there, check_dtype=False, rtol=1e-12, atol=1e-12)
+    else:
+        assert here == there
+
+
+def both(pair_of_studies, question):
+    """The answers of two studies to one question are the same."""
+    here, there = (question(each) for each in pair_of_studies)
+    same(here, there)
+    return here
+
+
+def bare(rows):
+    """All rows of a table in the engine, in an order that hangs on nothing but their values."""
+    frame = rows.to_pandas()
+    frame = frame.assign(**{n: frame[n].astype("datetime64[us]") for n in frame if "datetime" in str(frame[n].dtype)})
+    return frame.sort_values(list(frame.columns), ignore_index=True, key=lambda c: c.astype(str))
+
+
+# --- checks and customers -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("time", TIMES)
+def test_checks_keep_and_drop_the_same_rows(pair, time):
+    """Instants, ISO text with an offset and text by a format all fall on the day of the study's zone."""
+    told = f"{mapped(time)}\n{TIMES[time]}"
+    two = pair({"orders": told}, {"orders": LINES}, "lines")
+    facts = both(two, lambda s: vars(s.table("orders")) | {"rows": None})
+    assert facts["steps"][1].dropped > 0  # rows without a customer
+    assert facts["steps"][2].dropped > 0  # and after the last day seen
+    rows = both(two, lambda s: bare(s.table("orders").rows))
+    assert len(rows) == facts["steps"][-1].kept > 300
+
+
+@pytest.mark.parametrize(("returns", "order"), [("purchases", "day"), ("net", "order_id")])
+def test_customers_and_cohorts_are_the_same(pair, returns, order):
+    told = mapped("at")
+    two = pair({"orders": told}, {"orders": LINES}, "lines")
+    bought = {s: customers.purchases(s.table("orders"), returns=returns, order=order) for s in two}
+    both(two, lambda s: vars(bought[s]) | {"rows": None})
+    orders = both(two, lambda s: bare(bought[s].rows.drop("key")))
+    assert orders["customer_id"].nunique() > 50
+    both(two, lambda s: customers.totals(bought[s]))
+    both(two, lambda s: customers.totals(bought[s], within=90, annual_discount_rate=0.1))
+    both(two, lambda s: regularity.gaps(bought[s]))
+    both(two, lambda s: habits.halves(bought[s], days=60))
+    both(two, lambda s: order_values.counted(order_values.ledger(bought[s], until=date(2023, 12, 31))))
+    for grain in ("week", "month", "quarter"):
+        both(two, lambda s, grain=grain: cohorts.begun(bought[s], grain=grain))
+    both(two, lambda s: cohorts.follow(bought[s], ages=[], grain="month"))
+    both(two, lambda s: cohorts.together(bought[s], grain="quarter"))
+
+
+WRONG = pa.table(
+    {
+        "id": ["a", "b", "b", None, "c", "d", "e" * 50, "f"],
+        "day": [
+            "2024-02-29",
+            "2023-02-29",
+            "2024-02-29T24:00",
+            "x",
+            "31.1.2024",
+            "2024-04-31",
+            "1024-01-01",
+            "2024-1-1",
+        ],
+        "total": ["1e3", "1,5", "12.50 ", "-", ".5", "1e400", "nan", "99999999999999999"],
+        "back": ["yes", "NO", " t ", "0.0", "maybe", "", None, "1"],
+    }
+)
+
+
+def test_what_is_wrong_is_said_alike(pair):
+    """Days that there are not, numbers that are none and are too large: the same counts, first rows and words."""
+    told = 'columns = { customer_id = "id", ordered_at = "day", amount = "total", returned = "back" }'
+    said = []
+    for each in pair({"orders": told}, {"orders": WRONG}, "wrong"):
+        with pytest.raises(TableError) as refused:
+            each.table("orders")
+        said.append(str(refused.value).partition(" cannot be used:")[2])
+    assert said[0] == said[1]
+    assert "In 5 of 8 rows ordered_at" in said[0]
+    assert "In 4 of 8 rows amount" in said[0]
+    assert "First: row 5, " in said[0]
+
+
+# --- contracts, answers and what came before and after them ---------------------------------------------------------
+
+
+def contracts():
+    """Contracts of 120 customers, some with a second one; who joined, and when; and what they answered."""
+    random = np.random.default_rng(3)
+    rows, joined, said = [], [], []
+    for who in range(120):
+        begun = date(2023, 1, 1) + timedelta(days=int(random.integers(0, 300)))
+        for number in range(1 + (who % 5 == 0)):
+            lasted = int(random.integers(0, 200))
+            end = begun + timedelta(days=lasted) if random.random() < 0.6 or (number == 0 and who % 5 == 0) else None
+            rows.append(
+                {
+                    "id": f"Kunde {who}",
+                    "from": begun,
+                    "to": end,
+                    "plan": ["Ä", "b", None][who % 3],
+                    "fee": Decimal(who) / 4,
+                }
+            )
+            begun = (end or begun) + timedelta(days=3)
+        joined.append(
+            {"id": f"Kunde {who}", "on": datetime(2023, 1, 1) + timedelta(hours=int(random.integers(0, 9000)))}
+        )
+        at = datetime(2023, 6, 1, 22, 30, tzinfo=UTC) + timedelta(days=int(random.integers(0, 200)))
+        said.append(
+            {"who": f"Kunde {who}", "when": at, "s1": who % 7 + 1.0, "s2": float(who % 5 + 1) if who % 11 else None}
+        )
+    return {
+        "subscriptions": pa.Table.from_pylist(rows),
+        "memberships": pa.Table.from_pylist(joined),
+        "surveys": pa.Table.from_pylist(said),
+    }
+
+
+def test_contracts_changes_and_answers_are_the_same(pair):
+    """Stays with ties and several contracts, stays cut where a customer joined, and orders around each answer."""
+    told = {
+        "subscriptions": 'columns = { customer_id = "id", started_at = "from", ended_at = "to", price = "fee" }\n'
+        'covariates = ["plan"]\nobserved_until = 2024-03-01',
+        "memberships": 'columns = { customer_id = "id", joined_at = "on" }',
+        "surveys": 'columns = { customer_id = "who", answered_at = "when" }\nscale = [1, 7]',
+        "orders": 'columns = { customer_id = "id", ordered_at = "on", amount = "paid" }',
+    }
+    data = contracts()
+    random = np.random.default_rng(4)
+    begin = datetime(2023, 1, 1)
+    paid = [
+        {"id": f"Kunde {random.integers(120)}", "on": begin + timedelta(hours=hour), "paid": hour / 8}
+        for hour in random.integers(0, 10000, 900).tolist()
+    ]
+    more = {"below": '[study.shop.constructs]\nsatisfaction = ["s1", "s2"]'}
+    two = pair(told, data | {"orders": pa.Table.from_pylist(paid)}, "people", **more)
+    for name in told:
+        both(two, lambda s, name=name: vars(s.table(name)) | {"rows": None})
+        both(two, lambda s, name=name: bare(s.table(name).rows))
+    stays = both(two, lambda s: lifetimes(s.table("subscriptions"), by=["plan"]))
+    assert stays["customer"].nunique() > 5
+    assert (stays["weight"] > 1).any()
+
+    def cut(each):
+        joined = each.table("memberships").rows
+        events = joined.select(
+            "customer_id", at=joined.joined_at.date(), state=joined.customer_id.notnull().ifelse(AFTER, "")
+        )
+        return lifetimes(split(each.table("subscriptions"), events, name="member"), by=["member"])
+
+    assert {"no", "yes"} <= {*both(two, cut)["member"]}
+    did = both(two, lambda s: in_study(s, answers(s), "orders", days=30).did)
+    assert did["after"].sum() > 50
+
+
+# --- nothing is left behind, and what is lacking is said ------------------------------------------------------------
+
+
+def test_nothing_is_made_in_the_users_engine(engine, pair):
+    told = mapped("at")
+    _, there = pair({"orders": told}, {"orders": LINES}, "lines")
+    before = engine.everything()
+    bought = customers.purchases(there.table("orders"))
+    cohorts.follow(bought, ages=[1], grain="month")
+    assert engine.everything() == before
+    assert len(before[0]) > 1
+
+
+def test_files_and_tables_are_joined_in_the_engine(engine, loaded, tmp_path):
+    """A small file beside a table of the engine; the file is handed over for the session."""
+    loaded("lines_orders", LINES)
+    pd.DataFrame({"customer_id": ["Ann", "7", "nobody"], "channel": ["ä", "b", "c"]}).to_csv(
+        tmp_path / "who.csv", index=False
+    )
+    told = mapped("at")
+    there = study(tmp_path, "crm.lines_{}", engine.address, {"orders": told})
+    text = (tmp_path / f"{engine.address[:4]}.toml").read_text(
+        "utf-8"
+    ) + '[study.shop.tables.customers]\nsource = "who.csv"\n'
+    (tmp_path / "two.toml").write_text(text, "utf-8")
+    there = studies.open_study("shop", tmp_path / "two.toml")
+    orders, who = there.table("orders").rows, there.table("customers").rows
+    joined = orders.select("customer_id", "amount").inner_join(who, "customer_id")
+    counted = joined.group_by("channel").agg(n=joined.count()).order_by("channel").to_pandas()
+    known = pd.Series(
+        [row["id"] for row in LINES.to_pylist() if row["at"] < datetime(2024, 3, 1, 23, tzinfo=UTC)]
+    ).value_counts()
+    assert counted["n"].tolist() == [known["7"], known["Ann"]] or counted["n"].tolist() == [known["Ann"], known["7"]]
+
+
+def test_a_single_table_of_a_database_is_brought_here(postgres, tmp_path):
+    """Without `engine` the table is checked in the database and then joined with the others in this process."""
+    postgres.load("crm.alone", LINES)
+    told = f'table = "crm.alone"\n{mapped("iso")}'
+    pq.write_table(LINES, tmp_path / "orders.parquet")
+    here = study(tmp_path, "{}.parquet", "duckdb", {"orders": told.partition("\n")[2]})
+    there = study(tmp_path, postgres.address, "duckdb", {"orders": told})
+    orders = both((here, there), lambda s: bare(s.table("orders").rows))
+    assert len(orders) > 300
+    assert there.table("orders").rows.get_backend().name == "duckdb"
+
+
+def test_who_may_not_make_temporary_tables_is_told_what_to_ask_for(postgres, tmp_path):
+    postgres.load("crm.bare", LINES)
+    told = {"orders": mapped("at")}
+    there = study(tmp_path, "crm.bare", postgres.address.replace("reader", "nothing"), told)
+    with pytest.raises(SettingsError, match="GRANT TEMPORARY ON DATABASE"):
+        customers.purchases(there.table("orders"))
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [("crm.nowhere", "is no file beside the studies file, and as a table of the engine"), ("gone.csv", "no file")],
+)
+def test_a_table_that_is_nowhere_is_told(postgres, tmp_path, source, says):
+    there = study(tmp_path, source, postgres.address, {"orders": ""})
+    with pytest.raises(TableError, match=says):
+        there.table("orders")
+
+
+def test_an_engine_that_does_not_run_is_told_without_its_address(tmp_path, monkeypatch):
+    need("psycopg", program=f"{BINARIES[-1]}/initdb")
+    monkeypatch.setenv("SHOP_PASSWORD", "se:cret@")
+    there = study(tmp_path, "orders", "postgres://me:${SHOP_PASSWORD}@127.0.0.1:1/shop", {"orders": ""})
+    with pytest.raises(TableError, match="could not be reached") as refused:
+        there.table("orders")
+    assert "cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("engine", "says"), [("spark", 'Did you mean "pyspark"'), ("postgres://me:secret@host/db", "a password")]
+)
+def test_an_engine_that_is_none_is_refused(tmp_path, engine, says):
+    with pytest.raises(SettingsError, match=says):
+        study(tmp_path, "orders.csv", engine, {"orders": ""})
+
+
+def test_a_date_format_that_only_duckdb_understands_is_told(postgres, tmp_path):
+    postgres.load("crm.formats", LINES)
+    there = study(tmp_path, "crm.formats", postgres.address, {
+        "orders": f'columns = {{ customer_id = "id", ordered_at = "day", {OTHER} }}\ndate_format = "%j.%Y"'
+    })  # fmt: skip
+    with pytest.raises(SettingsError, match="%j is understood in the engine duckdb alone"):
+        there.table("orders")
+
+
+# --- the data that come with the project ----------------------------------------------------------------------------
+
+CDNOW = f"""source = "{ROOT / "data/raw/cdnow.csv"}"
+columns = {{ customer_id = "customer_id", ordered_at = "date", amount = "dollar_value" }}
+date_format = "%Y%m%d"
+observed_until = 1998-06-30
+"""
+
+
+def reports(folder, engine, notebooks):
+    """What whole notebooks find on CDNOW: every number of findings.json, by claim and place."""
+    from analysis import cli
+
+    path = folder / "studies.toml"
+    path.write_text(
+        f'[study.cdnow]\ntitle = "CDNOW"\ncurrency = "USD"\nengine = "{engine}"\n[study.cdnow.tables.orders]\n{CDNOW}',
+        "utf-8",
+    )
+    found = {}
+    for notebook in notebooks:
+        cli.main(["run", notebook, "--study", "cdnow", "--studies", str(path), "--out", str(folder / "out")])
+        found[notebook] = json.loads((folder / "out/findings.json").read_text("utf-8"))
+    return found
+
+
+def numbers(told, place=""):
+    """Every value of a nested finding, by its place."""
+    if isinstance(told, dict):
+        return {k: v for name, each in told.items() for k, v in numbers(each, f"{place}.{name}").items()}
+    if isinstance(told, list):
+        return {k: v for n, each in enumerate(told) for k, v in numbers(each, f"{place}[{n}]").items()}
+    return {place: told}
+
+
+def test_whole_notebooks_find_the_same(engine, tmp_path):
+    """One line of studies.toml is changed; every number of findings.json is the same to 1e-9."""
+    notebooks = ["24_small_repeaters_or_big_spenders"]
+    found = []
+    for address in ("duckdb", engine.address):
+        folder = tmp_path / address[:4]
+        folder.mkdir()
+        found.append(numbers(reports(folder, address, notebooks)))
+    here, there = ({k: v for k, v in told.items() if "digest" not in k and "recorded" not in k} for told in found)
+    assert here.keys() == there.keys()
+    assert len(here) > 50
+    for place, value in here.items():
+        assert there[place] == (pytest.approx(value, rel=1e-9, abs=1e-12) if isinstance(value, float) else value), place
+
+
+@pytest.mark.skipif("LOYALTY_EXTRA_DATA" not in os.environ, reason="LOYALTY_EXTRA_DATA names no folder of further data")
+def test_online_retail_is_the_same(pair):
+    """Half a million lines with returns, codes that end in letters, and time stamps without a zone."""
+    table = pq.read_table(Path(os.environ["LOYALTY_EXTRA_DATA"]) / "online_retail.parquet")
+    told = 'columns = { customer_id = "CustomerID", ordered_at = "InvoiceDate", unit_price = "UnitPrice", ' \
+        'quantity = "Quantity", order_id = "InvoiceNo" }'  # fmt: skip
+    two = pair({"orders": told}, {"orders": table}, "retail")
+    both(two, lambda s: vars(s.table("orders")) | {"rows": None})
+    bought = {s: customers.purchases(s.table("orders")) for s in two}
+    assert len(both(two, lambda s: customers.totals(bought[s]))) > 4000
+    both(two, lambda s: cohorts.follow(bought[s], ages=[1, 2, 3], grain="month"))
