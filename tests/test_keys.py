@@ -314,3 +314,21 @@ def cli_jobs(study):
     from analysis import runs
 
     return runs.plan(study)
+
+
+def test_a_lake_is_run_again_only_when_its_version_is_another(place, capsys):
+    deltalake = pytest.importorskip("deltalake", reason="the extra lakes is not installed")
+    import pandas as pd
+
+    orders = pd.read_csv("one.csv", parse_dates=["ordered_at"], dtype={"customer_id": str})
+    deltalake.write_deltalake("lake", orders)
+    change(place, "studies.toml", 'source = "one.csv"', 'source = "lake"')
+    assert cli.main(["report", "one"]) == 0
+    digests = {entry["data_digest"] for entry in json.loads(Path("reports/site/findings.json").read_text())}
+    assert due(capsys, "one") == {}
+    asked = keys.asked(Path("studies.toml"), ["one"], Path("reports/site"))
+    assert keys.unchanged(state.at(), asked)
+    deltalake.DeltaTable("lake").update({"amount": "9.0"}, predicate="customer_id = 'ann'")
+    assert not keys.unchanged(state.at(), asked)
+    assert due(capsys, "one")["one 20_finds"] == "data: orders"
+    assert None not in digests
