@@ -329,7 +329,7 @@ def test_what_is_wrong_is_said_alike(pair):
         said.append(str(refused.value).partition(" cannot be used:")[2])
     assert said[0] == said[1]
     assert "In 5 of 8 rows ordered_at" in said[0]
-    assert "In 4 of 8 rows amount" in said[0]
+    assert "In 3 of 8 rows amount" in said[0]
     assert "First: row 5, " in said[0]
 
 

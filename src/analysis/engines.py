@@ -151,6 +151,7 @@ def keep(rows: ibis.Table) -> ibis.Table:
 
 def bring(rows: ibis.Table, engine: Any) -> ibis.Table:
     """Rows where the other tables of their study are: as they are, or read once and put there as a temporary table."""
+    import ibis
     from ibis.util import gen_name
 
     if rows.get_backend() is engine:
@@ -158,7 +159,7 @@ def bring(rows: ibis.Table, engine: Any) -> ibis.Table:
     name, schema = gen_name("loyalty"), rows.schema()
     data = rows.to_pyarrow()
     if engine.name not in (POSTGRES, SPARK):
-        return engine.create_table(name, data, schema=schema, temp=True)
+        return engine.create_table(name, ibis.memtable(data, schema=schema), temp=True)
     _put(engine, name, schema, data)
     return engine.table(name)
 
