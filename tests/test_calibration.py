@@ -104,6 +104,7 @@ def test_an_artefact_that_no_design_sees_through_may_only_be_called_an_associati
 
 def test_on_the_boundary_of_a_threshold_only_wrong_positives_count():
     assert right(CASES["V04"], "null") == ""
+    assert right(CASES["E09"], "null") == ""  # a slope inside the zone that just matters
     assert right(CASES["S01"], "null") == CONTRADICTED
     assert right(CASES["S01"], "true") == SUPPORTED  # goes with, and does not claim to cause
     assert right(CASES["E08"], "true") == ASSOCIATION

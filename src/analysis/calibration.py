@@ -78,6 +78,8 @@ class Case:
         few: so dear that a hundred of each must do.
         part: of a compound rule, whose estimate `truth` is about.
         reversible: the claim can be turned round; an effect size or a count, say, has nothing below none.
+        edge: in its world of nothing a part lies on its boundary and the others hold, so that more than one verdict is
+            right there.
         association: why support is an association and no more, as the claim's page has it (`findings.record`).
     """
 
@@ -93,6 +95,7 @@ class Case:
     few: bool = False
     part: str = ""
     reversible: bool = True
+    edge: bool = False
     association: str | None = None
 
     @property
@@ -137,7 +140,7 @@ def right(case: Case, world: str) -> str:
     parts = row.rule.parts.values() if isinstance(row.rule, Compound) else ()
     rules = [part.rule for part in parts if part.speaks != "for"] if parts else [row.rule]
     directed = any(isinstance(rule, Directional) for rule in rules)
-    return CONTRADICTED if world == "reversed" or (world == "null" and directed) else ""
+    return CONTRADICTED if world == "reversed" or (world == "null" and directed and not case.edge) else ""
 
 
 def tried(case: Case, world: str, n: int) -> dict[str, Any]:

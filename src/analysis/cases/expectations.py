@@ -198,7 +198,7 @@ CASES = (
     of_a_level("E08", "adequate", ["predicted"], 1000,
                single("E08", "predicted"),
                beside=("desired", "needs"), rung="C"),
-    Case("E09", zone, zone_asked, "3,000 answers", "C", dear=True),
+    Case("E09", zone, zone_asked, "3,000 answers", "C", dear=True, edge=True),
     Case("E10", tolerated, lambda drawn, seed: antecedents.put_up_with(*drawn, draws=DRAWS, seed=seed),
          "1,000 customers who rated three times", "B", part="staff", truth={"true": 0.15, "null": 0.02}, dear=True),
     of_a_level("E11", "desired", NEEDS, 500,
