@@ -428,7 +428,11 @@ def generous(found: Answers, members: pd.DataFrame, people: People | NotTestable
     needed(found.lacks("value", "knowledge") or found)
     last, rows = found.latest(), needed(people)
     need({"customer_id", "answered_at"} <= set(last.who), "The survey does not say who answered when.")
-    ends = members if "left_at" in members else members.assign(left_at=pd.NaT)
+    ends = (
+        members
+        if "left_at" in members
+        else members.assign(left_at=pd.Series(index=members.index, dtype="datetime64[ns]"))
+    )
     span = ends.groupby("customer_id").agg(joined=("joined_at", "min"), left=("left_at", "max"))
     span, when = span.reindex(last.who["customer_id"]).reset_index(drop=True), last.who["answered_at"]
     table = pd.DataFrame({name: last.score(last.constructs[name]) for name in ("value", "knowledge")})
