@@ -321,6 +321,7 @@ class _World:
             self.foreseen[:, who] + self.overall[who] + self.laws.promise * self._treated("larger promise", month)[who]
         )
         answers, event = questionnaires.asked(random, held, traits, foreseen, day, self.laws)
+        answers["satisfaction_3"] = questionnaires.answered(self.aside, held["satisfaction"])
         self.life.events.append({"customer": who, **event})
         self.life.surveys.append(pd.DataFrame(told | answers))
         self.name = feel["image"]  # shows in value half a year later, as what was found does in what is expected

@@ -149,7 +149,7 @@ CLAIMS = {
     "S18": "satisfaction_buying",
     "L01": "satisfaction_buying emotion_buying value_buying", "L02": "null", "L03": "-bond_buffers",
     "L04": "-forgiving", "L05": "loyal_refers", "L06": "loyal_crosses", "L07": "together_buying", "L08": "null",
-    "L09": "kinds", "L10": "locked", "L11": "null", "L12": "loyalty_desires", "L13": "", "L14": "touching",
+    "L09": "kinds", "L10": "locked", "L11": "", "L12": "loyalty_desires", "L13": "", "L14": "touching",
     "G01": "", "G02": "null", "G03": "engaged_refers", "G04": "null", "G05": "bond_growth", "G06": "null",
     "G07": "", "G08": "knowledge_price -knowledge_adverts", "G09": "null",
     "P01": "joining", "P02": "joining_bond -bond_leaving", "P03": "", "P04": "lasting !passing", "P05": "promotion_now",

@@ -39,6 +39,12 @@ def found(traits: Mapping[str, np.ndarray], quality: np.ndarray) -> np.ndarray:
     return np.array([0.5 * quality + 0.8 * traits[offer] for offer in OFFERS])
 
 
+def answered(random: np.random.Generator, score: np.ndarray, low: int = 1, high: int = 7) -> np.ndarray:
+    """Answers on a scale to one question, for what those who answer hold."""
+    seen = (low + high) / 2 + 0.5 + (high - low) / 5.5 * score + 0.5 * random.standard_normal(len(score))
+    return np.clip(np.rint(seen), low, high).astype(int)
+
+
 def asked(
     random: np.random.Generator,
     feel: Mapping[str, np.ndarray],
@@ -90,8 +96,7 @@ def asked(
     for name, score in held.items():
         low, high = SCALES.get(name, (1, 7))
         for item in (1, 2) if name in TWICE else ("",):
-            seen = (low + high) / 2 + 0.5 + (high - low) / 5.5 * score + 0.5 * noise(size)
-            answers[f"{name}_{item}" if item else name] = np.clip(np.rint(seen), low, high).astype(int)
+            answers[f"{name}_{item}" if item else name] = answered(random, score, low, high)
     writes = random.random(size) < 0.15 + 0.15 * np.abs(feel["satisfaction"])
     answers["feedback"] = np.where(writes, answers["feedback"], np.nan)
     ahead = np.sign(answers["satisfaction_1"] + answers["satisfaction_2"] - 2 * answers["rival_north"])

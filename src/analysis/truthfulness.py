@@ -191,7 +191,7 @@ def made() -> Text:
 
 DECLARED = {"club": laws}  # simulated studies, each with the module that declares what is true in it
 DISAGREES, OPEN, AGREES, UNAIMED = "disagrees", "open", "agrees", "nobody aimed"
-NOT_DECLARED = "The truth behind this study is not declared, so its verdicts cannot be held against it."
+NOT_DECLARED = "No truth is declared behind this study, or no verdict is recorded yet: there is nothing to compare."
 
 
 def against_truth(entries: Iterable[Mapping[str, Any]], *, study: Study) -> pd.DataFrame:
