@@ -41,6 +41,7 @@ def connect(address: str, timezone: str) -> Any:
         engine.con.execute(f"SET TimeZone = '{timezone}'")
     elif address == SPARK:
         engine = ibis.pyspark.connect(_spark())
+        engine.compiler = _with_doubles(type(engine.compiler))()
         _register_memory_tables(engine)
     else:
         engine = ibis.connect(address)
@@ -73,6 +74,20 @@ def _spark() -> Any:
     if str(user.sparkContext.master).startswith("local") and not configured.contains("spark.sql.shuffle.partitions"):
         session.conf.set("spark.sql.shuffle.partitions", user.sparkContext.defaultParallelism)  # of 200
     return session
+
+
+def _with_doubles(compiler: Any) -> Any:
+    """Ibis writes a float as 0.5, which Spark takes for a decimal and divides to six digits."""
+
+    class Doubles(compiler):
+        __slots__ = ()
+
+        def visit_NonNullLiteral(self, op: Any, *, value: Any, dtype: Any) -> Any:
+            if dtype.is_floating():
+                return self.cast(self.visit_DefaultLiteral(op, value=value, dtype=dtype), dtype)
+            return super().visit_NonNullLiteral(op, value=value, dtype=dtype)
+
+    return Doubles
 
 
 def _register_memory_tables(engine: Any) -> None:
