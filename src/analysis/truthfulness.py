@@ -226,7 +226,7 @@ def truth_table(entries: Iterable[Mapping[str, Any]], *, study: Study) -> Table 
     """`against_truth`, for people."""
     rows = against_truth(entries, study=study)
     shown = rows.assign(laws=rows["laws"].replace({"true": "", "null": ""}).str.replace("_", " "))
-    note = "Laws: - where the law must lower, ! where it must do nothing. Open: nothing was decided, for want of cases."
+    note = "A minus stands before a law that must lower, an exclamation mark before one that must do nothing."
     if rows.empty:
         return say(NOT_DECLARED)
     return Table(name="planted", title="What was planted, and what the tests say", rows=shown, caption=note)
@@ -242,7 +242,7 @@ def how_often_wrong(entries: Iterable[Mapping[str, Any]], *, study: Study) -> Te
     return say(
         "{} of {} decided verdicts disagree with what was planted: {} (99% interval {}). Each test may go wrong once "
         "in twenty times, and {}. {} more are open, {} cannot be tested, and at {} nobody aimed.",
-        wrong, decided, quantity(found.share, "share"), interval(found.low, found.high, "share"),
+        wrong, decided, quantity(found.share, "share"), interval(round(found.low, 3), round(found.high, 3), "share"),
         "these are no more than that allows" if found.holds else "these are more than that allows",
         int(each.get(OPEN, 0)), int(each.get(NOT_TESTABLE, 0)), int(each.get(UNAIMED, 0)),
     )  # fmt: skip
