@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: report test lab check coverage calibrate warm-equals-fresh engines lock clean
 
 report: $(STAMP)
-	$(BIN)/loyalty report
+	$(BIN)/loyalty report $(STUDIES)
 
 # In the order of tests/conftest.py: long files first, so that no process waits for the last one.
 test: $(STAMP)
