@@ -288,19 +288,22 @@ def _tally(matched: Matched, rows: Any, rules: list[_Rule]) -> dict[str, Any]:
     """Count the rows each rule hits (a row counts for the first rule that drops it), in one query."""
     import ibis
 
-    marked = rows.mutate(**{rule.key: rule.hits(rows) for rule in rules})
+    # By number, since some engines cut long names off.
+    marked = rows.mutate(**{f"rule {number}": rule.hits(rows) for number, rule in enumerate(rules)})
     kept: Any = ibis.literal(True)
     seen = kept  # a segment is observed as long as all are, else one that died would end with its last order
     wanted: dict[str, Any] = {"rows": marked.count()}
-    for rule in rules:
-        wanted[rule.key] = (kept & marked[rule.key]).sum()
+    for number, rule in enumerate(rules):
+        hit = marked[f"rule {number}"]
+        wanted[rule.key] = (kept & hit).sum()
         if rule.then == "drop":
-            kept = kept & ~marked[rule.key]
+            kept = kept & ~hit
             seen = kept if rule.column else seen
     if "customer_id" in matched.places:
         wanted["customers"] = marked.customer_id.nunique(where=kept)
     if matched.contract.name == "orders":
-        wanted |= {"first": marked.ordered_at.min(where=seen), "last": marked.ordered_at.max(where=seen)}
+        days = marked.ordered_at.date()
+        wanted |= {"first": days.min(where=seen), "last": days.max(where=seen)}
     for name in _may_be_empty(matched):
         wanted[_empty(name)] = (kept & marked[name].isnull()).sum()
     for name in matched.own:
@@ -351,17 +354,18 @@ def _problems(matched: Matched, rules: list[_Rule], tally: dict[str, Any]) -> li
     broken = [rule for rule in rules if rule.then == "refuse" and tally[rule.key]]
     rows = matched.rows(numbered=True)
     marked = rows.mutate(
-        **{rule.key: rule.hits(rows) & ~_any_drop(rows, rules) for rule in broken},
-        **{f"other {rule.key}": rule.clashes_with(rows) for rule in broken if rule.clashes_with},
+        **{f"rule {n}": rule.hits(rows) & ~_any_drop(rows, rules) for n, rule in enumerate(broken)},
+        **{f"other {n}": rule.clashes_with(rows) for n, rule in enumerate(broken) if rule.clashes_with},
     )
     wanted: dict[str, Any] = {}
-    for rule in broken:
-        wanted[f"row {rule.key}"] = marked[ROW_NUMBER].min(where=marked[rule.key])
+    for n, rule in enumerate(broken):
+        hit = marked[f"rule {n}"]
+        wanted[f"row {rule.key}"] = marked[ROW_NUMBER].min(where=hit)
         if rule.clashes_with:
-            wanted[f"other {rule.key}"] = marked[f"other {rule.key}"].argmin(marked[ROW_NUMBER], where=marked[rule.key])
+            wanted[f"other {rule.key}"] = marked[f"other {n}"].argmin(marked[ROW_NUMBER], where=hit)
         if rule.shows and not _is_key(matched, rule.column):
             text = marked[text_of(rule.column)]
-            wanted[f"value {rule.key}"] = text.argmin(marked[ROW_NUMBER], where=marked[rule.key])
+            wanted[f"value {rule.key}"] = text.argmin(marked[ROW_NUMBER], where=hit)
     first = _fetch(marked.aggregate(**wanted), matched)
     return [_problem(matched, rule, tally, first) for rule in broken]
 
@@ -445,7 +449,7 @@ def _finish_orders(matched: Matched, kept: Any, tally: dict[str, Any]) -> tuple[
     rows, facts = _finish(matched, kept, tally)
     if "returned" in rows.columns:
         rows = rows.mutate(returned=rows.returned.fill_null(False))
-    first, last = tally["first"].date(), tally["last"].date()
+    first, last = tally["first"], tally["last"]
     return rows, {"first": first, "last": last, "observed_until": facts["observed_until"] or last}
 
 
