@@ -164,7 +164,8 @@ def _placed(groups: Any, *, until: date) -> Any:
 
 def rounded(value: Any) -> Any:
     """A quotient to the decimals of money; a half goes up, where engines that round have ways of their own."""
-    return (value * 10**DECIMALS + 0.5).floor() / 10**DECIMALS
+    # A float of this size has no such decimals, and no engine's whole numbers are long enough.
+    return (value.abs() < 2**53 / 10**DECIMALS).ifelse((value * 10**DECIMALS + 0.5).floor() / 10**DECIMALS, value)
 
 
 def _tally(groups: Any) -> Any:
