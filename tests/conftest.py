@@ -14,7 +14,7 @@ from analysis.studies import Study
 ROOT = Path(__file__).parents[1]
 # Half a minute of a processor and more each, most of it in kernels. Begun first, they do not end last and alone.
 LONG = ["small_study", "report", "calibration", "docs", "degenerate_business", "crash_matrix", "keys", "operating"]
-LONG += ["kernels", "runs", "browser", "degenerate_studies"]
+LONG += ["kernels", "runs", "browser", "degenerate_studies", "engines"]
 
 
 def pytest_collection_modifyitems(items):
