@@ -143,11 +143,11 @@ def test_of_many_actions_the_one_that_works_stays():
     ]
     shown = chain.tips_shown({"satisfaction": (values, WINDOW)}, pd.concat([dates, *idle]), draws=49, seed=1).rows
     assert next(iter(shown["action"])) == "mend"
-    assert float(shown["Benjamini–Hochberg"][0].lstrip("<")) < 0.05
+    assert float(shown["Benjamini and Hochberg"][0].lstrip("<")) < 0.05
     assert (
-        shown["Holm"].str.lstrip("<").astype(float) >= shown["Benjamini–Hochberg"].str.lstrip("<").astype(float)
+        shown["Holm"].str.lstrip("<").astype(float) >= shown["Benjamini and Hochberg"].str.lstrip("<").astype(float)
     ).all()
-    assert (shown["Benjamini–Hochberg"][1:].astype(float) > 0.05).all()
+    assert (shown["Benjamini and Hochberg"][1:].astype(float) > 0.05).all()
 
 
 def test_chances_of_idle_actions_are_even():

@@ -364,7 +364,7 @@ def tips_shown(
     shown = [(*row[:-1], *each) for row, each in zip(rows, told, strict=True)]
     if not shown:
         return say("No action can be tried. {}", " ".join(lost) or getattr(dates, "reason", "The table is empty."))
-    heads = ["outcome", "action", "change", "chance", "Holm", "Benjamini–Hochberg"]
+    heads = ["outcome", "action", "change", "chance", "Holm", "Benjamini and Hochberg"]
     return Table(
         name="tips",
         title=f"What each action changed, {count(len(shown))} tests",
