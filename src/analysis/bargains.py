@@ -15,7 +15,6 @@ from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, colu
 from analysis.exhibits import Figure, Text, instead, say
 from analysis.factors import FactorModel, fit_factors, general, parallel, pattern_of
 from analysis.hypotheses.rules import SUPPORTED
-from analysis.journeys import MOOD as MOOD
 from analysis.motives import AS_ANSWERED, FREED, gathered, parts, suited
 from analysis.regressions import correlations, explained, gains, slopes
 from analysis.scales import FEWEST, Answers, Moments, correlation, moments, ratio

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 DONE, NOTHING_RUN, WRONG_COMMAND, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 OUT = Path("reports/site")
+# How a file is written where it cannot say so itself: key -> example.
+WRITTEN = {"table": "Sheet1", "encoding": "cp1256", "separator": ";", "decimal": ",", "thousands": "."}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -117,13 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument(
         "--date-format", default="", metavar="FORMAT", help='where dates can be read in two ways: "%%d/%%m/%%Y"'
     )
-    for key, example in (
-        ("table", "Sheet1"),
-        ("encoding", "cp1256"),
-        ("separator", ";"),
-        ("decimal", ","),
-        ("thousands", "."),
-    ):
+    for key, example in WRITTEN.items():
         new.add_argument(f"--{key}", metavar="TEXT", help=f"of a file that cannot say it itself, as {example}")
     new.add_argument("--tenure-unit", default="", choices=("day", "week", "month", "year"), help="what a tenure counts")
     new.add_argument("--observed-until", default="", metavar="DATE", help="the last day seen, as 2025-12-31")
@@ -195,7 +191,7 @@ def _report(options: argparse.Namespace) -> int:
             print(f"{job.study} · {job.slug}: {'due: ' + '; '.join(reasons) if reasons else 'at hand'}")
         return DONE
     given = {"out": options.out, "workers": options.jobs, "state": kept, "fresh": options.fresh}
-    given["cluster"] = options.cluster
+    given |= {"cluster": options.cluster}
     if options.wait:
         given["wait"] = functools.partial(print, file=sys.stderr)
     with Progress() as progress:
@@ -286,8 +282,7 @@ def _check(options: argparse.Namespace) -> int:
 def _new(options: argparse.Namespace) -> int:
     from analysis import proposals
 
-    given = {key: getattr(options, key) for key in ("table", "encoding", "separator", "decimal", "thousands")}
-    written = {key: value for key, value in given.items() if value}
+    written = {key: value for key in WRITTEN if (value := getattr(options, key))}
     told = proposals.Told(options.date_format, options.tenure_unit, options.observed_until, written)
     asked = {"into": options.studies, "title": options.title, "currency": options.currency, "told": told}
     print(proposals.write(options.name, options.files, **asked))

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from analysis import keys, runs
+from analysis.formats import needed
 from analysis.runs import CANCELLED, FAILED, Job, Runner
 from analysis.tables import LoyaltyError
 
@@ -34,27 +37,19 @@ class ClusterRunner(Runner):
     """
 
     def __init__(self, address: str, **options: Any) -> None:
+        distributed = needed("distributed", "cluster", address)
         try:
-            from distributed import Client
-        except ImportError:
-            raise LoyaltyError(
-                'Reports on a cluster need the extra "cluster": pip install "loyalty-lab[cluster]".'
-            ) from None
-        try:
-            self.client = Client(address, timeout=20, set_as_default=False)
+            self.client = distributed.Client(address, timeout=20, set_as_default=False)
         except (OSError, ValueError) as error:
             raise LoyaltyError(f"No Dask scheduler answers at {address} ({type(error).__name__}).") from None
-        studies = options["environment"]["LOYALTY_STUDIES"]
-        threads = sum(self.client.nthreads().values())
+        told = options["environment"]
         try:
-            self._compare(address, studies)
+            self._compare(address, told["LOYALTY_STUDIES"])
         except LoyaltyError:
             self.client.close()
             raise
-        super().__init__(**options | {"workers": AHEAD * threads})
-        self.given = {
-            name: options["environment"][name] for name in options["environment"] if name != "LOYALTY_FINDINGS"
-        }
+        super().__init__(**options | {"workers": AHEAD * sum(self.client.nthreads().values())})
+        self.given = {name: value for name, value in told.items() if name != "LOYALTY_FINDINGS"}
         self.futures: set[Any] = set()
 
     def _compare(self, address: str, studies: str) -> None:
@@ -76,7 +71,8 @@ class ClusterRunner(Runner):
         """Takes back what has not begun; what a worker has begun ends there, unread."""
         self.client.cancel(list(self.futures), force=True)
 
-    def _execute(self, job: Job, executed: Path) -> dict[str, Any]:
+    def execute(self, job: Job, executed: Path) -> dict[str, Any]:
+        """The same on a worker: its files come back through the scheduler and are written here."""
         from distributed import CancelledError, KilledWorker
 
         read = self.folder / "findings.json"
@@ -106,13 +102,15 @@ def what_is_here(studies: str) -> dict[str, str]:
         return {"the files": str(error)}
 
 
-@functools.lru_cache(maxsize=1)  # whoever asks with something else closes the idle processes of the one before
+@functools.lru_cache(maxsize=1)
 def _runner(given: str) -> Runner:
-    """This worker's runner for one report."""
-    found = Path(tempfile.mkdtemp(prefix="loyalty-")) / "findings.json"
-    environment = {**json.loads(given), "LOYALTY_FINDINGS": str(found)}
-    runner = Runner(workers=1, folder=found.parent, environment=environment, told=lambda *_: None)
+    """This worker's runner for one report; what it holds goes when nobody runs with it and another report has come."""
+    folder = Path(tempfile.mkdtemp(prefix="loyalty-"))
+    environment = {**json.loads(given), "LOYALTY_FINDINGS": str(folder / "findings.json")}
+    runner = Runner(workers=1, folder=folder, environment=environment, told=lambda *_: None)
     runner.nurseries.expect(AHEAD, 1)
+    weakref.finalize(runner, runner.nurseries.close)
+    weakref.finalize(runner, shutil.rmtree, folder, ignore_errors=True)
     return runner
 
 
@@ -131,6 +129,6 @@ def serve(job: Job, given: Mapping[str, str], known: str) -> tuple[dict[str, Any
     with tempfile.TemporaryDirectory(prefix="loyalty-") as folder:
         (runner.folder / "findings.json").write_text(known, "utf-8")
         executed = Path(folder) / f"{job.slug}.ipynb"
-        answer = runner._execute(job, executed)
+        answer = runner.execute(job, executed)
         files = {ending: executed.with_suffix(ending) for ending in (".ipynb", ".opened")}
         return answer, {ending: file.read_text("utf-8") for ending, file in files.items() if file.exists()}

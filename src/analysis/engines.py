@@ -234,6 +234,19 @@ def _make(engine: Any, name: str, schema: Any, *, query: str = "", rows: Any = (
         cursor.execute(f"ANALYZE {_quoted(name)}")
 
 
+def hashed(text: Any) -> Any:
+    """Text to a hash of 64 bits, the engine's own; the one that Ibis knows of Spark has 32."""
+    import ibis
+
+    if text.get_backend().name != SPARK:
+        return text.hash()
+
+    @ibis.udf.scalar.builtin(name="xxhash64", signature=((ibis.dtype("string"),), ibis.dtype("int64")))
+    def xxhash64(text): ...  # type: ignore[no-untyped-def]
+
+    return xxhash64(text)
+
+
 # --- times ----------------------------------------------------------------------------------------------------------
 
 _CLOCK = r"[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?"

@@ -169,7 +169,7 @@ class Runner:
         executed = self.folder / job.study / f"{job.slug}.ipynb"
         executed.parent.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
-        answer = self._execute(job, executed)
+        answer = self.execute(job, executed)
         verdict = CANCELLED if self.cancelled.is_set() else answer["verdict"]
         outcome = Outcome(
             job,
@@ -186,7 +186,8 @@ class Runner:
         self.told(job, verdict, 1, 1)
         return outcome
 
-    def _execute(self, job: Job, executed: Path) -> dict[str, Any]:
+    def execute(self, job: Job, executed: Path) -> dict[str, Any]:
+        """Has one notebook executed, its result written to `executed`; returns what its worker said last."""
         order = {
             "notebook": str(job.notebook.path),
             "executed": str(executed),

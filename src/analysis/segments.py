@@ -12,7 +12,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from analysis import engines
-from analysis.readings import ROW, Segment, as_text
+from analysis.readings import Segment, as_text
 from analysis.settings import RunSettings
 from analysis.sources import Source
 from analysis.tables import TABLES, SettingsError, nearest
@@ -63,41 +63,44 @@ def runs(listed: Sequence[RunSettings]) -> Iterator[RunSettings]:
 
 
 def segments(
-    table: str, only: Mapping[str, Any], tables: Mapping[str, TableSettings], opened: Callable[[str], Source]
-) -> tuple[Segment, ...]:
-    """What keeps the rows of a segment in a table; nothing for a table that is not about customers.
+    table: str,
+    source: Source,
+    only: Mapping[str, Any],
+    tables: Mapping[str, TableSettings],
+    opened: Callable[[str], Source],
+) -> dict[str, Segment]:
+    """Column -> what keeps the rows of its segment in a table; none where the table's rows are no customer's.
 
     Args:
         table: of the study.
+        source: the table as it lies there.
         only: column of the user's -> value.
-        tables: their settings.
-        opened: a table as it lies there.
+        tables: the settings of all tables.
+        opened: another table as it lies there.
 
     Raises:
         SettingsError: no table with customers has such a column.
     """
-    source, found = opened(table), []
-    own = _customer(table, tables[table], source)
+    found = dict[str, Segment]()
     for column, value in only.items():
         told = f"{column} is not {value}"
         if column in source.rows.columns:
-            found.append(Segment(told, column=column, value=str(value)))
-        elif own and own != ROW:
+            found[column] = Segment(told, column=column, value=str(value))
+        elif own := _customer(table, tables[table], source):
             name, elsewhere, who = _where(column, tables, opened)
             inside = elsewhere.rows.filter(as_text(elsewhere.rows[column]) == str(value))
             members = inside.select(member=as_text(inside[who])).distinct()
             members = engines.bring(members, source.rows.get_backend())
-            key = next(known for known in CUSTOMER if known in TABLES[table].names)
-            found.append(Segment(f"{told} in {name}", members=members, key=key))
-    return tuple(found)
+            found[column] = Segment(f"{told} in {name}", members=members, key=own[0])
+    return found
 
 
-def _customer(name: str, settings: TableSettings, source: Source) -> str | None:
-    """The user's column of customers in a table; None where there is none."""
+def _customer(name: str, settings: TableSettings, source: Source) -> tuple[str, str] | None:
+    """The contract's and the user's column of customers in a table; None where it names none."""
     for known in CUSTOMER:
         theirs = settings.columns.get(known, known)
-        if known in TABLES[name].names and (theirs == ROW or theirs in source.rows.columns):
-            return str(theirs)
+        if known in TABLES[name].names and theirs in source.rows.columns:
+            return known, str(theirs)
     return None
 
 
@@ -109,8 +112,8 @@ def _where(
     for name in sorted(tables, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST)):
         source = opened(name)
         who = _customer(name, tables[name], source)
-        if who and who != ROW and column in source.rows.columns:
-            return name, source, who
+        if who and column in source.rows.columns:
+            return name, source, who[1]
         known |= set(source.rows.columns)
     raise SettingsError(
         f'for: no table with customers has a column "{column}". The nearest column is "{nearest(column, known)}".'

@@ -85,7 +85,7 @@ def _sum_of_hashes(source: Source, columns: Sequence[str]) -> str | None:
         return None
     engine = source.rows.get_backend().name
     row = ibis.literal(_BETWEEN).join([source.rows[name].cast("string").fill_null(_NONE) for name in columns])
-    hashed = (_xxhash64(row) if engine == engines.SPARK else row.hash()).cast("decimal(38, 0)")
+    hashed = engines.hashed(row).cast("decimal(38, 0)")
     try:
         told = source.rows.aggregate(rows=source.rows.count(), hashes=hashed.sum()).to_pyarrow().to_pylist()[0]
     except OperationNotDefinedError:
@@ -93,16 +93,6 @@ def _sum_of_hashes(source: Source, columns: Sequence[str]) -> str | None:
     except Exception as error:  # each engine has its own errors, and their text may quote whole rows
         raise TableError(f'"{source.shown}" could not be read ({type(error).__name__}).') from None
     return f"{engine} {told['rows']} {told['hashes']}"
-
-
-def _xxhash64(text: Any) -> Any:
-    """A hash of 64 bits: the one that Ibis knows of Spark has 32."""
-    import ibis
-
-    @ibis.udf.scalar.builtin(name="xxhash64", signature=((ibis.dtype("string"),), ibis.dtype("int64")))
-    def xxhash64(text): ...  # type: ignore[no-untyped-def]
-
-    return xxhash64(text)
 
 
 def file_digest(path: Path) -> str:
@@ -324,7 +314,7 @@ def _hint(place: Path, address: str) -> str:
 
 def _from_database(address: str, source: str, *, folder: Path, query: str | None, **given: Any) -> Source:
     """A table of a database, with what it says of its freshness."""
-    rows = _database_table(source, folder=folder, **given)
+    rows = _database_table(address, source, folder=folder, **given)
     if not address.startswith("duckdb://"):
         return Source(source, rows, state=freshness(rows.get_backend(), query, source))
     file = folder / address.removeprefix("duckdb://")
@@ -345,11 +335,10 @@ def freshness(engine: Any, query: str | None, source: str) -> str | None:
         ) from None
 
 
-def _database_table(source: str, *, folder: Path, engine: Any, table: str | None) -> ibis.Table:
+def _database_table(address: str, source: str, *, folder: Path, engine: Any, table: str | None) -> ibis.Table:
     """Open one table of a database, for reading only where the engine allows to say so."""
     if not table:
         raise SettingsError(f'The source "{source}" is a database: name the table with table = "…".')
-    address = expand(source)
     try:
         if address.startswith("duckdb://"):
             return _attached(engine, folder / address.removeprefix("duckdb://"), table)

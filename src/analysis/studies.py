@@ -207,9 +207,9 @@ class Study:
                 told.check_digest()
             if engine.name == engines.SPARK and {path.suffix.lower() for path in source.files} == {".parquet"}:
                 source = replace(source, rows=engines.parquet(engine, source.files))
-            parts = segments.segments(name, self.only, self.settings.tables, self._source)
-            checked = check(name, source, replace(_reading(self.settings, name), segments=parts))
-            if whole := [column for column in self.only if not any(column in part.says for part in parts)]:
+            parts = segments.segments(name, source, self.only, self.settings.tables, self._source)
+            checked = check(name, source, replace(_reading(self.settings, name), segments=tuple(parts.values())))
+            if whole := [column for column in self.only if column not in parts]:
                 same = f"the same for every {' and '.join(whole)}, since its rows are no customer's"
                 checked = replace(checked, notes=(*checked.notes, same))
             self._checked[name] = replace(checked, rows=engines.bring(checked.rows, engine))

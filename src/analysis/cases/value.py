@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import bargains
+from analysis import bargains, journeys
 from analysis.calibration import Case
 from analysis.cases.expectations import CMV
 from analysis.estimates import NotTestable
@@ -119,7 +119,7 @@ CASES = (
     Case("V03", named, level_alone("V03"), "1,000 answers", "C", artefact=CMV, removable=False),
     Case("V04", close, lambda found, seed: bargains.closeness(found, refits=REFITS, seed=seed), "500 answers", "B",
          artefact=CMV, removable=False, few=True, truth={"true": 0.64, "null": 0.5, "reversed": 0.36},
-         association=bargains.MOOD),
+         association=journeys.MOOD),
     Case("V05", linked, link_asked, "500 answers", "B", artefact="some parts weigh more than others", dear=True),
     Case("V06", weighed, lambda found, seed: bargains.difference_over_ratio(bargains.weighing(found), seed=seed),
          "500 answers", "B", dear=True),
