@@ -8,12 +8,8 @@ import importlib.util
 import json
 import os
 import shutil
-import socket
-import subprocess
-import tempfile
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from glob import glob
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from servers import BINARIES, Postgres, Spark
 
 from analysis import cohorts, customers, habits, order_values, regularity, studies
 from analysis.afterwards import in_study
@@ -33,7 +30,6 @@ from analysis.tables import SettingsError, TableError
 
 ROOT = Path(__file__).parents[1]
 REQUIRED = "LOYALTY_REQUIRE_ENGINES" in os.environ
-BINARIES = sorted(glob("/usr/lib/postgresql/*/bin")) or [str(Path(shutil.which("initdb") or "none").parent)]
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning"
 )
@@ -49,102 +45,11 @@ def need(*modules, program):
         pytest.skip(f"not installed: {', '.join(lacking)}")
 
 
-class Postgres:
-    """A server of its own, whose words are ordered as in a dictionary, and a reader who may select and no more."""
-
-    def __init__(self, folder):
-        self.folder, self.bin = folder, Path(BINARIES[-1])
-        self.as_user = {}
-        if os.geteuid() == 0:  # the server refuses to be root
-            self.as_user = {"user": "postgres", "group": "postgres"}
-            shutil.chown(folder, "postgres", "postgres")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.run("initdb", "-D", folder / "data", "-A", "trust", "-U", "owner", "-E", "UTF8", "--locale=C.UTF-8",
-                 "--locale-provider=icu", "--icu-locale=en-US")  # fmt: skip
-        options = f"-k {folder} -p {self.port} -c listen_addresses=127.0.0.1 -c fsync=off"
-        self.run("pg_ctl", "-D", folder / "data", "-o", options, "-l", folder / "log", "-w", "start")
-        self.ask("CREATE ROLE reader LOGIN", "CREATE ROLE nothing LOGIN", "CREATE DATABASE shop")
-        self.ask("REVOKE TEMPORARY ON DATABASE shop FROM PUBLIC", "GRANT TEMPORARY ON DATABASE shop TO reader")
-        self.ask(
-            "REVOKE ALL ON SCHEMA public FROM PUBLIC", "CREATE SCHEMA crm",
-            "GRANT USAGE ON SCHEMA public, crm TO reader, nothing",
-            "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO reader, nothing",
-            database="shop",
-        )  # fmt: skip
-        self.address = f"postgres://reader@127.0.0.1:{self.port}/shop"
-
-    def run(self, program, *arguments):
-        command = [self.bin / program, *arguments]
-        done = subprocess.run(command, **self.as_user, cwd=self.folder, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr
-
-    def ask(self, *questions, database="postgres"):
-        import psycopg
-
-        answer = []
-        with psycopg.connect(f"host=127.0.0.1 port={self.port} user=owner dbname={database}", autocommit=True) as con:
-            for question in questions:
-                cursor = con.execute(question)
-                answer = cursor.fetchall() if cursor.description else []
-        return answer
-
-    def load(self, name, table):
-        import psycopg
-
-        kinds = {"string": "text", "double": "float8", "bool": "boolean", "date32[day]": "date", "int64": "bigint"}
-        kinds |= {"timestamp[us]": "timestamp", "timestamp[us, tz=UTC]": "timestamptz"}
-        columns = ", ".join(f'"{f.name}" {kinds.get(str(f.type), "numeric(12, 2)")}' for f in table.schema)
-        with psycopg.connect(f"host=127.0.0.1 port={self.port} user=owner dbname=shop", autocommit=True) as con:
-            con.execute(f"CREATE TABLE {name} ({columns})")
-            with con.cursor().copy(f"COPY {name} FROM STDIN") as copy:
-                for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
-                    copy.write_row(row)
-
-    def everything(self):
-        """All tables, views, schemas and functions that last."""
-        return self.ask(
-            "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-            "WHERE c.relpersistence <> 't' AND n.nspname NOT LIKE 'pg_toast%' ORDER BY 1, 2",
-            database="shop",
-        ), self.ask("SELECT count(*) FROM pg_proc", database="shop")
-
-
 @pytest.fixture(scope="session")
 def postgres():
     need("psycopg", program=f"{BINARIES[-1]}/initdb")
-    folder = Path(tempfile.mkdtemp(prefix="loyalty-"))  # not in pytest's own folder, which nobody else may enter
-    server = Postgres(folder)
-    yield server
-    server.run("pg_ctl", "-D", folder / "data", "-m", "immediate", "stop")
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-class Spark:
-    """The user's session, with a warehouse of its own."""
-
-    address = "pyspark"
-
-    def __init__(self, folder):
-        from pyspark.sql import SparkSession
-
-        told = {"spark.sql.warehouse.dir": str(folder), "spark.ui.enabled": "false", "spark.sql.shuffle.partitions": 2}
-        builder = SparkSession.builder.master("local[2]").config(map=told | {"spark.ui.showConsoleProgress": "false"})
-        self.session = builder.config("spark.driver.bindAddress", "127.0.0.1").getOrCreate()
-        self.session.sparkContext.setLogLevel("OFF")
-        self.session.sql("CREATE DATABASE crm")
-
-    def load(self, name, table):
-        self.session.conf.set("spark.sql.session.timeZone", "UTC")
-        plain = [field.name for field in table.schema if field.type == pa.timestamp("us")]
-        frame = self.session.createDataFrame(table).coalesce(1)
-        frame = frame.withColumns({name: frame[name].cast("timestamp_ntz") for name in plain}) if plain else frame
-        frame.write.saveAsTable(name)
-
-    def everything(self):
-        catalog = self.session.catalog
-        return [(d.name, t.name) for d in catalog.listDatabases() for t in catalog.listTables(d.name)]
+    with Postgres.started() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import weakref
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,6 +114,15 @@ def table(engine: Any, name: str) -> ibis.Table:
     columns = (f'{q}::text COLLATE "C" AS {q}' if schema[n].is_string() else q for n, q in quoted.items())
     where = ".".join(map(_quoted, [*place, last]))
     return engine.sql(f"SELECT {', '.join(columns)} FROM {where}", schema=schema)
+
+
+def beside(engine: Any, name: str) -> list[str]:
+    """The tables of the schema in which a name looks for one; none where the engine does not tell."""
+    *place, _ = name.split(".")
+    with suppress(Exception):  # each engine has its own errors
+        found = engine.list_tables(database=tuple(place) or None)
+        return [".".join([*place, other]) for other in found if not other.startswith("ibis_")]
+    return []
 
 
 def _quoted(name: str) -> str:

@@ -98,7 +98,8 @@ def _engine_problems(place: str, engine: str) -> Iterator[str]:
     if holds_secret(engine):
         yield f"{place}: a password stands in the address. Write ${{NAME}} and set NAME in the environment."
     elif engine not in (DUCKDB, SPARK) and not is_url(engine):
-        yield f"{place}: {_unknown('engine', engine, (DUCKDB, SPARK))} Or give the address of a PostgreSQL database."
+        address = "a PostgreSQL database, as postgres://USER:${PASSWORD}@HOST/DATABASE"
+        yield f"{place}: {_unknown('engine', engine, (DUCKDB, SPARK))} Or give the address of {address}."
 
 
 def _notify_problems(place: str, told: NotifySettings) -> Iterator[str]:

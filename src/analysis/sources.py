@@ -361,9 +361,12 @@ def own_table(engine: Any, name: str, *, shown: str) -> ibis.Table:
     try:
         return engines.table(engine, name)
     except Exception as error:  # each engine has its own errors, and their text may hold the address
+        near = nearest(name, engines.beside(engine, name))
+        hint = f' The nearest name there is "{near}".' if near else ""
         raise TableError(
             f'The source "{name}" is no file beside the studies file, and as a table of the engine "{shown}" it could '
-            f"not be opened ({type(error).__name__}). Check its name, with its schema before it, and the permission."
+            f"not be opened ({type(error).__name__}). Check its name, with its schema before it, and the "
+            f"permission.{hint}"
         ) from None
 
 
