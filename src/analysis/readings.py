@@ -137,9 +137,10 @@ class Matched:
         return self.contract[name]
 
     def rows(self, *, numbered: bool = False) -> ibis.Table:
-        """Each column as its kind and, under its name with "?", as text; empty where it cannot be read.
+        """Each column as its kind and, under its name with "?", as it was given; empty where it cannot be read.
 
-        `numbered` adds the number of the row, from 1, in the order of the source.
+        `numbered` adds the number of the row, from 1, in the order of the source, and gives numbers and times as text,
+        to be shown.
         """
         import ibis
 
@@ -154,7 +155,8 @@ class Matched:
                 raw = _without_codes(raw, self.items[name].missing, self.reading)
             elif labels := self._labels(name):
                 raw = ibis.cases(*((raw == code, label) for code, label in labels.items()))
-            columns[text_of(name)] = as_text(raw)
+            written = numbered or raw.type().is_string() or self.column(name).kind == "key"
+            columns[text_of(name)] = as_text(raw) if written else _given(raw)
             columns[name] = self._value(name, raw)
         for segment in self.reading.segments:
             if segment.column:
@@ -201,7 +203,7 @@ class Matched:
 
 
 def text_of(name: str) -> str:
-    """The column that holds the text of a column as it was written."""
+    """The column that holds a column as it was written."""
     return f"{name}?"
 
 
@@ -262,8 +264,15 @@ def _missing_contract_columns(matched: Matched) -> list[str]:
 # A column as its kind
 
 
+def _given(raw: Any) -> Any:
+    """The value, empty where it is no number."""
+    return raw.isnan().ifelse(None, raw) if raw.type().is_floating() else raw
+
+
 def as_text(raw: Any) -> Any:
     """The value as text, empty when there is nothing in it; whole numbers kept as decimals (17850.0) lose the point."""
+    if raw.type().is_integer():
+        return raw.cast("string")
     if raw.type().is_floating():
         whole = (raw.abs() < _WHOLE) & (raw == raw.floor())
         raw = raw.isnan().ifelse(None, whole.ifelse(raw.cast("int64").cast("string"), raw.cast("string")))
