@@ -285,6 +285,16 @@ def test_one_notebook_with_parameters_of_ones_own(place, capsys):
     assert not (place / "reports/site").exists()
 
 
+def test_one_notebook_takes_the_parameters_of_its_listed_run(place):
+    one = '[[study.tiny.run]]\nnotebook = "20_finds"\nn = 6\n'
+    two = one + one.replace("n = 6", 'name = "b"')
+    for listed, given, n in ((one, [], 6), (one, ["-p", "n=50"], 50), (two, [], 5)):
+        write_studies(place, listed)
+        assert cli.main(["run", "20_finds", "--study", "tiny", *given, "--out", "single"]) == 0
+        (entry,) = json.loads((place / "single/findings.json").read_text())
+        assert entry["parameters"]["n"] == n
+
+
 def test_a_change_after_the_first_run_is_logged_as_such(place):
     cli.main(["report", "tiny"])
     assert found(place)[0]["changed"] == []

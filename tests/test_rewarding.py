@@ -100,7 +100,11 @@ class TestDecided:
         line = rewarding.decided(lab, bought(lab))
         assert reason in line.reason
         assert set(rewarding.best_rewarded(line).values()) == {line}
-        shown = [rewarding.at_the_threshold(line, currency=None), rewarding.elsewhere(line), rewarding.crowded(line)]
+        shown = [
+            rewarding.at_the_threshold(line, currency=None),
+            rewarding.elsewhere(line, currency=None),
+            rewarding.crowded(line),
+        ]
         assert all(reason in one.text for one in shown)
         assert rewarding.what_jumps(line, currency=None) == []
 
@@ -131,7 +135,7 @@ class TestTier:
         told = {what: said for what, *said in rewarding.what_jumps(line, currency="EUR")}
         assert told["cost of serving and rewards"][:3] == ["10.00 EUR", "11.00 EUR", "1.10"]
         assert told["profit"][3].startswith("1.1")
-        places = rewarding.elsewhere(line)
+        places = rewarding.elsewhere(line, currency="EUR")
         assert len(places.data) == 11
         assert "of 10 places" in places.title
         assert "no tier begins" in set(places.data["section"])

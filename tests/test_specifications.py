@@ -156,3 +156,14 @@ def test_the_curve_shows_all_and_one_way_is_no_curve(found):
     assert "cannot be tested: Nothing was sent back." in figure.caption
     one = specifications.specify("P05", ask, frame(0.1), {"window": (90,), "returns": ("net",)}, study=STUDY)
     assert "one way only" in specifications.curve(one, name="ways", y_label="Ratio").text
+
+
+def test_where_nothing_can_be_tested_neither_a_curve_nor_a_range_is_shown():
+    def gap_alone(_, **choices):
+        return {"gap": Estimate.exact(0.06, unit="points", n=100), "reversals": NotTestable("There is one level.")}
+
+    none = specifications.specify("P05", lambda *_, **__: NotTestable("No orders."), None, {"days": (90,)}, study=STUDY)
+    assert "in any way" in specifications.curve(none, name="ways", y_label="Ratio").text
+    half = specifications.specify("S02", gap_alone, None, {"days": (90, 180)}, study=STUDY)
+    cells = specifications.summary([half]).rows.set_index("claim")["lowest to highest"]
+    assert cells.to_dict() == {"S02": "–", "S02: gap": "+6.0 to +6.0 points", "S02: reversals": "–"}

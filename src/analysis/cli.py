@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("notebook", metavar="NOTEBOOK")
         sub.add_argument("--study", required=True, metavar="STUDY")
         with_studies(sub)
-        told = "a parameter; may be repeated"
+        told = "a parameter, instead of what the study gives it; may be repeated"
         sub.add_argument("-p", dest="parameters", action="append", default=[], metavar="name=value", help=told)
 
     report = command("report", _report, "run the notebooks of all or the named studies and publish the site")
@@ -222,6 +222,8 @@ def _asked(options: argparse.Namespace) -> dict[str, Any]:
         problems.append(str(error))
     if problems:
         raise WrongCommandError("\n".join(problems))
+    listed = [run.parameters for run in study.runs if run.notebook == notebook.name]
+    parameters = (listed[0] if len(listed) == 1 else {}) | parameters  # several runs: nobody said which
     return {"study": study, "notebook": notebook, "parameters": parameters, "studies": settings}
 
 

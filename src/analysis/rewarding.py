@@ -194,7 +194,7 @@ def what_jumps(line: Line | NotTestable, *, currency: str | None) -> list[tuple[
     return rows
 
 
-def elsewhere(line: Line | NotTestable) -> Figure | Text:
+def elsewhere(line: Line | NotTestable, *, currency: str | None) -> Figure | Text:
     """The same comparison where no tier begins."""
     made = line if isinstance(line, NotTestable) else _jump(line.rows)
     if isinstance(line, NotTestable) or isinstance(made, NotTestable):
@@ -209,7 +209,7 @@ def elsewhere(line: Line | NotTestable) -> Figure | Text:
         name="other-thresholds",
         title=f"Beyond chance, there is a jump at {count(odd)} of {plural(len(placed), 'place')} where no tier begins",
         unit="money",
-        x_label="Profit in the year after, just above less just below",
+        x_label=f"Profit in the year after, just above less just below{f', {currency}' if currency else ''}",
         reference=0.0,
         reference_label="no jump",
         caption="95% intervals; one place in twenty shows a jump by chance alone.",

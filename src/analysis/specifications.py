@@ -22,6 +22,7 @@ from analysis.words import MISSING, count, interval, listing, plural
 
 Ask = Callable[..., Any]
 RULE_ALONE = "verdicts by the rule alone, whatever the design can carry."
+NO_WAY = "{} cannot be tested on these data in any way; the cards say what is missing."
 CELLS = ["claim", "headline", "ways by verdict", "lowest to highest", "joint p", "flips with"]
 
 
@@ -189,7 +190,7 @@ def summary(found: Sequence[Specifications], *, name: str = "every-way") -> Tabl
     asked = [each for each in found if len(each.table)]
     never = listing([each.claim for each in found if not len(each.table)])
     if not asked:
-        return say("{} cannot be tested on these data in any way; the cards say what is missing.", never)
+        return say(NO_WAY, never)
     said = [RULE_ALONE.capitalize()]
     said += [f"{each.claim}: {_further(each)}" for each in asked if len(each.refused)]
     if drawn := [f"{each.claim} {plural(each.draws, 'time')}" for each in asked if each.p]:
@@ -213,12 +214,12 @@ def _rows(found: Specifications) -> Iterator[dict[str, str]]:
         yield _cells(found, found.table) | {"claim": found.claim, "joint p": p.get("support", MISSING)}
     for label, rows in found.parts.groupby("part", sort=False):
         unit, one = rows["unit"].iloc[0], rows.drop(columns="verdict").rename(columns={"own": "verdict"})
-        told = _cells(found, one)
+        told, ends = _cells(found, one), rows["value"].agg(["min", "max"])
         first = next(iter(rows.loc[rows["headline"], "value"]), np.nan)
         yield told | {
             "claim": found.claim if flat else f"{found.claim}: {label}",
             "headline": f"{in_unit(first, unit)} ({told['headline']})",
-            "lowest to highest": interval(rows["value"].min(), rows["value"].max(), unit),
+            "lowest to highest": interval(*ends, unit) if ends.notna().all() else MISSING,
             "joint p": "; ".join(filter(None, [p.get(str(label), MISSING), p.get("support") if flat else None])),
         }
 
@@ -237,6 +238,8 @@ def _cells(found: Specifications, rows: pd.DataFrame) -> dict[str, str]:
 
 def curve(found: Specifications, *, name: str, y_label: str) -> Figure | Text:
     """All estimates in order of size, with the choices behind each."""
+    if found.table.empty:
+        return say(NO_WAY, found.claim)
     if len(found.table) < 2:
         return say("{} can be asked in one way only on these data, so there is nothing to compare.", found.claim)
     return figures.specification_curve(
