@@ -214,12 +214,12 @@ def _rows(found: Specifications) -> Iterator[dict[str, str]]:
         yield _cells(found, found.table) | {"claim": found.claim, "joint p": p.get("support", MISSING)}
     for label, rows in found.parts.groupby("part", sort=False):
         unit, one = rows["unit"].iloc[0], rows.drop(columns="verdict").rename(columns={"own": "verdict"})
-        told, ends = _cells(found, one), rows["value"].agg(["min", "max"])
+        told, seen = _cells(found, one), rows["value"].dropna()
         first = next(iter(rows.loc[rows["headline"], "value"]), np.nan)
         yield told | {
             "claim": found.claim if flat else f"{found.claim}: {label}",
             "headline": f"{in_unit(first, unit)} ({told['headline']})",
-            "lowest to highest": interval(*ends, unit) if ends.notna().all() else MISSING,
+            "lowest to highest": interval(seen.min(), seen.max(), unit) if len(seen) else MISSING,
             "joint p": "; ".join(filter(None, [p.get(str(label), MISSING), p.get("support") if flat else None])),
         }
 
