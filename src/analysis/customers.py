@@ -77,7 +77,7 @@ def purchases(orders: CheckedTable, *, returns: str = PURCHASES, order: str = DA
     """
     _refuse_unknown(orders, returns, order)
     until = orders.facts["observed_until"]
-    groups = keep(_placed(_grouped(orders, returns=returns, order=order), until=until))
+    groups = _told(keep(_placed(_grouped(orders, returns=returns, order=order))), until=until)
     tally = {name: int(value or 0) for name, value in _tally(groups).to_pandas().iloc[0].items()}
     if not tally["orders"]:
         raise TableError(
@@ -118,7 +118,10 @@ def _refuse_unknown(orders: CheckedTable, returns: str, order: str) -> None:
 
 
 def _grouped(orders: CheckedTable, *, returns: str, order: str) -> Any:
-    """One row a customer and order, or lone return; groups without a kept row are there too, to be counted."""
+    """One row a customer and order, or lone return; groups without a kept row are there too, to be counted.
+
+    It holds no more than it must, for there are nearly as many of them as lines.
+    """
     import ibis
 
     rows = orders.rows
@@ -126,39 +129,49 @@ def _grouped(orders: CheckedTable, *, returns: str, order: str) -> Any:
     kept = ibis.literal(True) if returns == NET else (rows.amount > 0) & ~marked
     taken_back = ~kept | (marked & (rows.amount > 0))
     day = rows.ordered_at.date()
+    invoice = (
+        {"at": rows.ordered_at, "day": day, "key": rows.order_id.fill_null(day.cast("string"))}
+        if order == ORDER_ID
+        else {}
+    )
+    margin = {"margin": taken_back.ifelse(0.0, rows.margin)} if orders.has("margin") else {}
     lines = rows.select(
         customer_id=rows.customer_id,
-        at=rows.ordered_at,
-        day=day,
-        key=day if order == DAY else rows.order_id.fill_null(day.cast("string")),
+        **(invoice or {"ordered_on": day}),
         amount=taken_back.ifelse(0.0, rows.amount),
-        margin=taken_back.ifelse(0.0, rows.margin if orders.has("margin") else ibis.null("float64")),
-        kept=kept.ifelse(1, 0).cast("int64"),
-        opens=(kept & (rows.amount >= 0)).ifelse(1, 0).cast("int64"),
+        **margin,
+        kept=kept.ifelse(1, 0),
+        opens=(kept & (rows.amount >= 0)).ifelse(1, 0),
     )
-    return lines.group_by("customer_id", "key").agg(
-        at=lines["at"].min(),
-        ordered_on=lines.day.min(),
-        # The engine adds in whatever order its threads come by; rounded sums come out alike every time.
-        amount=lines.amount.sum().round(DECIMALS),
-        margin=lines.margin.sum().round(DECIMALS),
-        opens=lines.opens.max(),
-        lines=lines.count(),
-        kept=lines.kept.sum(),
-        without_margin=lines.margin.isnull().sum(),
+    times = {"at": lines["at"].min(), "ordered_on": lines.day.min()} if invoice else {}
+    # The engine adds in whatever order its threads come by; rounded sums come out alike every time.
+    money = {name: lines[name].sum().round(DECIMALS) for name in ("amount", *margin)}
+    counts = {"lines": lines.count(), "kept": lines.kept.sum()}
+    counts |= {"without_margin": lines.margin.isnull().sum()} if margin else {}
+    return lines.group_by("customer_id", "key" if invoice else "ordered_on").agg(
+        **times, **money, opens=lines.opens.max(), **{name: number.cast("int32") for name, number in counts.items()}
     )
 
 
-def _placed(groups: Any, *, until: date) -> Any:
-    """Each order seen from its customer's first one; nothing there for customers without an order."""
+def _placed(groups: Any) -> Any:
+    """Each order with its customer's first one; nothing there for customers without an order."""
+    opening = groups.filter(groups.opens == 1)
+    at = {"first_at": opening["at"].min()} if "at" in groups.columns else {}
+    first = opening.group_by("customer_id").agg(first_on=opening.ordered_on.min(), **at)
+    return groups.left_join(first, "customer_id").drop("customer_id_right")
+
+
+def _told(groups: Any, *, until: date) -> Any:
+    """With what follows from the columns that are kept."""
     import ibis
 
-    opening = groups.filter(groups.opens == 1)
-    first = opening.group_by("customer_id").agg(first_at=opening["at"].min(), first_on=opening.ordered_on.min())
-    both = groups.left_join(first, "customer_id").drop("customer_id_right")
-    return both.mutate(
-        age=both.ordered_on.delta(both.first_on, unit="day"),
-        followed_days=ibis.literal(until).delta(both.first_on, unit="day"),
+    if "at" not in groups.columns:  # a customer's day is one order
+        groups = groups.mutate(key=groups.ordered_on, at=groups.ordered_on, first_at=groups.first_on)
+    if "margin" not in groups.columns:
+        groups = groups.mutate(margin=ibis.null("float64"), without_margin=groups.lines)
+    return groups.mutate(
+        age=groups.ordered_on.delta(groups.first_on, unit="day"),
+        followed_days=ibis.literal(until).delta(groups.first_on, unit="day"),
     )
 
 
