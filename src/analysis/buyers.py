@@ -9,7 +9,7 @@ import pandas as pd
 import scipy  # its parts load when they are first used
 
 from analysis import buying, foresight, holdout, order_values, regularity
-from analysis.estimates import NotTestable, in_brief, need, needed, told
+from analysis.estimates import NotTestable, in_brief, need, needed, sample, told
 from analysis.exhibits import Table, Text, instead, say
 from analysis.lifetimes import chosen
 from analysis.prospects import Outlook
@@ -23,7 +23,8 @@ LEAST, SHORTEST = 5, 6  # orders expected in a month that is shown; such months
 
 def singly(outlook: Outlook) -> Text:
     """How wide the limits of a single customer are, and how often the orders that came lay inside them."""
-    (name, fit), rows, weight = outlook.lead, outlook.rows, outlook.rows["weight"].to_numpy()
+    (name, fit), rows = outlook.lead, sample(outlook.rows)
+    weight = rows["weight"].to_numpy()
     ahead = foresight.orders_ahead(fit, rows, outlook.weeks, draws=LIVES, seed=outlook.seed)
     inside = weight @ rows["later"].between(ahead["least"], ahead["most"]) / weight.sum()
     back = ahead[rows["repeats"] > 0].sort_values("value")

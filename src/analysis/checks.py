@@ -38,7 +38,7 @@ class Step:
     dropped: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # a table is itself: two that hold the same may lie in two engines
 class CheckedTable:
     """A table under contract: `rows` (in the engine) has contract names and types.
 

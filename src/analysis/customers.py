@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import pandas as pd
 
 from analysis.checks import CheckedTable, Step
 from analysis.engines import keep
+from analysis.estimates import told_sample
 from analysis.tables import SettingsError, TableError
 from analysis.words import count, listing, plural
 
@@ -54,6 +56,7 @@ class Purchases:
     order: str
 
 
+@lru_cache(maxsize=8)  # a page asks for the same orders for each of its readings
 def purchases(orders: CheckedTable, *, returns: str = PURCHASES, order: str = DAY) -> Purchases:
     """Orders from order lines, under one policy for returns.
 
@@ -89,6 +92,7 @@ def purchases(orders: CheckedTable, *, returns: str = PURCHASES, order: str = DA
     notes = [f"{plural(tally['kept'], 'row')} made {plural(tally['orders'], 'order')}: one {_ORDER_IS[order]}."]
     if has_margin and measure == "revenue":
         notes.append(f"The margin is missing on {plural(tally['without_margin'], 'row')}, so revenue is used.")
+    notes += told_sample(orders.facts.get("customers") or 0)
     rows = groups.filter(groups.kept > 0, groups["at"] >= groups.first_at)
     return Purchases(
         rows=rows.mutate(value=rows.margin if measure == "margin" else rows.amount),

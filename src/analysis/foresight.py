@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.estimates import Estimate
+from analysis.estimates import Estimate, sample
 from analysis.fits import Fit, around
 from analysis.retention import BLOCK
 
@@ -43,8 +43,9 @@ def orders_ahead(fit: Fit, rows: pd.DataFrame, t: float, *, draws: int = 1000, s
 
 def all_ahead(fit: Fit, rows: pd.DataFrame, t: float, *, draws: int = 200, seed: int) -> Estimate:
     """Orders of all these customers in the next t; the interval carries the parameters and chance."""
-    weight = rows["weight"].to_numpy(float)
-    by_chance = weight @ orders_ahead(fit, rows, t, draws=draws, seed=seed)["variance"]
+    weight, some = rows["weight"].to_numpy(float), sample(rows)
+    each = orders_ahead(fit, some, t, draws=draws, seed=seed)["variance"]
+    by_chance = weight.sum() * np.average(each, weights=some["weight"])
     value, error = (float(part) for part in fit.errors(lambda model: weight @ model.expected(rows, t)))
     spread = float(np.sqrt(error**2 + by_chance)) / value
     return Estimate.log_normal(value, spread, unit="count", n=fit.customers, method="curvature and chance, on logs")

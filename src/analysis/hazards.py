@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import erfc
 
-from analysis.estimates import NORMAL, NotTestable
+from analysis.estimates import NORMAL, NotTestable, sample
 from analysis.lifetimes import CUSTOMER, SPELL, customers, in_words, leavers, measured, recount
 from analysis.retention import MIN_EVENTS, risk_table
 from analysis.words import listing, plural
@@ -175,10 +175,7 @@ def _drawn(lifetimes: pd.DataFrame) -> tuple[pd.DataFrame, Sequence[str]]:
     everyone, singly = customers(lifetimes), leavers(lifetimes) + int((~lifetimes["left"]).sum())
     if singly <= MOST_ROWS:
         return lifetimes, ()
-    weight = lifetimes["weight"].to_numpy(int)
-    sample = np.random.default_rng(MOST_ROWS).multivariate_hypergeometric(weight, MOST_ROWS, method="marginals")
-    note = f"Fitted to {MOST_ROWS:,} of {everyone:,} spells, drawn at random."
-    return lifetimes.assign(weight=sample)[sample > 0], [note]
+    return sample(lifetimes, MOST_ROWS), [f"Fitted to {MOST_ROWS:,} of {everyone:,} spells, drawn at random."]
 
 
 def designed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 
 from analysis.buying import WEEK, WEEKS, summarise
 from analysis.customers import Purchases
-from analysis.estimates import Estimate, NotTestable
+from analysis.estimates import Estimate, NotTestable, resampled
 from analysis.fits import Fit
 from analysis.retention import MIN_EVENTS, resamples
 from analysis.tables import TableError
@@ -86,13 +87,20 @@ def gain_over(
         draws: of the bootstrap over customers.
         seed: of the random numbers.
     """
-    missed = np.array([(rows["later"].to_numpy(float) - rule) ** 2 for rule in (model, naive)])
     weight = rows["weight"].to_numpy(float)
     if (came := int(weight @ (rows["later"] > 0))) < MIN_EVENTS:
         return NotTestable(f"{plural(came, 'customer')} came back on the hold-out; at least {MIN_EVENTS} are needed.")
-    drawn = np.concatenate([block @ missed.T for block in resamples(rows, draws=draws, seed=seed)])
-    value, *found = (1 - pair[..., 0] / pair[..., 1] for pair in (missed @ weight, drawn))
-    return Estimate.from_draws(float(value), *found, unit="gain", n=int(weight.sum()))
+    missed = {name: (rows["later"] - rule) ** 2 for name, rule in (("model", model), ("naive", naive))}
+    sums = resampled(pd.DataFrame(missed).assign(weight=weight), partial(added, seed=seed), draws=draws)
+    value, *drawn = 1 - sums[:, 0] / sums[:, 1]
+    return Estimate.from_draws(float(value), np.array(drawn), unit="gain", n=int(weight.sum()))
+
+
+def added(rows: pd.DataFrame, draws: int, *, seed: int) -> np.ndarray:
+    """The mean of each column but weight over the customers, then that in each resample; shape (1 + draws, columns)."""
+    each, weight = rows.drop(columns="weight").to_numpy(float), rows["weight"].to_numpy(float)
+    sums = [block @ each for block in (weight[None], *resamples(rows, draws=draws, seed=seed))]
+    return np.concatenate(sums) / weight.sum()
 
 
 def tracking(fit: Fit, bought: Purchases, *, until: date) -> pd.DataFrame:

@@ -140,7 +140,8 @@ class Making:
             keys.keep(self.state, asked.recipe, keys.Kept(text, now(), outcome.seconds, outcome.peak_mib))
         keys.remember(self.state, asked.recipe, outcome.verdict)
         line = {"study": job.study, "slug": job.slug, "verdict": outcome.verdict, "why": asked.why}
-        measured = {"seconds": round(outcome.seconds, 1), "peak_mib": outcome.peak_mib, "kernel": outcome.kernel}
+        measured = {"seconds": round(outcome.seconds, 1), "cpu_seconds": outcome.cpu_seconds}
+        measured |= {"peak_mib": outcome.peak_mib, "kernel": outcome.kernel}
         self.state.write_log(**line, **measured, key=asked.recipe.key, undeclared=unknown)
 
     def known(self, made: Sequence[Made]) -> list[Entry]:

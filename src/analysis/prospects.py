@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,10 @@ import scipy  # its parts load when they are first used
 
 from analysis import buying, figures, foresight, holdout, order_values
 from analysis.customers import Purchases
-from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, in_brief
+from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, in_brief, resampled
 from analysis.exhibits import Figure, Table, Text, say
 from analysis.fits import Fit, around, fit_buying
-from analysis.retention import MIN_EVENTS, resamples
+from analysis.retention import MIN_EVENTS
 from analysis.scores import named, offer
 from analysis.words import count
 
@@ -101,13 +102,14 @@ def race(outlook: Outlook, *, draws: int, seed: int) -> dict[str, Answer]:
     plain = GLM(later, designs[COUNT], family=families.Poisson(), freq_weights=weight).fit().fittedvalues
     dispersion = max(weight @ ((later - plain) ** 2 - plain) / (weight @ plain**2), LEAST)
     parts = np.random.default_rng(seed).multinomial(weight, np.full(FOLDS, 1 / FOLDS))
-    ruler, each = families.NegativeBinomial(alpha=dispersion), pd.DataFrame({"weight": parts[parts > 0]})
-    lost = np.array([_lost(later, design, ruler, parts) for design in designs.values()])
-    drawn = np.concatenate([lost @ block.T for block in resamples(each, draws=draws, seed=seed)], axis=-1)
-    both, answers = (lost @ each["weight"].to_numpy(), drawn), {}
+    ruler = families.NegativeBinomial(alpha=dispersion)
+    lost = pd.DataFrame({name: _lost(later, design, ruler, parts) for name, design in designs.items()})
+    lost["weight"] = parts[parts > 0]
+    sums, answers = resampled(lost, partial(holdout.added, seed=seed), draws=draws).T, {}
     for place, name in list(enumerate(designs))[1:]:
-        value, found = ((of[int(place > 1)] - of[place]) / of[0] for of in both)
-        answers[name] = bootstrapped(Estimate.from_draws, float(value), found, unit="gain", n=people, events=back)
+        value, *found = (sums[int(place > 1)] - sums[place]) / sums[0]
+        told = {"unit": "gain", "n": people, "events": back}
+        answers[name] = bootstrapped(Estimate.from_draws, float(value), np.array(found), **told)
     return answers
 
 

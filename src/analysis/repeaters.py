@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 
 from analysis.checks import CheckedTable
 from analysis.customers import DAY, PURCHASES, half_way, purchases
-from analysis.estimates import Answer, NotTestable, resample
+from analysis.estimates import Answer, NotTestable, resample, resampled
 from analysis.spending import FEWEST, HEADLINE, estimate, other_policies
 
 FEWEST_FOLLOWED = 100  # customers seen in both halves of the window
@@ -34,11 +35,17 @@ def later_value(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> dic
     seen = table.dropna()
     if reason := _missing_later(seen):
         return {"share_gap": NotTestable(reason), "rate": NotTestable(reason)}
-    cells, counts = np.unique(seen[["orders", "later_value"]].to_numpy(), axis=0, return_counts=True)
-    gap_and_rank = _GapAndRank(cells[:, 0], cells[:, 1])
-    values = gap_and_rank(counts)
-    drawn = np.array([gap_and_rank(weights) for weights in resample(counts, draws=draws, seed=seed)])
-    units = {"share_gap": "points", "rate": "correlation"}
+    cells = seen.groupby(["orders", "later_value"]).size().rename("weight").reset_index()
+
+    def ask(rows: pd.DataFrame, draws: int) -> np.ndarray:
+        gap_and_rank = _GapAndRank(rows["orders"].to_numpy(), rows["later_value"].to_numpy())
+        counts, random = rows["weight"].to_numpy(), np.random.default_rng(seed)
+        # One by one, because all at once do not fit into memory where nearly every customer is a row of their own.
+        every = (resample(counts, draws=1, seed=random)[0] for _ in range(draws))
+        return np.array([gap_and_rank(weights) for weights in itertools.chain([counts], every)])
+
+    values, *others = resampled(cells, ask, draws=draws)
+    units, drawn = {"share_gap": "points", "rate": "correlation"}, np.array(others)
     return {
         part: estimate(values[place], drawn[:, place], unit=unit, n=len(seen))
         for place, (part, unit) in enumerate(units.items())

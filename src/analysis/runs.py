@@ -76,6 +76,7 @@ class Outcome:
     cell: int | None = None
     seconds: float = 0.0
     peak_mib: int = 0
+    cpu_seconds: float = 0.0
     executed: Path | None = field(default=None, compare=False)
     kernel: str = "fresh"
 
@@ -179,6 +180,7 @@ class Runner:
             cell=answer.get("cell"),
             seconds=time.monotonic() - started,
             peak_mib=answer.get("peak_mib", 0),
+            cpu_seconds=answer.get("cpu_seconds", 0.0),
             executed=executed,
             kernel="warm" if "ended" in answer else "fresh",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,8 @@ import pandas as pd
 
 from analysis.buying import BGNBD, MBGNBD, WEEK, ParetoNBD, summarise
 from analysis.customers import YEAR, Purchases
-from analysis.estimates import Estimate, NotTestable, told
-from analysis.fits import bootstrap, fit_buying
+from analysis.estimates import Estimate, NotTestable, resampled, told
+from analysis.fits import Fit, bootstrap, fit_buying
 from analysis.holdout import cut, gain
 from analysis.renewal import LONG, RetentionCurve
 
@@ -70,7 +71,13 @@ def order_curve(
     if isinstance(fit, NotTestable):
         return fit
     ends = np.arange(years + 2) * (YEAR / WEEK)
-    models = [fit.model, *(family(*line) for line in bootstrap(fit, rows, draws=draws, seed=seed))]
+
+    def logs(some: pd.DataFrame, draws: int) -> np.ndarray:
+        found = fit if some is rows else fit_buying(some, family)
+        assert isinstance(found, Fit)
+        return np.log([astuple(found.model), *bootstrap(found, some, draws=draws, seed=seed)])
+
+    models = [fit.model, *(family(*line) for line in np.exp(resampled(rows, logs, draws=draws)[1:]))]
     orders = np.diff([model.newcomer(ends) for model in models])
     rates, first = orders[:, 1:] / orders[:, :-1], 1 / orders[:, 0]
     again = int(rows.loc[rows["repeats"] > 0, "weight"].sum())

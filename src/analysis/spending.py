@@ -16,7 +16,7 @@ import pandas as pd
 
 from analysis.checks import CheckedTable
 from analysis.customers import DAY, DECIMALS, NET, ORDER_ID, PURCHASES, Purchases, half_way, purchases, totals
-from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, bootstrapped, columns, in_brief
+from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, bootstrapped, columns, in_brief, resampled
 from analysis.tables import SettingsError
 from analysis.words import count, listing, plural
 
@@ -106,11 +106,11 @@ class _Groups:
         return found
 
     def resampled(self, *, draws: int, seed: int) -> np.ndarray:
-        """The contrasts in resamples of the customers, shape (draws, shares, 2)."""
+        """The contrasts, then those in resamples of the customers; shape (1 + draws, shares, 2)."""
         # Nearly every customer is a row of their own, so counting random picks is faster than `estimates.resample`.
         random, n = np.random.default_rng(seed), len(self.value)
         picks = (np.bincount(random.integers(0, n, n), minlength=n).astype("float64") for _ in range(draws))
-        return np.array([self.contrasts(weights) for weights in picks]).reshape(draws, len(self.shares), 2)
+        return np.array([self.contrasts(weights) for weights in itertools.chain([self.everyone], picks)])
 
     def missing(self, place: int) -> NotTestable | None:
         """Why the groups cannot be compared at a cut-off; None when they can."""
@@ -154,8 +154,8 @@ def compare(table: pd.DataFrame, *, heavy: Mapping[str, float] = HEAVY, draws: i
         The comparison; a part is not testable with fewer than 30 customers on a side, where heavy one-timers bring in
         nothing, or where the cut-off for heavy is no higher than the median.
     """
-    groups = _Groups(table, [*heavy.values()])
-    values, drawn = groups.contrasts(groups.everyone), groups.resampled(draws=draws, seed=seed)
+    groups, (values, *others) = _contrasts(table, [*heavy.values()], draws=draws, seed=seed)
+    drawn = np.array(others)
     found: dict[str, dict[str, Answer]] = {"ratio": {}, "probability": {}}
     for place, part in enumerate(heavy):
         n = len(groups.small) + len(groups.heavy[place])
@@ -166,6 +166,12 @@ def compare(table: pd.DataFrame, *, heavy: Mapping[str, float] = HEAVY, draws: i
     small_up_to, *cuts = map(float, groups.cuts)
     heavy_from = dict(zip(heavy, cuts, strict=True))
     return Comparison(small_up_to, heavy_from, groups.described([*heavy]), found["ratio"], found["probability"])
+
+
+def _contrasts(table: pd.DataFrame, shares: Sequence[float], *, draws: int, seed: int) -> tuple[_Groups, np.ndarray]:
+    """The groups at each share, and `_Groups.resampled` of them."""
+    lines = resampled(table, lambda rows, n: _Groups(rows, shares).resampled(draws=n, seed=seed), draws=draws)
+    return _Groups(table, shares), lines
 
 
 def estimate(value: float, draws: np.ndarray, *, unit: str, n: int) -> Answer:
@@ -309,10 +315,10 @@ def specifications(
 
 def _ratios(table: pd.DataFrame, shares: Sequence[float], *, draws: int, seed: int) -> list[tuple[float, ...]]:
     """For each share the customers in both groups, the ratio and its interval; NaN where it cannot be tested."""
-    groups = _Groups(table, shares)
-    ratios = groups.contrasts(groups.everyone)[:, 0]
+    groups, lines = _contrasts(table, shares, draws=draws, seed=seed)
+    ratios = lines[0, :, 0]
     with np.errstate(divide="ignore", invalid="ignore"):
-        errors = np.log(groups.resampled(draws=draws, seed=seed)[:, :, 0]).std(axis=0, ddof=1)
+        errors = np.log(lines[1:, :, 0]).std(axis=0, ddof=1)
     rows = []
     for place, (ratio, error) in enumerate(zip(ratios, errors, strict=True)):
         n = len(groups.small), len(groups.heavy[place])

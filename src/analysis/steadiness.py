@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.customers import DECIMALS, YEAR, Purchases, numbered
-from analysis.estimates import Estimate, NotTestable, bootstrapped
+from analysis.estimates import Estimate, NotTestable, bootstrapped, resampled
 from analysis.words import plural
 
 FEWEST = 100  # loyal customers, and others
@@ -68,24 +68,31 @@ def compare(people: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> dict[s
     said = f"{FEWEST} of each are needed in the first of three periods; {few}."
     if min(loyal.sum(), n - loyal.sum()) < FEWEST:
         return {SAME_MONEY: NotTestable(said)}
+    values, *drawn = resampled(people, lambda rows, size: _variations(rows, draws=size, seed=seed), draws=draws)
+    if not np.isfinite(values).all():
+        nothing = "The loyal or the others brought nothing in the next period, or all the same."
+        return {SAME_MONEY: NotTestable(nothing)}
+    told = zip(values, np.transpose(drawn), ["ratio", "ratio", "ratio", "ratio", "share"], strict=True)
+    make, how = Estimate.from_draws, "percentile bootstrap over customers"
+    *ratios, again = (bootstrapped(make, value, draw, unit=unit, n=n, method=how) for value, draw, unit in told)
+    return {name: {"steadiness": ratio, "guarantee": again} for name, ratio in zip(READINGS, ratios, strict=True)}
+
+
+def _variations(people: pd.DataFrame, *, draws: int, seed: int) -> np.ndarray:
+    """The four ratios of `compare` and the share that comes again, as they are and in each resample of customers."""
+    loyal, n = people["loyal"].to_numpy(), len(people)
     # A cell for each customer: their band by what the loyal had spent before, and whether they are loyal.
     cuts = np.quantile(people.loc[loyal, "before"], np.arange(1, BANDS) / BANDS)
     cells = np.searchsorted(cuts, people["before"], side="right") + BANDS * loyal
     capped = people.assign(following=people["following"].clip(upper=float(people["following"].quantile(CAP))))
-
-    def of(weights: np.ndarray) -> tuple[float, ...]:
-        return (*_steady(capped, cells, weights)[:3], *_steady(people, cells, weights)[::3])
-
-    values, random = np.array(of(np.ones(n))), np.random.default_rng(seed)
-    if not np.isfinite(values).all():
-        nothing = "The loyal or the others brought nothing in the next period, or all the same."
-        return {SAME_MONEY: NotTestable(nothing)}
+    random = np.random.default_rng(seed)
     picks = (np.bincount(random.integers(0, n, n), minlength=n).astype("float64") for _ in range(draws))
-    drawn = np.array([of(pick) for pick in picks]).T
-    told = zip(values, drawn, ["ratio", "ratio", "ratio", "ratio", "share"], strict=True)
-    make, how = Estimate.from_draws, "percentile bootstrap over customers"
-    *ratios, again = (bootstrapped(make, value, draw, unit=unit, n=n, method=how) for value, draw, unit in told)
-    return {name: {"steadiness": ratio, "guarantee": again} for name, ratio in zip(READINGS, ratios, strict=True)}
+    return np.array(
+        [
+            (*_steady(capped, cells, weights)[:3], *_steady(people, cells, weights)[::3])
+            for weights in (np.ones(n), *picks)
+        ]
+    )
 
 
 def every_reading(people: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> dict[str, Any]:

@@ -217,8 +217,9 @@ def serve(order: dict[str, Any]) -> None:
         threading.Thread(target=run.watch, args=(os.getppid(),), daemon=True).start()
         outcome = execute(order, run)
         end_descendants(os.getpid())
-    peak = max(run.peak, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
-    run.tell(**outcome, peak_mib=round(peak / 2**20), over=run.over)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    peak, spent = max(run.peak, used.ru_maxrss * 1024), round(used.ru_utime + used.ru_stime, 1)
+    run.tell(**outcome, peak_mib=round(peak / 2**20), cpu_seconds=spent, over=run.over)
 
 
 if __name__ == "__main__":

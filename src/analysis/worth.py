@@ -113,7 +113,8 @@ def _on_orders(bought: Purchases, revenue: float | None, *, draws: int, seed: in
         if revenue is None and bought.measure == "revenue":
             rows = bought.rows.aggregate(mean=bought.rows.value.sum() / bought.rows.opens.sum()).to_pandas()
             revenue = float(rows["mean"].iloc[0] / curve.first[0])
-    return Basis(bought.steps, "repeat orders", lead, curve, others, (*told_curve(curve), gains), None, revenue)
+    told = (*told_curve(curve), " ".join([*bought.notes, gains]))
+    return Basis(bought.steps, "repeat orders", lead, curve, others, told, None, revenue)
 
 
 # --- what is judged ----------------------------------------------------------------------------------------------
