@@ -125,6 +125,22 @@ def test_a_promotion_drawn_by_lot_lifts_the_month_it_runs(business: Tables) -> N
     assert np.log(a.mean() / b.mean()) == pytest.approx(Laws().promotion_now, abs=3 * error)
 
 
+def test_a_queue_makes_replies_slow_and_a_local_promotion_sells_where_it_ran(business: Tables) -> None:
+    contacts = business["contacts"]
+    doublings = np.log2(contacts["first_reply_minutes"])
+    assert np.polyfit(np.log2(1 + contacts["queue"]), doublings, 1)[0] == pytest.approx(0.8, abs=0.03)  # error .009
+    assert abs(np.corrcoef(contacts["queue"], contacts["severity"])[0, 1]) < 0.04  # three errors of 8,500 contacts
+    local = business["rollouts"].query("action == 'local promotion'")
+    at = business["customers"].set_index("customer_id")["branch"].isin(local["unit"])
+    bought = money(business)
+    by = bought.groupby(["month", bought["customer_id"].map(at)])["amount"].sum().unstack()
+    share = by[True] / by[False]
+    start = local["started_at"].iloc[0].to_period("M")
+    during, before = share[start : start + 2].mean(), share[start - 6 : start - 1].mean()
+    # The error of such a ratio is about .05: some 450 customers, most of whose spending persists.
+    assert np.log(during / before) == pytest.approx(Laws().local_promotion, abs=0.15)
+
+
 def test_satisfaction_keeps_customers_unless_the_law_is_off(business: Tables, null: Tables) -> None:
     def left_within_a_year(tables: Tables) -> float:
         asked = tables["surveys"].query("wave in ['1', '2', '3']").drop_duplicates("customer_id")
@@ -200,6 +216,8 @@ def test_what_is_planted_follows_the_laws() -> None:
     assert planted("L01", replace(Laws(), value_buying=-0.1)) == "null"  # one of three
     assert planted("S15", replace(Laws(), valued_leaving=0.2)) == "reversed"  # it must lower
     assert planted("L14", replace(Laws(), touching=(0.0,) * 5)) == "null"
+    assert planted("G05") == "null"  # the bond grows by less with an order than matters
+    assert planted("G05", replace(Laws(), bond_growth=0.6)) == "true"
     with pytest.raises(KeyError):
         planted("Z01")
 

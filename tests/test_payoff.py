@@ -269,6 +269,13 @@ def test_a_thin_top_is_joined_downwards():
     assert list(payoff.by_level(table)[0]["level"]) == ["2", "4", "6–7"]
 
 
+def test_a_top_from_which_nobody_stayed_away_is_joined_downwards():
+    table = of(360, level=np.repeat([3.0, 5.0, 6.0, 7.0], [100, 100, 100, 60]), chance=np.full(360, 0.6))
+    assert payoff.top_from(table) == 7
+    came = table.assign(after=table["after"].mask(table["level"] == 7, 1))
+    assert payoff.top_from(came) == 6
+
+
 # --- S18 ----------------------------------------------------------------------------------------------------------
 
 

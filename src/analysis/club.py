@@ -25,6 +25,7 @@ CHANNELS, TOUCHPOINTS = ("search", "friend", "promotion"), ("shop", "site", "app
 CATEGORIES = ("bread", "coffee", "cheese", "wine", "flowers", "books")
 ACTIONS = ("ask and mend", "greet by name", "shorter queues", "clear prices")  # of the rolled-out tips
 PROMOTIONS, DEPTH = (20, 32, 44), 0.2  # months in which a promotion ran, by lot; what it took off a price
+LOCAL, LOCAL_FROM, LOCAL_UNTIL = (2, 3, 4), 42, 45  # branches of a promotion that nobody else had, and its months
 TIER_AT = 900.0  # money of twelve months from which a member is gold for the next twelve
 
 
@@ -76,7 +77,8 @@ class _World:
         self.random, self.size, self.laws, self.life = random, size, laws, _Life()
         normal = random.standard_normal
         self.names = np.array([f"K{number:06d}" for number in range(1, size + 1)], object)
-        self.branch = random.integers(0, BRANCHES, size)
+        shares = 1 / np.sqrt(np.arange(1, BRANCHES + 1))  # a few branches are large
+        self.branch = random.choice(BRANCHES, size, p=shares / shares.sum())
         self.won = np.where(random.random(size) < 0.4, 0, random.integers(0, MONTHS, size))
         self.channel = random.choice(3, size, p=(0.45, 0.25, 0.30))
         self.friend = random.integers(0, size, size)
@@ -188,6 +190,8 @@ class _World:
         )
         pull += laws.gold * (self.gold_until[who] >= month)
         pull += laws.history_offers * self._treated("offers from history", month)[who]
+        if LOCAL_FROM <= month < LOCAL_UNTIL:
+            pull += laws.local_promotion * np.isin(self.branch[who], LOCAL)
         heeds = laws.promotion_now + laws.knowledge_adverts * self.traits["knowledge"][who]
         for number, start in enumerate(PROMOTIONS):
             now, after = month == start, start < month <= start + 6
@@ -239,7 +243,8 @@ class _World:
         laws, random = self.laws, self.random
         who = np.flatnonzero(here & (random.random(self.size) < 0.05 * np.exp(0.3 * self.prone)))
         severity = random.integers(1, 6, len(who))
-        minutes = np.exp(np.log(60) + 0.15 * (severity - 3) + 0.9 * random.standard_normal(len(who)))
+        queue = random.geometric(1 / 7, len(who)) - 1  # it makes replies slow, and does nothing else
+        minutes = 60 * ((1 + queue) / 4) ** 0.8 * np.exp(0.15 * (severity - 3) + 0.5 * random.standard_normal(len(who)))
         self.trouble *= 0.7
         self.minor, self.slow = 0.7 * self.minor, 0.7 * self.slow
         self.trouble[who] += severity >= 4
@@ -253,6 +258,7 @@ class _World:
             {
                 "customer": who, "contacted_at": day, "kind": kind, "severity": severity,
                 "first_reply_minutes": minutes.round(1), "resolved_at": day + wait, "recovery_rating": rating,
+                "queue": queue,
             }
         )  # fmt: skip
         self.touches = np.zeros((len(TOUCHPOINTS), self.size))
@@ -475,8 +481,10 @@ class _World:
 
     def _rollouts(self) -> pd.DataFrame:
         action, branch = np.nonzero(self.rolled < MONTHS)
-        started = _first(self.rolled[action, branch])
-        return pd.DataFrame({"unit": _unit(branch), "action": np.array(ACTIONS)[action], "started_at": started})
+        table = {"unit": _unit(branch), "action": np.array(ACTIONS)[action], "month": self.rolled[action, branch]}
+        local = {"unit": _unit(LOCAL), "action": "local promotion", "month": LOCAL_FROM}
+        rows = pd.concat([pd.DataFrame(table), pd.DataFrame(local)], ignore_index=True)
+        return rows.assign(started_at=_first(rows.pop("month").to_numpy()))
 
 
 def _first(month: Any) -> np.ndarray:

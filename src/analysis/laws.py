@@ -51,6 +51,7 @@ class Laws:
         gold, gold_cost: of the tier on buying, and what serving a gold member costs more in a month.
         uniform_top, uniform_rest: of the reward that all got alike on leaving, for profitable customers and the others.
         promotion_now, promotion_after, promotion_end: while it runs and later on buying; at its end on leaving.
+        local_promotion: on buying, of one that a few branches had.
         personal_satisfaction: of personal service, in standard deviations of satisfaction.
         history_offers, personal_reward, benefit_consent: of the other treatments on money, leaving and consent.
         share_retention: of a branch's share of members on its customers' leaving.
@@ -124,6 +125,7 @@ class Laws:
     uniform_top: float = 0.25
     uniform_rest: float = 0.0
     promotion_now: float = 0.3
+    local_promotion: float = 0.3
     promotion_after: float = 0.0
     promotion_end: float = 0.0
     personal_satisfaction: float = 0.4
@@ -137,7 +139,8 @@ class Laws:
     kinds: bool = True
 
 
-# What each claim asks of the laws: one that must raise, with - one that must lower, with ! one that must do nothing.
+# What each claim asks of the laws: one that must raise, with - one that must lower, with ! one that must do nothing;
+# after / the size from which on it reaches the claim's smallest effect, where the default is far below it.
 # "true" and "null" where no single law decides; empty where the answer follows from everything at once.
 CLAIMS = {
     "R01": "", "R02": "", "R03": "true", "R04": "true", "R05": "", "R06": "", "R07": "null", "R08": "-tenure_cost",
@@ -150,7 +153,8 @@ CLAIMS = {
     "L01": "satisfaction_buying emotion_buying value_buying", "L02": "null", "L03": "-bond_buffers",
     "L04": "-forgiving", "L05": "loyal_refers", "L06": "loyal_crosses", "L07": "together_buying", "L08": "null",
     "L09": "kinds", "L10": "locked", "L11": "", "L12": "loyalty_desires", "L13": "", "L14": "touching",
-    "G01": "", "G02": "null", "G03": "engaged_refers", "G04": "null", "G05": "bond_growth", "G06": "null",
+    "G01": "", "G02": "null", "G03": "engaged_refers", "G04": "null", "G05": "bond_growth/0.5 -bond_leaving",
+    "G06": "null",
     "G07": "", "G08": "knowledge_price -knowledge_adverts", "G09": "null",
     "P01": "joining", "P02": "joining_bond -bond_leaving", "P03": "", "P04": "lasting !passing", "P05": "promotion_now",
     "P06": "!promotion_after", "P07": "promotion_end", "P08": "", "P09": "uniform_top !uniform_rest", "P10": "gold",
@@ -177,8 +181,9 @@ def planted(claim: str, laws: Laws | None = None) -> str:
     for asked in CLAIMS[claim].split():
         if asked in ("true", "null"):
             return asked
-        size = getattr(held, asked.strip("-!"))
+        name, _, least = asked.strip("-!").partition("/")
+        size = getattr(held, name)
         size = max(abs(each) for each in size) if isinstance(size, tuple) else float(size)
-        sign = (size > 0) - (size < 0)
+        sign = ((size > 0) - (size < 0)) * (abs(size) >= float(least or 0))
         signs.append(1 - abs(sign) if asked[0] == "!" else -sign if asked[0] == "-" else sign)
     return "" if not signs else "true" if min(signs) > 0 else "reversed" if max(signs) < 0 else "null"

@@ -245,10 +245,13 @@ def outer_gap(table: Table, *, held: bool = True) -> Any:
 
 
 def top_from(table: pd.DataFrame) -> float:
-    """The level from which satisfaction counts as the top: the highest, joined downwards until enough bought again."""
+    """The level from which satisfaction counts as the top: the highest, joined downwards until enough bought again.
+
+    Some must have stayed away, too: where all of a few came back, a logistic step has no end and a far too small error.
+    """
     levels = np.unique(table["level"])[::-1]
-    enough = [(table.loc[table["level"] >= level, "after"] > 0).sum() >= MIN_EVENTS for level in levels]
-    return float(levels[np.argmax(enough)])
+    again = [table.loc[table["level"] >= level, "after"] > 0 for level in levels]
+    return float(levels[np.argmax([b.sum() >= MIN_EVENTS and (~b).sum() >= FEWEST_AWAY for b in again])])
 
 
 @gated

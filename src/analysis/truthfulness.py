@@ -226,7 +226,10 @@ def truth_table(entries: Iterable[Mapping[str, Any]], *, study: Study) -> Table 
     """`against_truth`, for people."""
     rows = against_truth(entries, study=study)
     shown = rows.assign(laws=rows["laws"].replace({"true": "", "null": ""}).str.replace("_", " "))
-    note = "A minus stands before a law that must lower, an exclamation mark before one that must do nothing."
+    note = (
+        "A minus stands before a law that must lower, an exclamation mark before one that must do nothing; after a "
+        "slash stands the size from which on it matters to the claim."
+    )
     if rows.empty:
         return say(NOT_DECLARED)
     return Table(name="planted", title="What was planted, and what the tests say", rows=shown, caption=note)
