@@ -191,7 +191,7 @@ def test_the_page_says_what_fails_and_where(table):
     fooled = Case("S01", effect, lambda value, seed: half_more, "none", "C", "the happy answer")
     calibration.keep(tried(fooled, "artefact", 40) | {"plan": "artefact 40"})
     calibrated._standings.cache_clear()
-    assert "1 hold and 1 fail" in truthfulness.summary().text
+    assert "Tests that hold: 1; that fail: 1." in truthfulness.summary().text
     rows = truthfulness.failures().rows
     assert list(rows["row"]) == ["S01"]
     assert rows["what goes wrong"][0] == "Where the happy answer, it says yes in 100.0% of worlds."

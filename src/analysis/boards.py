@@ -58,7 +58,7 @@ def summary(entries: Entries, *, study: Study) -> Text:
     if not words_of:
         return say("No finding is recorded for this study yet. Make a report first: loyalty report.")
     counted = words.listing([f"{words.count(words_of.count(v))} {v}" for v in VERDICTS if v in words_of])
-    told = "Of {} claims in the register, {} were tested on {}: {}."
+    told = "Of {} claims in the register, {} were asked of {}: {}."
     return say(told, len(hypotheses.REGISTER), len(words_of), study.title, counted)
 
 

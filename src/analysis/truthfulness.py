@@ -63,7 +63,7 @@ def summary() -> Text:
     if rows.empty:
         return say(NONE_YET)
     return say(
-        "{} worlds were drawn for {}. {} hold and {} fail. {} have not been tried, and for {} there is nothing to try "
+        "{} worlds were drawn for {}. Tests that hold: {}; that fail: {}. {} have not been tried, and for {} there is nothing to try "
         "({}).",
         count(rows["n"].sum()), plural(rows["claim"].nunique(), "test"), each.count(HOLDS), each.count(FAILS),
         each.count(MISSING), each.count(EXEMPT), listing(list(NOTHING)),
@@ -225,7 +225,8 @@ def _agreement(truth: str, verdict: str) -> str:
 def truth_table(entries: Iterable[Mapping[str, Any]], *, study: Study) -> Table | Text:
     """`against_truth`, for people."""
     rows = against_truth(entries, study=study)
-    shown = rows.assign(laws=rows["laws"].replace({"true": "", "null": ""}).str.replace("_", " "))
+    named = ([law for law in each.split() if law not in ("true", "null")] for each in rows["laws"])
+    shown = rows.assign(laws=[", ".join(laws).replace("_", " ").replace("-", "\N{MINUS SIGN}") for laws in named])
     note = (
         "A minus stands before a law that must lower, an exclamation mark before one that must do nothing; after a "
         "slash stands the size from which on it matters to the claim."

@@ -154,10 +154,10 @@ class Directional(SimpleRule):
             return "The interval leaves open whether the smallest effect that matters is reached."
         low, high = estimate.interval(1 - ALPHA)
         low90, high90 = estimate.interval(1 - 2 * ALPHA)
-        if (high < self.null) if self._up else (low > self.null):
-            return "Reversed: the effect goes the other way."
         if (low90 > self._mirror) if self._up else (high90 < self._mirror):
             return "Negligible: whatever effect there is lies below the smallest one that matters."
+        if (high < self.null) if self._up else (low > self.null):
+            return "Reversed: the effect goes the other way."
         return "Smaller than claimed: the interval stays short of the smallest effect that matters."
 
     def text(self, unit: str) -> str:
