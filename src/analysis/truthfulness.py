@@ -63,8 +63,8 @@ def summary() -> Text:
     if rows.empty:
         return say(NONE_YET)
     return say(
-        "{} worlds were drawn for {}. Tests that hold: {}; that fail: {}. {} have not been tried, and for {} there is nothing to try "
-        "({}).",
+        "{} worlds were drawn for {}. Tests that hold: {}; that fail: {}. {} have not been tried, and for {} there is "
+        "nothing to try ({}).",
         count(rows["n"].sum()), plural(rows["claim"].nunique(), "test"), each.count(HOLDS), each.count(FAILS),
         each.count(MISSING), each.count(EXEMPT), listing(list(NOTHING)),
     )  # fmt: skip
