@@ -110,7 +110,7 @@ def test_the_money_of_an_order_depends_on_frequency_only_where_it_does():
 
 
 def test_without_discount_value_is_orders_times_money():
-    found = valued().on(Terms(30.0, margin=0.25))
+    found = appraise(bought(), ParetoNBD, Terms(30.0, margin=0.25))
     money = found.order.model.mean_order(found.rows["repeats"], found.rows["mean"])
     assert found.values[0] == pytest.approx(found.fit.model.expected(found.rows, 30.0) * money * 0.25)
     assert found.orders[0] == pytest.approx(found.fit.model.expected(found.rows, 30.0))
@@ -132,12 +132,19 @@ def test_the_error_of_the_total_is_that_of_both_models_fitted_again_together():
     assert np.std(np.log(totals)) == pytest.approx(error, rel=0.25)
 
 
+def test_totals_on_other_terms_are_those_of_values_on_them():
+    """Adding up by orders and time first changes the order of sums and nothing else."""
+    asked = Terms(30.0, 0.002, 0.25)
+    alone, together = appraise(bought(), ParetoNBD, asked).total, valued().totals([TWO_YEARS, asked])
+    for total, same in zip((valued().total, alone), together, strict=True):
+        assert [same.value, same.low, same.high] == pytest.approx([total.value, total.low, total.high], rel=1e-9)
+
+
 def test_more_time_and_less_discount_are_worth_more_and_no_end_is_the_limit():
     found = valued()
-    short, long, endless, cheap = (
-        found.on(terms(horizon_months=months, annual_discount_rate=rate)).total.value
-        for months, rate in ((12, 0.1), (1200, 0.1), (None, 0.1), (12, 0.0))
-    )
+    ways = ((12, 0.1), (1200, 0.1), (None, 0.1), (12, 0.0))
+    others = found.totals([terms(horizon_months=months, annual_discount_rate=rate) for months, rate in ways])
+    short, long, endless, cheap = (total.value for total in others)
     assert short < found.total.value < long
     assert short < cheap
     assert long == pytest.approx(endless, rel=1e-4)

@@ -193,13 +193,18 @@ class BuyingModel(ABC):
     def discounted(self, rows: pd.DataFrame, *, rate: float, until: float = math.inf) -> np.ndarray:
         """Expected later orders up to `until`, one after t counting e^(-rate t), for each history.
 
-        Summed by parts: all that come, as if at the end, and what the earlier ones count more. What a customer who is
-        still there will do depends on orders and time alone, so it is worked out once for each pair of them.
-
         Args:
             rows: the histories.
             rate: per unit of time; above 0 for a sum without end.
             until: from the end of the history.
+        """
+        return self.alive(rows) * self.to_come(rows, rate=rate, until=until)
+
+    def to_come(self, rows: pd.DataFrame, *, rate: float, until: float = math.inf) -> np.ndarray:
+        """As `discounted`, of customers who are still there at the end of their history.
+
+        Summed by parts: all that come, as if at the end, and what the earlier ones count more. What a customer who is
+        still there will do depends on orders and time alone, so it is worked out once for each pair of them.
         """
         far = min(until, FAR / rate) if rate else until
         x, last, end, *terms = self.columns(rows)
@@ -210,8 +215,7 @@ class BuyingModel(ABC):
         places, shares = _between_0_and_1(TIME_NODES) if rate else (np.empty(0), np.empty(0))
         times = far * np.append(places, 1) ** 4
         counts = np.exp(-rate * times) * np.append(rate * 4 * far * places**3 * shares, 1)
-        total = counts @ model._by(x, last, end, times)
-        return self.alive(rows) * total[place]
+        return (counts @ model._by(x, last, end, times))[place]
 
 
 @cache

@@ -8,7 +8,7 @@ What a single customer does by chance is not in the interval of their value: it 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -112,9 +112,20 @@ class Valuation:
         """As `values` for orders, without their money; discounted only where the terms have no end."""
         return _lines(self.rows, self.fit, None, self.terms, self.directions)
 
-    def on(self, terms: Terms) -> Valuation:
-        """The same customers on other terms."""
-        return _valued(self.people, self.rows, self.fit, self.order, terms, self.directions)
+    def totals(self, asked: Sequence[Terms]) -> list[Answer]:
+        """`total` on each of some other terms.
+
+        What customers who are still there will order depends on their orders and time alone, whatever they spend; so
+        they are added up by these, and terms then cost as much as there are such pairs.
+        """
+        pair, weight = [HISTORY[0], HISTORY[2]], self.rows["weight"].to_numpy()
+        pairs, (_, place) = self.rows[HISTORY].drop_duplicates(pair), distinct(self.rows[pair])
+        sums: list[list[float]] = [[] for _ in asked]
+        for model, money in _moved(self.rows, self.fit, self.order, self.directions):
+            held = np.bincount(place, weight * model.alive(self.rows) * money)
+            for line, terms in zip(sums, asked, strict=True):
+                line.append(float(held @ model.to_come(pairs, rate=terms.rate, until=terms.weeks)) * terms.margin)
+        return [_answer(line, "money", self.customers, self.always_positive) for line in sums]
 
     def answer(self, of: Callable[[np.ndarray], float], *, unit: str = "money") -> Answer:
         """A quantity of the rows' values as an estimate: `lambda values: values @ weight` is the total."""
@@ -203,25 +214,28 @@ def appraise(bought: Purchases, family: type[BuyingModel], terms: Terms, *, unti
     known, place = distinct(rows[HISTORY])
     moves = np.vstack([fit.influence(*history(known))[:, place], order.influence])
     directions = spread((moves * rows["weight"].to_numpy()) @ moves.T)
-    return _valued(people, rows, fit, order, terms, directions[:, directions.any(axis=0)])
-
-
-def _valued(
-    people: Any, rows: pd.DataFrame, fit: Fit, order: OrderValue, terms: Terms, directions: np.ndarray
-) -> Valuation:
+    directions = directions[:, directions.any(axis=0)]
     return Valuation(people, rows, fit, order, terms, directions, _lines(rows, fit, order, terms, directions))
 
 
 def _lines(rows: pd.DataFrame, fit: Fit, order: OrderValue | None, terms: Terms, directions: np.ndarray) -> np.ndarray:
-    (known, place), lines, own = distinct(rows[HISTORY]), [], len(fit.covariance)
+    known, place = distinct(rows[HISTORY])
     rate = terms.rate if order or math.isinf(terms.weeks) else 0.0
+    return np.array(
+        [
+            model.discounted(known, rate=rate, until=terms.weeks)[place] * money * (terms.margin if order else 1.0)
+            for model, money in _moved(rows, fit, order, directions)
+        ]
+    )
+
+
+def _moved(rows: pd.DataFrame, fit: Fit, order: OrderValue | None, directions: np.ndarray) -> Iterator[tuple[Any, Any]]:
+    """The buying model and the money of each row's orders (1 without `order`): as fitted, then by each direction."""
+    own = len(fit.covariance)
     for move in (np.zeros(len(directions)), *STEP * directions.T):
-        line = fit.moved(move[:own]).discounted(known, rate=rate, until=terms.weeks)[place]
-        if order:
-            money = order.moved(move[own:]).mean_order(rows["repeats"].to_numpy(), rows["mean"].to_numpy())
-            line = line * money * terms.margin
-        lines.append(line)
-    return np.array(lines)
+        moved = order and order.moved(move[own:])
+        money = moved.mean_order(rows["repeats"].to_numpy(), rows["mean"].to_numpy()) if moved else 1.0
+        yield fit.moved(move[:own]), money
 
 
 # --- Beside naive rules ------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -224,11 +225,12 @@ def spread_out(equity: Equity, found: Valuation, *, min_cell: int) -> Figure:
 
 def horizons(equity: Equity, found: Valuation, *, annual_discount_rates: Iterable[float]) -> Figure | Text:
     """The value of all present customers against the time that counts, for some discount rates."""
-    rows: list[dict[str, Any]] = []
-    for rate in sorted(set(annual_discount_rates)):
-        for months in MONTHS:
-            asked = terms(horizon_months=months, annual_discount_rate=rate, margin=equity.terms.margin)
-            rows.append({"line": f"{quantity(rate, 'share')} a year", "x": months} | columns(found.on(asked).total))
+    ways = list(itertools.product(sorted(set(annual_discount_rates)), MONTHS))
+    asked = [terms(horizon_months=m, annual_discount_rate=rate, margin=equity.terms.margin) for rate, m in ways]
+    rows: list[dict[str, Any]] = [
+        {"line": f"{quantity(rate, 'share')} a year", "x": months} | columns(total)
+        for (rate, months), total in zip(ways, found.totals(asked), strict=True)
+    ]
     finite = np.isfinite(equity.terms.weeks)
     ends = [equity.amount(end([row["value"] for row in rows])) for end in (min, max)]
     return figures.sweep(
@@ -256,7 +258,8 @@ def otherwise(equity: Equity, found: Valuation, *, orders: CheckedTable) -> Tabl
     policy = purchases(orders, returns=other, order=equity.bought.order)
     lines[f'returns "{other}"'] = _total(appraise(policy, FAMILIES[equity.family], equity.terms))
     if equity.terms.rate:
-        lines["no end to the horizon"] = found.on(Terms(np.inf, equity.terms.rate, equity.terms.margin)).total
+        endless = Terms(np.inf, equity.terms.rate, equity.terms.margin)
+        lines["no end to the horizon"] = found.totals([endless])[0]
     return equity.table(
         name="otherwise",
         title=f"Expected {equity.measure} of all present customers, one choice changed at a time",
