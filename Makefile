@@ -1,4 +1,4 @@
-# make report | test | lab | check | coverage | calibrate | warm-equals-fresh | engines | lock. The environment is set up when missing or when the lock changed.
+# make report | test | lab | check | coverage | calibrate | warm-equals-fresh | engines | engines-equal | lock. The environment is set up when missing or when the lock changed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,7 +16,7 @@ export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: report test lab check coverage calibrate warm-equals-fresh engines lock clean
+.PHONY: report test lab check coverage calibrate warm-equals-fresh engines engines-equal lock clean
 
 report: $(STAMP)
 	$(BIN)/loyalty report $(STUDIES)
@@ -45,6 +45,12 @@ calibrate: $(STAMP)
 warm-equals-fresh: $(STAMP)
 	$(BIN)/python benchmarks/reports.py --equal
 
+# How fast it is, beside other packages where there are any, which it installs apart; hours on two cores.
+bench: $(STAMP)
+	$(BIN)/python benchmarks/tables.py
+	$(BIN)/python benchmarks/scale.py 1_000_000
+	$(BIN)/python benchmarks/variants.py
+
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else 'Loyalty Lab needs Python 3.11, 3.12 or 3.13, and this is %d.%d. Name another with: make PYTHON=python3.12' % v)"
 	@$(PYTHON) -c "import ensurepip" 2>/dev/null || { echo "This Python has no venv module. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
@@ -56,6 +62,10 @@ $(STAMP): requirements.lock pyproject.toml
 # Everything that the extras of pyproject.toml need, for the tests that start a Postgres, a Spark or a store.
 engines: $(STAMP)
 	$(INSTALL) --require-hashes -r requirements-engines.lock
+
+# Every bundled notebook on DuckDB, a PostgreSQL that is started here, and Spark; an hour or more. Needs Java and initdb.
+engines-equal: engines
+	$(BIN)/python benchmarks/engines.py
 
 # Needs uv. The second file holds the extras and their tests' stores as well; the first is the part of it that all need.
 LOCKED = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q

@@ -1,5 +1,7 @@
 """Engines of their own for tests and measurements: a PostgreSQL that is started here, and a Spark in local mode."""
 
+import csv
+import io
 import math
 import os
 import shutil
@@ -122,6 +124,19 @@ def numbers(told, place=""):
     if isinstance(told, list):
         return {k: v for n, each in enumerate(told) for k, v in numbers(each, f"{place}[{n}]").items()}
     return {place: told}
+
+
+def cells(name, table):
+    """Every cell of a table that is written as CSV, by its place; numbers as such."""
+    rows = list(csv.reader(io.StringIO(table, newline="")))
+    return {f"{name}, row {r}, {rows[0][c]}": _value(cell) for r, row in enumerate(rows) for c, cell in enumerate(row)}
+
+
+def _value(cell):
+    try:
+        return float(cell)
+    except ValueError:
+        return cell
 
 
 def differing(here, there, *, within):
