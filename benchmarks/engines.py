@@ -37,6 +37,7 @@ from servers import Postgres, cells, differing, numbers  # noqa: E402
 WITHIN = 1e-9  # of a number; engines add floats up in orders of their own
 # What tells of the run and of the place of the tables rather than of what was found.
 APART = re.compile(r"digest|recorded_at|first_run|versions|parameters")
+BESIDE = ("cautions", "origins")  # what is written beside a file does not come along into a database
 
 
 def table(path: Path) -> pa.Table:
@@ -77,7 +78,9 @@ def told(site: Path) -> dict[str, dict[str, Any]]:
         kept = {name: value for name, value in entry.items() if not APART.search(name)}
         claim = f"{entry['hypothesis']} {entry['reading']}"
         pages.setdefault(f"{entry['study']} {entry['run']}", {}).update(numbers(kept, claim))
-    for file in sorted(set(site.glob("*/*-data/*.csv")) - set(site.glob("*/*/cautions.csv"))):  # they lie beside files
+    for file in sorted(site.glob("*/*-data/*.csv")):
+        if file.stem in BESIDE:
+            continue
         page = pages.setdefault(f"{file.parts[-3]} {file.parts[-2].removesuffix('-data')}", {})
         page |= cells(file.stem, file.read_text("utf-8"))
     return pages

@@ -80,7 +80,7 @@ def test_every_other_command_is_a_make_target_or_told_to_a_system(page):
         if words[0] == "make":
             assert subprocess.run([*words, "--dry-run"], cwd=ROOT, capture_output=True, check=False).returncode == 0
         else:
-            assert words[0] in ("loyalty", "(crontab", "systemctl", "loginctl", "journalctl"), line
+            assert words[0] in ("loyalty", "psql", "(crontab", "systemctl", "loginctl", "journalctl"), line
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
