@@ -17,6 +17,7 @@ before. The sums of every way are compared. The peers' environments are made on 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import inspect
 import json
@@ -46,6 +47,7 @@ NEEDS = {
 STUDY = """
 [study.log]
 title = "A log of orders"
+engine = "{}"
 [study.log.tables.orders]
 source = "{}"
 """
@@ -87,14 +89,15 @@ def limit(engine) -> None:
         engine.execute(f"SET memory_limit = '{given}'; SET temp_directory = '{tempfile.gettempdir()}'")
 
 
-def ours(path: Path, what: str):
+def ours(path: Path, what: str, *, engine: str = "duckdb"):
     """What pages ask for, in the steps in which they do."""
     from analysis import cohorts, customers, order_values, studies
 
     file = path.with_suffix(".toml")
-    file.write_text(STUDY.format(path.name))
+    file.write_text(STUDY.format(engine, path.name))
     lab = studies.load(file)["log"]
-    limit(lab._engine.con)
+    if engine == "duckdb":
+        limit(lab._engine.con)
     purchases = inspect.unwrap(customers.purchases)  # not as it was worked out before
 
     kept = {}
@@ -267,14 +270,28 @@ def by_clvkit(path: Path, what: str):
     return [("clvkit", people if what == TABLE else table)], sums
 
 
+def in_spark(path: Path, what: str):
+    """The same on Spark in local mode, its table worked out to the end, which elsewhere waits for a question."""
+    steps, sums = ours(path, what, engine="pyspark")
+
+    def last():
+        found = steps[-1][1]()
+        sums(found)
+        return found
+
+    return [*steps[:-1], (OURS, last)], sums
+
+
 WAYS = {
     "loyalty-lab": ours,
+    "Spark": in_spark,
     "DuckDB": by_sql,
     "pandas": by_pandas,
     "lifetimes": by_lifetimes,
     "clvkit": by_clvkit,
     "pymc-marketing": by_pymc,
 }
+DEFAULT = [name for name in WAYS if name != "Spark"]
 BOTH = ["loyalty-lab", "DuckDB", "pandas", "clvkit"]  # that have tables of cohorts too
 GOALS = {
     TABLE: {"DuckDB SQL": 1.15, "pandas": 0.65, "lifetimes": 0.35, "clvkit": 0.35, "pymc-marketing": 0.35},
@@ -285,10 +302,28 @@ GOALS = {
 # --- Turns ------------------------------------------------------------------------------------------------------
 
 
+def family() -> list[int]:
+    """This process and all that it started, as Spark's."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(") ")[2].split()[1])
+    found = [os.getpid()]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
+
+
+def spent() -> float:
+    """CPU seconds of all of them so far."""
+    started = [Path(f"/proc/{one}/stat").read_text().rpartition(") ")[2].split() for one in family()[1:]]
+    return time.process_time() + sum(int(stat[11]) + int(stat[12]) for stat in started) / os.sysconf("SC_CLK_TCK")
+
+
 def resident(which: str) -> int:
-    """Bytes of this process in memory: now ("VmRSS") or at most since it was last asked to forget ("VmHWM")."""
-    line = next(one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith(which))
-    return 1024 * int(line.split()[1])
+    """Bytes of all of them in memory: now ("VmRSS") or at most since they were last asked to forget ("VmHWM")."""
+    lines = [line for one in family() for line in Path(f"/proc/{one}/status").read_text().splitlines()]
+    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith(which))
 
 
 def measure(name: str, what: str, path: Path, small: Path, *, again: bool) -> None:
@@ -300,13 +335,14 @@ def measure(name: str, what: str, path: Path, small: Path, *, again: bool) -> No
     sums(found)
     steps, sums = WAYS[name](path, what)
     gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # forget the highest so far
+    for one in family():
+        Path(f"/proc/{one}/clear_refs").write_text("5")  # forget the highest so far
     floor, told = resident("VmRSS"), {}
     for turn in range(1 + again):
         for step, work in steps[turn and steps[0][0] == CHECKS :]:  # a table is checked once
-            start = time.process_time()
+            start = spent()
             found = work()
-            told[step] = time.process_time() - start, resident("VmHWM") - floor
+            told[step] = spent() - start, resident("VmHWM") - floor
     print(json.dumps([told, [float(value) for value in sums(found)]]))
 
 
@@ -346,7 +382,7 @@ def compare(what: str, title: str, path: Path, small: Path, ways: dict[str, Path
         turns = {name: turn(name, python, what, path, small, again) for name, python in ways.items()}
         found.append({row: cost for told, _ in turns.values() for row, cost in steps_of(told).items()})
     ours = {row: statistics.median(one[row][0] for one in found) for row in found[0]}
-    wanted = turns["loyalty-lab"][1]
+    wanted = next(iter(turns.values()))[1]
     sums = {steps[-1]: turns[name][1] for name, (*steps,) in ((n, [*turns[n][0]]) for n in turns)}
     print(f"\n{TITLES[what]}, {title}, {lines:,} lines, {runs} runs, medians (load {os.getloadavg()[0]:.0f})\n")
     print("| way | CPU s | ours ÷ it (lowest to highest) | goal | MB | bytes a line | sums that differ |")
@@ -381,7 +417,7 @@ def main() -> None:
     options.add_argument("--envs", type=Path, default=Path.home() / ".cache/loyalty-lab/benchmarks")
     options.add_argument("--folder", type=Path, help="where the logs are written and left, such as a large disk")
     options.add_argument("--sizes", type=number, nargs="*", default=[1_000_000, 10_000_000], help="lines of the logs")
-    options.add_argument("--ways", nargs="*", default=[*WAYS], choices=[*WAYS], metavar="WAY")
+    options.add_argument("--ways", nargs="*", default=DEFAULT, choices=[*WAYS], metavar="WAY")
     options.add_argument("--tables", nargs="*", default=[TABLE, COHORTS], choices=[TABLE, COHORTS], metavar="TABLE")
     options.add_argument("--runs", type=int, default=5)
     options.add_argument("--memory", default="", help="that DuckDB may take, as 12GB; else it decides")
