@@ -260,10 +260,7 @@ def by_clvkit(path: Path, what: str):
     def sums(found):
         if what == TABLE:
             return frame_sums(found.to_pandas())
-        shares = found.to_pandas()
-        log = pd.read_parquet(path, columns=COLUMNS[:2])
-        first = log.groupby("customer_id")["ordered_at"].min().dt.to_period("M").value_counts()
-        cells = shares.mul(first.reindex(shares.index), axis=0).iloc[:, 1:].stack().round()
+        cells = found.to_pandas().iloc[:, 1:].stack()
         cells = cells[cells > 0]
         return [len(cells), cells.sum(), (cells * cells.index.get_level_values(-1)).sum()]
 
