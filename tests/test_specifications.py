@@ -115,7 +115,8 @@ def test_frames_of_other_choices_are_dealt_alike_and_nobody_gets_what_is_not_the
     """Whoever is in both gets the same one's in both, unless the giver is missing from one; nothing is lost."""
     whole = pd.DataFrame({"customer": np.arange(40), "loyal": np.arange(40)})
     part = whole[whole["customer"] % 10 > 0].sample(frac=1, random_state=1)
-    frames = specifications.dealt({"all": whole, "some": part}, "loyal", np.random.default_rng(2))
+    given = {"all": whole, "some": part}
+    frames = specifications.dealt(given, "loyal", np.random.default_rng(2), specifications.seated(given))
     every, some = (frames[name].set_index("customer")["loyal"] for name in ("all", "some"))
     assert sorted(every) == list(range(40))
     assert sorted(some) == sorted(part["loyal"])

@@ -161,24 +161,33 @@ def framed(frames: Mapping[Any, pd.DataFrame], test: Ask, *, deal: str, **tellin
     def answers(asked: Mapping[Any, pd.DataFrame]) -> dict[Any, Any]:
         return {made: test(frame, **telling) for made, frame in asked.items()}
 
-    return answers(frames), lambda _, rng: answers(dealt(frames, deal, rng))
+    seats = seated(frames)
+    return answers(frames), lambda _, rng: answers(dealt(frames, deal, rng, seats))
 
 
-def dealt(frames: Mapping[Any, pd.DataFrame], column: str, rng: np.random.Generator) -> dict[Any, pd.DataFrame]:
+def seated(frames: Mapping[Any, pd.DataFrame]) -> list[np.ndarray]:
+    """For each frame the place of its customers among those of all frames."""
+    everyone = np.unique(np.concatenate([frame["customer"] for frame in frames.values()]))
+    return [np.searchsorted(everyone, frame["customer"]) for frame in frames.values()]
+
+
+def dealt(
+    frames: Mapping[Any, pd.DataFrame], column: str, rng: np.random.Generator, seats: Sequence[np.ndarray]
+) -> dict[Any, pd.DataFrame]:
     """A column of each frame dealt out anew among its customers: to the same others in all, as far as they are there.
 
     Args:
         frames: by the choices that made them; customer tells who each row is, once a frame.
         column: of each of them.
         rng: decides who gets whose.
+        seats: of the frames, as `seated` gives them.
     """
-    everyone = np.unique(np.concatenate([frame["customer"] for frame in frames.values()]))
-    giver = rng.permutation(len(everyone))
+    giver = rng.permutation(1 + max(who.max(initial=-1) for who in seats))
     found = {}
-    for made, frame in frames.items():
-        place = np.full(len(everyone), -1)
-        place[np.searchsorted(everyone, frame["customer"])] = np.arange(len(frame))
-        given = giver[np.searchsorted(everyone, frame["customer"])]
+    for (made, frame), who in zip(frames.items(), seats, strict=True):
+        place = np.full(len(giver), -1)
+        place[who] = np.arange(len(frame))
+        given = giver[who]
         while (absent := place[given] < 0).any():  # who is not there passes on to the next
             given[absent] = giver[given[absent]]
         found[made] = frame.assign(**{column: frame[column].to_numpy()[place[given]]})
