@@ -1,10 +1,12 @@
-"""The whole study `cdnow` on simulated logs of growing size: what each page takes, and how that grows.
+"""The whole study `cdnow`, or `telco`, on tables of growing size: what each page takes, and how that grows.
 
-    nice .venv/bin/python benchmarks/scale.py 100_000 1_000_000
+    .venv/bin/python benchmarks/scale.py 100_000 1_000_000
+    .venv/bin/python benchmarks/scale.py --contracts 100_000 1_000_000
 
 Customers join over two years, are seen for one to three, live as a Pareto/NBD and spend as a gamma-gamma model has it,
 with ten order lines each on average; the log is one Parquet file with the columns of CDNOW. `loyalty report` makes
 every page two at a time. Seconds and memory are what its own log says of each run: the kernel with all it started.
+Contracts are those of Telco drawn with replacement, each with a price a little of its own.
 """
 
 from __future__ import annotations
@@ -28,12 +30,13 @@ from analysis.buying import WEEK, ParetoNBD
 from analysis.order_values import GammaGamma
 
 UNTIL = date(2025, 12, 29)
-STUDY = """
+REPORT = """
 [report]
 cell_timeout = "1h"
 report_timeout = "2h"
 memory_limit = "8GB"
-
+"""
+ORDERS = """
 [study.scale]
 title = "Customers who live as a buying model says"
 currency = "USD"
@@ -43,10 +46,30 @@ source = "orders.parquet"
 columns = { customer_id = "customer_id", ordered_at = "date", amount = "dollar_value" }
 observed_until = 2025-12-29
 """
+CONTRACTS = """
+[study.scale]
+title = "Customers of a telephone company, many times over"
+currency = "USD"
+
+[study.scale.tables.subscriptions]
+source = "contracts.parquet"
+columns = { customer_id = "row", tenure = "tenure", churned = "churn", price = "monthly_charges" }
+tenure_unit = "month"
+covariates = ["contract", "internet_service", "payment_method", "senior_citizen", "partner"]
+"""
 MEASURES = {"seconds": "wall s", "cpu_seconds": "CPU s", "peak_mib": "peak MiB"}
 
 
-def write_log(file: Path, customers: int) -> int:
+def write_contracts(folder: Path, customers: int) -> int:
+    """Draws the contracts; returns how many."""
+    known, random = pd.read_csv(Path(__file__).parents[1] / "data/raw/telco.csv"), np.random.default_rng(20261122)
+    table = known.sample(customers, replace=True, random_state=random, ignore_index=True)
+    table["monthly_charges"] = (table["monthly_charges"] * random.uniform(0.98, 1.02, customers)).round(2)
+    table.to_parquet(folder / "contracts.parquet", index=False)
+    return customers
+
+
+def write_log(folder: Path, customers: int) -> int:
     """Draws the log, ordered by day; returns its lines."""
     random = np.random.default_rng(20261122)
     observed = random.integers(52 * WEEK, 156 * WEEK, customers) / WEEK
@@ -58,7 +81,7 @@ def write_log(file: Path, customers: int) -> int:
     table["customer_id"] = names[table["customer_id"].to_numpy() - 1]
     table["number_of_cds"] = 1 + random.poisson(table["dollar_value"] / 15)
     table["date"] = table["date"].astype("date32[pyarrow]")
-    table.to_parquet(file, index=False)
+    table.to_parquet(folder / "orders.parquet", index=False)
     return len(table)
 
 
@@ -78,17 +101,19 @@ def measured(folder: Path, *options: str) -> tuple[float, dict[str, dict[str, fl
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("customers", type=int, nargs="*", default=[100_000, 1_000_000])
+    parser.add_argument("--contracts", action="store_true", help="contracts in place of orders")
     parser.add_argument("--folder", type=Path, help="keep the logs and the sites there")
     options = parser.parse_args()
     sizes, found = options.customers, []
+    study, write = (CONTRACTS, write_contracts) if options.contracts else (ORDERS, write_log)
     with tempfile.TemporaryDirectory() as scratch:
         for customers in sizes:
             folder = (options.folder or Path(scratch)) / str(customers)
             folder.mkdir(parents=True)
-            (folder / "studies.toml").write_text(STUDY, "utf-8")
+            (folder / "studies.toml").write_text(REPORT + study, "utf-8")
             began = time.perf_counter()
-            lines = write_log(folder / "orders.parquet", customers)
-            print(f"{customers:,} customers, {lines:,} lines, drawn in {time.perf_counter() - began:.1f} s", flush=True)
+            lines = write(folder, customers)
+            print(f"{customers:,} customers, {lines:,} rows, drawn in {time.perf_counter() - began:.1f} s", flush=True)
             whole, pages = measured(folder)
             print(f"the whole report: {whole:.1f} s; load {os.getloadavg()[0]:.1f}", flush=True)
             found.append(pages)
