@@ -101,3 +101,8 @@ def test_plurals_and_lists():
     assert plural(2, "study", "studies") == "2 studies"
     assert count(67591) == "67,591"
     assert [listing(list(x)) for x in ("", "a", "ab", "abc")] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_what_rounds_to_nothing_has_no_sign_before_it():
+    assert quantity(-0.00001, "ratio") == "0.0000"
+    assert interval(-0.00001, 0.0021, "fit index") == "0.0000 to 0.0021"

@@ -96,7 +96,7 @@ def quantity(value: float | None, unit: str, currency: str | None = None, *, nar
     if shown == 0 and usual != 2:
         return f"0{tail}"
     tail = f" {currency}" if unit == "money" and currency else tail
-    return f"{shown:{sign},.{_decimals(shown, usual, factor * narrow)}f}{tail}"
+    return f"{shown:{sign}z,.{_decimals(shown, usual, factor * narrow)}f}{tail}"
 
 
 def interval(low: float | None, high: float | None, unit: str, currency: str | None = None) -> str:
