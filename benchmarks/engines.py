@@ -36,7 +36,7 @@ from servers import Postgres, cells, differing, numbers  # noqa: E402
 
 WITHIN = 1e-9  # of a number; engines add floats up in orders of their own
 # What tells of the run and of the place of the tables rather than of what was found.
-APART = re.compile(r"digest|recorded_at|first_run|versions|parameters")
+APART = re.compile(r"digest|simulated|recorded_at|first_run|versions|parameters")
 BESIDE = ("cautions", "origins")  # what is written beside a file does not come along into a database
 
 
