@@ -412,6 +412,13 @@ def test_a_table_that_is_nowhere_is_told(postgres, tmp_path, source, says):
         there.table("orders")
 
 
+def test_a_misspelt_table_is_answered_with_the_nearest(engine, loaded, tmp_path):
+    loaded("lines_orders", LINES)
+    there = study(tmp_path, "crm.lines_ordres", engine.address, {"orders": ""})
+    with pytest.raises(TableError, match=r'nearest name there is "crm\.lines_orders"'):
+        there.table("orders")
+
+
 def test_an_engine_that_does_not_run_is_told_without_its_address(tmp_path, monkeypatch):
     need("psycopg", program=f"{BINARIES[-1]}/initdb")
     monkeypatch.setenv("SHOP_PASSWORD", "se:cret@")
