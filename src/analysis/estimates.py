@@ -78,14 +78,20 @@ class Estimate:
 
         Draws in which the quantity does not exist (not finite) may be at most 1 in 20: a resample without
         any case of a small group, for instance. The ends are draws number (draws + 1) p in the order of size, so that
-        an interval from few draws is not too narrow.
+        an interval from few draws is not too narrow. A value at the end of its range, which no draw reaches, still
+        lies within.
 
         Raises:
             ValueError: no draws, or too many in which the quantity does not exist.
         """
         finite = _finite(draws)
         label = method or f"percentile bootstrap, {len(draws):,} draws"
-        return cls(value, unit, n, lambda p: float(np.quantile(finite, p, method="weibull")), label, events)
+
+        def end(p: float) -> float:
+            drawn = float(np.quantile(finite, p, method="weibull"))
+            return min(drawn, value) if p < 0.5 else max(drawn, value)
+
+        return cls(value, unit, n, end, label, events)
 
     @classmethod
     def from_spread(
