@@ -140,3 +140,10 @@ def test_a_sample_counts_nobody_twice():
     assert (drawn["weight"] <= rows.loc[drawn.index, "weight"]).all()
     assert sample(rows, 33) is rows
     assert len(sample(rows[["x"]], 2)) == 2
+
+
+def test_an_interval_holds_a_value_that_no_draw_reaches():
+    """A perfect fit: every resample fits a little worse, and an interval that left the fit out would deny it."""
+    found = Estimate.from_draws(1.0, np.linspace(0.9, 0.98, 99), unit="share", n=50)
+    assert found.low == pytest.approx(0.9 + 0.08 * 1.5 / 98)  # draw number 100 × .025 = 2.5 in the order of size
+    assert found.high == 1.0
