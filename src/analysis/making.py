@@ -140,9 +140,9 @@ class Making:
             keys.keep(self.state, asked.recipe, keys.Kept(text, now(), outcome.seconds, outcome.peak_mib))
         keys.remember(self.state, asked.recipe, outcome.verdict)
         line = {"study": job.study, "slug": job.slug, "verdict": outcome.verdict, "why": asked.why}
-        measured = {"seconds": round(outcome.seconds, 1), "cpu_seconds": outcome.cpu_seconds}
-        measured |= {"peak_mib": outcome.peak_mib, "kernel": outcome.kernel}
-        self.state.write_log(**line, **measured, key=asked.recipe.key, undeclared=unknown)
+        seconds = {"seconds": round(outcome.seconds, 1), "cpu_seconds": outcome.cpu_seconds}
+        where = {"peak_mib": outcome.peak_mib, "kernel": outcome.kernel}
+        self.state.write_log(**line, **seconds, **where, key=asked.recipe.key, undeclared=unknown)
 
     def known(self, made: Sequence[Made]) -> list[Entry]:
         """The findings of the runs made now, and of all others what is published."""
