@@ -9,6 +9,7 @@ import pandas as pd
 
 TABLE = Path(__file__).with_name("calibrated.csv")
 WORLDS = ("true", "null", "reversed", "artefact")
+HELD = ("holds", "right_holds", "positive_holds", "covered_holds")  # columns of the table that say so
 HOLDS, FAILS, MISSING, EXEMPT = "holds", "fails", "not done", "nothing to calibrate"
 NOTHING = ("R10", "R12", "R14")  # books that close or do not, and a report on a budget
 # What a reader of a verdict should know of its test, where that is a reason for caution.
@@ -23,7 +24,7 @@ def kept() -> pd.DataFrame:
     """The table of the calibration: see `calibration.tried` for its columns; empty when there is none yet."""
     if TABLE.exists():
         # Read as it is written: "true" is a world, and what was not asked is empty.
-        words = dict.fromkeys(["world", "removable", "holds", "covered_holds", "looks"], str)
+        words = dict.fromkeys(("world", "removable", "looks", *HELD), str)
         return pd.read_csv(TABLE, keep_default_na=False, na_values=[""], dtype=words)
     return pd.DataFrame(columns=["claim", "world", "n", "plan", "digest", "holds", "covered_holds"])
 
