@@ -117,3 +117,12 @@ def test_the_figure_leaves_out_weeks_with_fewer_orders_than_a_cell(fading):
     figure = prospects.shown(prospects.tracking, fading, name="tracking", min_cell=50, **told)
     assert figure.data.query("line == 'what came'")["y"].min() >= 50
     assert figure.caption == fading.told
+
+
+def test_a_gain_is_even_on_the_scale_of_its_root():
+    """(√v ± z s / (2 √v))², with the draws' ends in place of v ± z s; 20,000 of them miss those by under 2%."""
+    drawn = np.random.default_rng(1).normal(0.01, 0.003, 20_000)
+    found = prospects._gain(0.01, drawn, unit="gain", n=9)
+    ends = [(0.1 + z * 0.003 / (2 * 0.1)) ** 2 for z in (-1.959964, 1.959964)]
+    assert found.interval() == pytest.approx(ends, rel=0.02)
+    assert prospects._gain(0.0, np.zeros(9), unit="gain", n=9).interval() == (0, 0)

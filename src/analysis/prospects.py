@@ -7,7 +7,7 @@ after. Every table stands on groups of customers.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ import scipy  # its parts load when they are first used
 
 from analysis import buying, figures, foresight, holdout, order_values
 from analysis.customers import Purchases
-from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, in_brief, resampled
+from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, bootstrapped, columns, in_brief, resampled
 from analysis.exhibits import Figure, Table, Text, say
 from analysis.fits import Fit, around, fit_buying
 from analysis.retention import MIN_EVENTS
@@ -107,8 +107,19 @@ def race(outlook: Outlook, *, draws: int, seed: int) -> dict[str, Answer]:
     for place, name in list(enumerate(designs))[1:]:
         value, *found = (sums[int(place > 1)] - sums[place]) / sums[0]
         told = {"unit": "gain", "n": people, "events": back}
-        answers[name] = bootstrapped(Estimate.from_draws, float(value), np.array(found), **told)
+        answers[name] = bootstrapped(_gain, float(value), np.array(found), **told)
     return answers
+
+
+def _gain(value: float, draws: np.ndarray, **told: Any) -> Estimate:
+    """A gain with percentile ends that are even on the scale of its root, where it is above twice its own spread.
+
+    It grows with the square of what is known, and its spread with what is known, so that small gains look surer than
+    they are; resamples of losses alone do not tell. What is added is the second term of that square.
+    """
+    found, spread = Estimate.from_draws(value, draws, **told), float(np.nanstd(draws, ddof=1))
+    bend = spread**2 / (4 * max(value, 2 * spread) or 1)
+    return replace(found, quantile=lambda p: found.quantile(p) + NORMAL.inv_cdf(p) ** 2 * bend)
 
 
 def enough(bought: Purchases, *, share: float, seed: int, draws: int = 199) -> Answer:
