@@ -326,7 +326,8 @@ def keep(row: Mapping[str, Any]) -> None:
     table = kept()
     others = table[(table["claim"] != row["claim"]) | (table["world"] != row["world"])]
     order = {claim: place for place, claim in enumerate(hypotheses.REGISTER)}
-    whole = pd.DataFrame([*others.to_dict("records"), row])
+    told = {name: None if value == "" else value for name, value in row.items()}  # so that numbers stay numbers
+    whole = pd.DataFrame([*others.to_dict("records"), told])
     places = pd.DataFrame({"claim": whole["claim"].map(order), "world": whole["world"].map(WORLDS.index)})
     whole = whole.loc[places.sort_values(["claim", "world"]).index]
     fresh = TABLE.with_suffix(".new")

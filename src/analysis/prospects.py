@@ -112,12 +112,12 @@ def race(outlook: Outlook, *, draws: int, seed: int) -> dict[str, Answer]:
 
 
 def _gain(value: float, draws: np.ndarray, **told: Any) -> Estimate:
-    """A gain with percentile ends that are even on the scale of its root, where it is above twice its own spread.
+    """A gain whose ends are even on the scale of its root, where it is above twice the spread of its resamples.
 
     It grows with the square of what is known, and its spread with what is known, so that small gains look surer than
     they are; resamples of losses alone do not tell. What is added is the second term of that square.
     """
-    found, spread = Estimate.from_draws(value, draws, **told), float(np.nanstd(draws, ddof=1))
+    found, spread = Estimate.from_spread(value, draws, **told), float(np.nanstd(draws, ddof=1))
     bend = spread**2 / (4 * max(value, 2 * spread) or 1)
     return replace(found, quantile=lambda p: found.quantile(p) + NORMAL.inv_cdf(p) ** 2 * bend)
 

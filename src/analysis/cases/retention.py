@@ -103,7 +103,7 @@ def halves(random: np.random.Generator, world: str) -> pd.DataFrame:
 def counted(random: np.random.Generator, world: str) -> Any:
     """Nobody leaves; or so many do that silence tells just as much as matters, or twice that."""
     end = np.full(1500, 40.0)
-    leaving = {"true": 1e-9, "null": 0.284, "reversed": 0.6}[world]
+    leaving = {"true": 1e-9, "null": 0.285, "reversed": 0.6}[world]
     log = worlds.orders(random, ParetoNBD(1.5, 6.0, 1.0, 100.0), end + 30, leaving=leaving)
     rows = worlds.histories(log, end, ahead=30.0).astype({"weight": int})
     return SimpleNamespace(rows=rows, weeks=30.0, share=0.43, fits={})
