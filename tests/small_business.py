@@ -79,14 +79,14 @@ def settings() -> str:
     return text + MORE
 
 
-def simulated() -> dict[str, pd.DataFrame]:
+def simulated(customers: int = 300) -> dict[str, pd.DataFrame]:
     """Tables by name; plans are added, one of them held by three people alone."""
-    tables = club.simulate(customers=300, seed=7)
+    tables = club.simulate(customers=customers, seed=7)
     names = {name: identity(n) for n, name in enumerate(tables["customers"]["customer_id"])}
     for table in tables.values():
         for column in set(PEOPLE) & set(table.columns):
             table[column] = [names.get(name, None if pd.isna(name) else f"ZQ-{name}") for name in table[column]]
-    number = np.arange(300)
+    number = np.arange(customers)
     plans = np.where(number % 3 == 0, "basic", np.where(number % 3 == 1, "plus", "family"))
     chance, liked = np.random.default_rng(8), tables["surveys"]["satisfaction_1"].to_numpy()
     for item in ("e1", "d1", "a1", "w1", "p1"):

@@ -276,6 +276,6 @@ def resampled(rows: pd.DataFrame, ask: Callable[[pd.DataFrame, int], np.ndarray]
     """
     if len(rows) <= RESAMPLED:
         return ask(rows, draws)
-    whole, (first, *others) = ask(rows, 0), ask(sample(rows, RESAMPLED), draws)
+    whole, some = ask(rows, 0), ask(sample(rows, RESAMPLED), draws)
     customers = rows["weight"].sum() if "weight" in rows else len(rows)
-    return np.concatenate([whole, whole + (np.array(others) - first) * math.sqrt(RESAMPLED / customers)])
+    return np.concatenate([whole, whole + (some[1:] - some[0]) * math.sqrt(RESAMPLED / customers)])

@@ -154,8 +154,8 @@ def compare(table: pd.DataFrame, *, heavy: Mapping[str, float] = HEAVY, draws: i
         The comparison; a part is not testable with fewer than 30 customers on a side, where heavy one-timers bring in
         nothing, or where the cut-off for heavy is no higher than the median.
     """
-    groups, (values, *others) = _contrasts(table, [*heavy.values()], draws=draws, seed=seed)
-    drawn = np.array(others)
+    groups, lines = _contrasts(table, [*heavy.values()], draws=draws, seed=seed)
+    values, drawn = lines[0], lines[1:]
     found: dict[str, dict[str, Answer]] = {"ratio": {}, "probability": {}}
     for place, part in enumerate(heavy):
         n = len(groups.small) + len(groups.heavy[place])
