@@ -202,6 +202,26 @@ def test_a_stop_from_outside_gives_the_slot_back(world):
     assert shop.rows("state", "attempts") == [(GOOD, 1)]
 
 
+def test_a_stop_that_an_engine_takes_for_its_own_error_gives_the_slot_back(world):
+    """DuckDB answers a stop in the middle of a query with an error, which a report tells as one of a file."""
+    shop = world()
+    shop.time += DAY
+    scheduler = shop.scheduler
+
+    def swallowed(study):
+        with pytest.raises(SystemExit):
+            scheduler.stop()
+        return Result([], problems=["orders could not be read (RuntimeError)."])
+
+    shop.fate = swallowed
+    with pytest.raises(SystemExit):
+        scheduler.once(shop.studies)
+    assert len(shop.made) == 1
+    shop.fate = lambda study: None
+    assert shop.look()
+    assert shop.rows("state", "attempts") == [(GOOD, 1)]
+
+
 def test_a_runner_that_is_killed_again_and_again_is_given_up_at_last(world):
     shop = world(written(more="retries = 1"))
     shop.time += DAY

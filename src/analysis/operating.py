@@ -87,7 +87,7 @@ def _schedule(options: argparse.Namespace) -> int:
         return report.make(fresh, [fresh[study.name]], out=out, **more)
 
     scheduler = Scheduler(state, book, make, out, _now, _say)
-    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGTERM, scheduler.stop)
     if options.once:
         return DONE if scheduler.once(settings) else SOME_FAILED
     scheduler.keep(lambda: options.load(options.studies), time.sleep)
@@ -100,11 +100,6 @@ def _say(line: str) -> None:
 
 def _quiet(*_: object) -> None:
     """Of a scheduled report, the outcome is told and not each step."""
-
-
-def _stop(*_: object) -> None:
-    _say("stopped; what was not finished begins anew next time")
-    sys.exit(DONE)
 
 
 def _status(options: argparse.Namespace) -> int:

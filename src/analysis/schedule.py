@@ -32,7 +32,7 @@ CRASHES = 3  # times that a slot whose runner was killed is tried beyond its ret
 LONGEST_SLEEP = 60.0  # seconds; then the loop looks for new settings and for what others left
 
 
-@dataclass(frozen=True)
+@dataclass
 class Scheduler:
     """Runs what is due.
 
@@ -43,6 +43,7 @@ class Scheduler:
         out: the folder that readers open.
         now: the clock.
         say: told in one line what happens.
+        stopped: whether somebody asked to stop.
     """
 
     state: State
@@ -51,6 +52,13 @@ class Scheduler:
     out: Path
     now: Callable[[], datetime]
     say: Callable[[str], None]
+    stopped: bool = False
+
+    def stop(self, *_: object) -> None:
+        """Ends the process; what was being made is given back. A signal's handler."""
+        self.stopped = True
+        self.say("stopped; what was not finished begins anew next time")
+        sys.exit(0)
 
     def once(self, studies: Studies) -> bool:
         """Runs all that is due now, study by study in turn; returns whether all of it went well.
@@ -93,6 +101,9 @@ class Scheduler:
         self.say(f"{label}: begins" + (f", attempt {claim.attempt}" if claim.attempt > 1 else ""))
         before = self._found(claim.study)
         problems = self._made(claim, studies, told)
+        if self.stopped:  # an engine that was reading took the stop for an error of its own
+            self.ledger.release(claim)
+            sys.exit(0)
         pause = timedelta(seconds=seconds(told.back_off)) * 2 ** (claim.attempt - 1)
         state = RETRY if problems and claim.attempt <= told.retries else FAILED if problems else GOOD
         earlier = self.ledger.earlier(claim)
