@@ -19,23 +19,17 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tables import NEEDS, THREADS, environment
 
 from analysis import buying, customers, fits, studies
 
 ROOT = Path(__file__).parents[1]
-THREADS = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 TRUTH = buying.BGNBD(0.243, 4.414, 0.793, 2.426)
-# lifetimes reads its own version through pkg_resources, which setuptools no longer has from 81 on.
-NEEDS = {
-    "lifetimes": ["lifetimes==0.11.3", "setuptools<81", "pandas>=2.3,<3"],
-    "clvkit": ["clvkit==0.2.1", "pandas>=3.0.3"],
-}
 FIT = {
     "loyalty-lab": """
 from analysis import buying, fits
@@ -97,17 +91,6 @@ def simulated(n: int) -> pd.DataFrame:
         there = there[rng.random(len(there)) > leaving[there]]
     last = np.minimum(np.ceil(last * 7) / 7, observed)
     return pd.DataFrame({"repeats": repeats, "last": last, "observed": observed})
-
-
-def environment(name: str, folder: Path) -> Path:
-    """The Python that runs a package; made on first use."""
-    if name not in NEEDS:
-        return Path(sys.executable)
-    python = folder / name / "bin" / "python"
-    if not python.exists():
-        venv.create(folder / name, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *NEEDS[name]], check=True)
-    return python
 
 
 def run(name: str, python: Path, table: Path) -> tuple[float, list[float]]:
