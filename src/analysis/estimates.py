@@ -250,13 +250,15 @@ def sample(rows: pd.DataFrame, most: int = RESAMPLED) -> pd.DataFrame:
 
 
 def told_sample(customers: int) -> tuple[str, ...]:
-    """What `sample` and `resampled` do to so many customers, for the reader; nothing where all of them are taken."""
+    """What `sample` and `resampled` do to so many customers, for the reader; nothing where all are surely taken."""
     if customers <= RESAMPLED:
         return ()
     return (
-        f"Where customers are resampled or their future is drawn, {RESAMPLED:,} of the {customers:,} stand for all, "
-        f"taken at random (seed {RESAMPLED}), and intervals are brought to the size of all: their width is mostly "
-        "within 4% of what all would give, and within a tenth at worst. Estimates themselves rest on everybody.",
+        f"Where more than {RESAMPLED:,} different customers would be resampled, or the future of more drawn, "
+        f"{RESAMPLED:,} of the {customers:,} stand for all, taken at random (seed {RESAMPLED}), and intervals are "
+        "brought to the size of all. In a trial with 10,000 of 100,000 customers widths were off by less than a tenth "
+        "in two quantities of three and by 22% in the worst; with 50,000 it should be about half of that. Estimates "
+        "themselves rest on everybody.",
     )
 
 
