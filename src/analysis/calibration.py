@@ -156,7 +156,7 @@ def tried(case: Case, world: str, n: int) -> dict[str, Any]:
             answer = found.get(case.part) if isinstance(found, Mapping) else found
             if world in case.truth and isinstance(answer, Estimate):
                 held.append(answer.low <= case.truth[world] <= answer.high)
-    told = {"claim": case.claim, "world": world, "artefact": "", "removable": "", "n": n}
+    told: dict[str, Any] = {"claim": case.claim, "world": world, "artefact": None, "removable": None, "n": n}
     told |= {word.replace(" ", "_"): words[word] for word in VERDICTS} | _rates(case, world, words, n)
     told |= {"intervals": len(held)} | _judged("covered", sum(held), len(held), worlds.COVERED)
     told |= _stated(case, world) | {"seed": SEED, "looks": " ".join(looks)}
@@ -189,7 +189,7 @@ def _rates(case: Case, world: str, words: Counter[str], n: int) -> dict[str, Any
 
 def _judged(name: str, hits: int, n: int, within: tuple[float, float]) -> dict[str, Any]:
     """A rate with its interval and whether it holds; empty where nothing was asked."""
-    found: Sequence[Any] = worlds.judged(hits, n, within=within) if n else [""] * 4
+    found: Sequence[Any] = worlds.judged(hits, n, within=within) if n else [np.nan] * 4
     return dict(zip((name, f"{name}_low", f"{name}_high", f"{name}_holds"), found, strict=True))
 
 
@@ -326,8 +326,7 @@ def keep(row: Mapping[str, Any]) -> None:
     table = kept()
     others = table[(table["claim"] != row["claim"]) | (table["world"] != row["world"])]
     order = {claim: place for place, claim in enumerate(hypotheses.REGISTER)}
-    told = {name: None if value == "" else value for name, value in row.items()}  # so that numbers stay numbers
-    whole = pd.DataFrame([*others.to_dict("records"), told])
+    whole = pd.DataFrame([*others.to_dict("records"), row])
     places = pd.DataFrame({"claim": whole["claim"].map(order), "world": whole["world"].map(WORLDS.index)})
     whole = whole.loc[places.sort_values(["claim", "world"]).index]
     fresh = TABLE.with_suffix(".new")

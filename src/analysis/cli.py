@@ -190,8 +190,8 @@ def _report(options: argparse.Namespace) -> int:
         for job, reasons in report.explain(settings, chosen, out=options.out, state=kept):
             print(f"{job.study} · {job.slug}: {'due: ' + '; '.join(reasons) if reasons else 'at hand'}")
         return DONE
-    given = {"out": options.out, "workers": options.jobs, "state": kept, "fresh": options.fresh}
-    given |= {"cluster": options.cluster}
+    given: dict[str, Any] = {"out": options.out, "workers": options.jobs, "state": kept, "fresh": options.fresh}
+    given["cluster"] = options.cluster
     if options.wait:
         given["wait"] = functools.partial(print, file=sys.stderr)
     with Progress() as progress:

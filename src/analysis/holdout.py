@@ -92,8 +92,8 @@ def gain_over(
         return NotTestable(f"{plural(came, 'customer')} came back on the hold-out; at least {MIN_EVENTS} are needed.")
     missed = {name: (rows["later"] - rule) ** 2 for name, rule in (("model", model), ("naive", naive))}
     sums = resampled(pd.DataFrame(missed).assign(weight=weight), partial(added, seed=seed), draws=draws)
-    value, *drawn = 1 - sums[:, 0] / sums[:, 1]
-    return Estimate.from_draws(float(value), np.array(drawn), unit="gain", n=int(weight.sum()))
+    gains = 1 - sums[:, 0] / sums[:, 1]
+    return Estimate.from_draws(float(gains[0]), gains[1:], unit="gain", n=int(weight.sum()))
 
 
 def added(rows: pd.DataFrame, draws: int, *, seed: int) -> np.ndarray:

@@ -444,7 +444,6 @@ def changed_by_knowledge(rows: Frame, *, plain: bool = False) -> Any:
         plain: leave customers and products as they are; they differ in more than knowledge.
     """
     table: pd.DataFrame = needed(rows)
-    need(table["customer_id"].nunique() > 1, "Fewer than two customers had said before it how much they know.")
     if "price" not in table:
         found = within.slope(
             table, "orders", "both", unit="customer_id", effects=["promotion"], held=["treated", "knowledge"]

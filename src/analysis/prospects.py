@@ -105,9 +105,8 @@ def race(outlook: Outlook, *, draws: int, seed: int) -> dict[str, Answer]:
     lost["weight"] = parts[parts > 0]
     sums, answers = resampled(lost, partial(holdout.added, seed=seed), draws=draws).T, {}
     for place, name in list(enumerate(designs))[1:]:
-        value, *found = (sums[int(place > 1)] - sums[place]) / sums[0]
-        told = {"unit": "gain", "n": people, "events": back}
-        answers[name] = bootstrapped(_gain, float(value), np.array(found), **told)
+        gains = (sums[int(place > 1)] - sums[place]) / sums[0]
+        answers[name] = bootstrapped(_gain, float(gains[0]), gains[1:], unit="gain", n=people, events=back)
     return answers
 
 

@@ -46,10 +46,9 @@ def later_value(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> dic
         every = (resample(counts, draws=1, seed=random)[0] for _ in range(draws))
         return np.array([gap_and_rank(weights) for weights in itertools.chain([counts], every)])
 
-    values, *others = resampled(cells, ask, draws=draws)
-    units, drawn = {"share_gap": "points", "rate": "correlation"}, np.array(others)
+    lines, units = resampled(cells, ask, draws=draws), {"share_gap": "points", "rate": "correlation"}
     return {
-        part: estimate(values[place], drawn[:, place], unit=unit, n=len(seen))
+        part: estimate(lines[0, place], lines[1:, place], unit=unit, n=len(seen))
         for place, (part, unit) in enumerate(units.items())
     }
 

@@ -68,13 +68,15 @@ def compare(people: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> dict[s
     said = f"{FEWEST} of each are needed in the first of three periods; {few}."
     if min(loyal.sum(), n - loyal.sum()) < FEWEST:
         return {SAME_MONEY: NotTestable(said)}
-    values, *drawn = resampled(people, lambda rows, size: _variations(rows, draws=size, seed=seed), draws=draws)
-    if not np.isfinite(values).all():
+    lines = resampled(people, lambda rows, size: _variations(rows, draws=size, seed=seed), draws=draws).T
+    if not np.isfinite(lines[:, 0]).all():
         nothing = "The loyal or the others brought nothing in the next period, or all the same."
         return {SAME_MONEY: NotTestable(nothing)}
-    told = zip(values, np.transpose(drawn), ["ratio", "ratio", "ratio", "ratio", "share"], strict=True)
-    make, how = Estimate.from_draws, "percentile bootstrap over customers"
-    *ratios, again = (bootstrapped(make, value, draw, unit=unit, n=n, method=how) for value, draw, unit in told)
+    units, how = ["ratio", "ratio", "ratio", "ratio", "share"], "percentile bootstrap over customers"
+    *ratios, again = (
+        bootstrapped(Estimate.from_draws, line[0], line[1:], unit=unit, n=n, method=how)
+        for line, unit in zip(lines, units, strict=True)
+    )
     return {name: {"steadiness": ratio, "guarantee": again} for name, ratio in zip(READINGS, ratios, strict=True)}
 
 
