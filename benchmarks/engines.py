@@ -4,9 +4,9 @@
     .venv/bin/python benchmarks/engines.py cdnow telco --engines postgres
 
 Each study's tables are put into a PostgreSQL that is started here, as tables, and into a folder of Parquet for a Spark
-in local mode. In studies.toml only `engine` and `source` change, and `loyalty report` runs as anybody would run it:
-every notebook, pages and publishing included. Compared are all values of findings.json and all cells of the tables that
-lie beside the pages: numbers to 1e-9 of themselves, words as they are.
+in local mode. In studies.toml `engine` and `source` change and what the files' descriptions say is told there; then
+`loyalty report` runs as anybody would run it: every notebook, pages and publishing included. Compared are all values of
+findings.json and all cells of the tables that lie beside the pages: numbers to 1e-9 of themselves, words as they are.
 """
 
 from __future__ import annotations
@@ -34,10 +34,12 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from servers import Postgres, cells, differing, numbers  # noqa: E402
 
+from analysis.studies import load  # noqa: E402
+
 WITHIN = 1e-9  # of a number; engines add floats up in orders of their own
 # What tells of the run and of the place of the tables rather than of what was found.
-APART = re.compile(r"digest|simulated|recorded_at|first_run|versions|parameters")
-BESIDE = ("cautions", "origins")  # what is written beside a file does not come along into a database
+APART = re.compile(r"digest|recorded_at|first_run|versions|parameters")
+BESIDE = "origins"  # what is written beside a file does not come along into a database
 
 
 def table(path: Path) -> pa.Table:
@@ -50,9 +52,15 @@ def table(path: Path) -> pa.Table:
 
 
 def studies_file(folder: Path, engine: str, place: Callable[[Path], str]) -> Path:
-    """The bundled studies with another engine, and each file at its place there."""
-    told = (ROOT / "studies.toml").read_text("utf-8")
-    told = re.sub(r"^(\[study\.\w+\])$", rf'\1\nengine = "{engine}"', told, flags=re.MULTILINE)
+    """The bundled studies with another engine, each file at its place there, and what was told beside the files."""
+    bundled = load(ROOT / "studies.toml")
+
+    def opening(head: re.Match[str]) -> str:
+        study = bundled[head[1]]
+        about = f"simulated = {json.dumps(study.simulated)}\ncaveats = {json.dumps(study.caveats)}"
+        return f'{head[0]}\nengine = "{engine}"\n{about}'
+
+    told = re.sub(r"^\[study\.(\w+)\]$", opening, (ROOT / "studies.toml").read_text("utf-8"), flags=re.MULTILINE)
     told = re.sub(r'"(data/raw/[\w.]+)"', lambda found: f'"{place(ROOT / found[1])}"', told)
     path = folder / "studies.toml"
     path.write_text(told, "utf-8")
@@ -79,7 +87,7 @@ def told(site: Path) -> dict[str, dict[str, Any]]:
         claim = f"{entry['hypothesis']} {entry['reading']}"
         pages.setdefault(f"{entry['study']} {entry['run']}", {}).update(numbers(kept, claim))
     for file in sorted(site.glob("*/*-data/*.csv")):
-        if file.stem in BESIDE:
+        if file.stem == BESIDE:
             continue
         page = pages.setdefault(f"{file.parts[-3]} {file.parts[-2].removesuffix('-data')}", {})
         page |= cells(file.stem, file.read_text("utf-8"))

@@ -172,6 +172,14 @@ def test_a_changed_file_is_refused(load, tmp_path):
         shop.table("orders")
 
 
+@pytest.mark.parametrize("told", ["", "simulated = true\n"])
+def test_a_study_says_itself_what_no_file_can_say_for_it(load, told):
+    """As one whose tables lie in an engine; what a file's description says comes beside it."""
+    shop = load(SHOP.replace("[study.shop]", f'[study.shop]\n{told}caveats = ["One branch.", "Mind."]', 1))["shop"]
+    assert shop.simulated is bool(told)
+    assert shop.caveats == ["One branch.", "Mind."]
+
+
 def test_a_table_the_study_does_not_bring(load):
     shop = load(SHOP)["shop"]
     assert shop.has("orders")

@@ -177,6 +177,8 @@ class StudySettings(_Strict):
     currency: str | None = None
     timezone: str = "UTC"
     engine: str = "duckdb"
+    simulated: bool = False
+    caveats: list[str] = []
     tables: dict[str, TableSettings]
     scales: dict[str, Scale] = {}
     missing: dict[str, Codes] = {}

@@ -226,13 +226,14 @@ class Study:
 
     @property
     def caveats(self) -> list[str]:
-        """Sentences that every page of the study shows."""
-        return list(dict.fromkeys(caveat for told in self.biographies for caveat in told.caveats))
+        """Sentences that every page of the study shows: its own, then those of its files."""
+        of_files = (caveat for told in self.biographies for caveat in told.caveats)
+        return list(dict.fromkeys([*self.settings.caveats, *of_files]))
 
     @property
     def simulated(self) -> bool:
-        """Whether any of its data were made up."""
-        return any(told.simulated for told in self.biographies)
+        """Whether any of its data were made up, as the study itself or the description of a file says."""
+        return self.settings.simulated or any(told.simulated for told in self.biographies)
 
     def pattern(self, table: str) -> str | None:
         """A glob pattern for the files of a table; None where it is none, or its own log tells its state."""
