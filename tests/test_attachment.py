@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import attachment, hypotheses, planted
+from analysis import afterwards, attachment, hypotheses, planted
 from analysis.cases import loyalty
 from analysis.estimates import Estimate, NotTestable, part, told
 from analysis.exhibits import Figure, Text
@@ -213,6 +213,6 @@ def test_l01_can_be_asked_in_other_ways_and_of_orders_dealt_out():
     around = planted.around(answered(held, times=3), rng.poisson(np.exp(1 + sum(held.values()) / 2)) * 1.0)
     asked = attachment.in_ways(around, answers=1, past=attachment.PLAIN, draws=99)
     assert asked["emotion"].low > 0.1
-    dealt = attachment.dealt_out(around, rng)
+    dealt = afterwards.dealt_out("after")(around, rng)
     assert attachment.in_ways(dealt, answers=1, past=attachment.PLAIN, draws=99)["emotion"].value < 0.12
     assert sorted(dealt.did["after"]) == sorted(around.did["after"])

@@ -213,14 +213,15 @@ def in_turn(found: Answers, scores: pd.DataFrame) -> Any:
 
 
 def dealt_out(*causes: str) -> Callable[[Any, np.random.Generator], Any]:
-    """A table, or `Watched`, as it could be if these columns had no effect: dealt out anew among its rows, together."""
+    """A table, `Watched` or `Afterwards`, as it could be by chance: these columns dealt out anew among its rows."""
 
     def shuffle(table: Any, random: np.random.Generator) -> Any:
         if isinstance(table, NotTestable):
             return table
-        rows = table.rows if isinstance(table, Watched) else table
+        inside = {Watched: "rows", Afterwards: "did"}.get(type(table))
+        rows = getattr(table, inside) if inside else table
         mixed = rows.assign(**dict(rows[[*causes]].iloc[random.permutation(len(rows))].set_axis(rows.index)))
-        return replace(table, rows=mixed) if isinstance(table, Watched) else mixed
+        return replace(table, **{inside: mixed}) if inside else mixed
 
     return shuffle
 

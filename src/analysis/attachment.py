@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -80,11 +79,6 @@ def three_blocks(table: Rows, *, how: str = PLAIN, draws: int, seed: int) -> Any
 def in_ways(around: Any, *, answers: int, past: str, draws: int = 199, seed: int = 0) -> Any:
     """`three_blocks` by how many answers are asked for and what is held fixed."""
     return three_blocks(over_waves(around, least=answers), how=past, draws=draws, seed=seed)
-
-
-def dealt_out(around: Afterwards, random: np.random.Generator) -> Afterwards:
-    """The questionnaires with somebody else's orders afterwards, so that nothing follows from feelings."""
-    return replace(around, did=around.did.assign(after=random.permutation(around.did["after"])))
 
 
 @gated

@@ -49,6 +49,7 @@ from analysis.hypotheses.rules import (
     Compound,
     Directional,
 )
+from analysis.words import spoken
 
 TIMES = {"true": 200, "null": 400, "reversed": 200, "artefact": 400}
 FEW, SEED, LOOKS = 100, 6, 5
@@ -346,7 +347,7 @@ def main() -> None:
         options.error(f"no case for {unknown[0]}; there are {', '.join(known)}")
     table = run(given.claims or list(known), jobs=given.jobs, times=given.worlds)
     shown = table[table["claim"].isin(given.claims or known)]
-    print(shown[PRINTED].rename(columns=lambda name: name.replace("_", " ")).to_string(index=False, na_rep=""))
+    print(shown[PRINTED].rename(columns=spoken).to_string(index=False, na_rep=""))
 
 
 if __name__ == "__main__":

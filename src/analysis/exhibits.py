@@ -315,7 +315,7 @@ class Table:
         return str(templates().get_template("exhibits.html.j2").module.table(isolated(self.title), columns, cells))
 
     def _heading(self, column: str) -> str:
-        heading = isolated(self.headings.get(column, column.replace("_", " ")))
+        heading = isolated(self.headings.get(column, words.spoken(column)))
         return heading[:1].upper() + heading[1:]
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:

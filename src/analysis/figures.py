@@ -415,7 +415,7 @@ def _curve(ax: Any, table: pd.DataFrame, colours: np.ndarray) -> None:
 
 def _options(ax: Any, options: Sequence[tuple[str, Any]]) -> None:
     """A row an option from the top, those of one choice under its name."""
-    names = [choice.replace("_", " ").capitalize() if option is None else option for choice, option in options]
+    names = [words.spoken(choice).capitalize() if option is None else option for choice, option in options]
     ax.set_yticks(range(len(options)), [shortened(name, 26) for name in names], fontsize=8)
     for label, (_, option) in zip(ax.get_yticklabels(), options, strict=True):
         label.set(**({"weight": "bold", "color": INK} if option is None else {}))

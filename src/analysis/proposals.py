@@ -21,7 +21,7 @@ from analysis.readings import ROW
 from analysis.sources import connect, is_url, open_source
 from analysis.studies import load
 from analysis.tables import TABLES, Column, SettingsError, Table, nearest
-from analysis.words import count, listing
+from analysis.words import count, listing, spoken
 
 LOOKED_AT = 20_000  # rows of a file: enough for a proposal, which the check then tries on all of them
 LIKE = 0.95  # share of values that must read as a kind
@@ -406,7 +406,7 @@ def _groups(items: Sequence[Look]) -> tuple[dict[str, list[str]], dict[str, dict
         if stem in LEVEL_OF:
             asked[rest][LEVEL_OF[stem]].append(name)
     pairs = {
-        (rest or "service").replace("_", " "): dict(levels)
+        spoken(rest or "service"): dict(levels)
         for rest, levels in asked.items()
         if "perception" in levels and len(levels) > 1 and len(set(map(len, levels.values()))) == 1
     }

@@ -18,7 +18,7 @@ import pandas as pd
 from analysis.estimates import NotTestable
 from analysis.exhibits import Text, say
 from analysis.tables import LoyaltyError, TableError
-from analysis.words import listing, plural
+from analysis.words import listing, plural, spoken
 
 # The environment variable that names the file.
 PLACE = "LOYALTY_SCORES"
@@ -43,7 +43,7 @@ def offer(people: Any, rows: pd.DataFrame | NotTestable, *, keys: list[str], **a
         return say("No customer can be scored. {}", rows.reason)
     if place:
         _write(people, rows, keys, alike, place)
-    named = listing([name.replace("_", " ") for name in rows.columns if name not in keys])
+    named = listing([spoken(name) for name in rows.columns if name not in keys])
     return say(
         "{} can be scored: {}. The command loyalty scores writes them, one row a customer, into a file that its owner "
         "alone can read. They are never part of a page.",

@@ -30,11 +30,6 @@ def risk_ratio(ratio: float, unit: str, *, common: bool) -> float:
     return (1 - 0.5 ** math.sqrt(ratio)) / (1 - 0.5 ** math.sqrt(1 / ratio))
 
 
-def partial_share(t: float, dof: float) -> float:
-    """Share of what is left of the outcome that a regressor explains, from its t value (partial R squared)."""
-    return t * t / (t * t + dof)
-
-
 def robustness(t: float, dof: float, *, level: float | None = None) -> float:
     """Share of what is left of cause and outcome that a hidden cause must explain to take an estimate away.
 

@@ -18,7 +18,7 @@ from analysis import estimates, figures, findings, hypotheses
 from analysis.exhibits import Figure, Table, Text, in_unit, say
 from analysis.hypotheses.rules import NOT_TESTABLE, SUPPORTED, VERDICTS, Compound, Part
 from analysis.studies import Study
-from analysis.words import MISSING, count, interval, listing, plural
+from analysis.words import MISSING, count, interval, listing, plural, spoken
 
 Ask = Callable[..., Any]
 RULE_ALONE = "verdicts by the rule alone, whatever the design can carry."
@@ -306,5 +306,5 @@ def _turning(rows: pd.DataFrame, choices: Sequence[str]) -> list[str]:
         for choice in choices:
             rest = [other for other in choices if other != choice]
             alone = rows[(rows[rest] == first[rest]).all(axis=1) & (rows["verdict"] != first["verdict"])]
-            turning += [f"{choice.replace('_', ' ')} {row[choice]} ({row['verdict']})" for _, row in alone.iterrows()]
+            turning += [f"{spoken(choice)} {row[choice]} ({row['verdict']})" for _, row in alone.iterrows()]
     return turning

@@ -15,7 +15,7 @@ from analysis.exhibits import Figure, Table, Text, say, tabulated
 from analysis.hypotheses import FAMILIES
 from analysis.hypotheses.rules import CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE
 from analysis.studies import Study
-from analysis.words import count, interval, listing, plural, quantity
+from analysis.words import count, interval, listing, plural, quantity, spoken
 from analysis.worlds import judged
 
 NONE_YET = "No test has been tried out yet. The command: make calibrate."
@@ -226,7 +226,7 @@ def truth_table(entries: Iterable[Mapping[str, Any]], *, study: Study) -> Table 
     """`against_truth`, for people."""
     rows = against_truth(entries, study=study)
     named = ([law for law in each.split() if law not in ("true", "null")] for each in rows["laws"])
-    shown = rows.assign(laws=[", ".join(laws).replace("_", " ").replace("-", "\N{MINUS SIGN}") for laws in named])
+    shown = rows.assign(laws=[spoken(", ".join(laws)).replace("-", "\N{MINUS SIGN}") for laws in named])
     note = (
         "A minus stands before a law that must lower, an exclamation mark before one that must do nothing; after a "
         "slash stands the size from which on it matters to the claim."

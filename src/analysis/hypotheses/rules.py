@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Protocol
 
 from analysis.estimates import NotTestable
-from analysis.words import quantity
+from analysis.words import quantity, spoken
 
 SUPPORTED = "supported"
 ASSOCIATION = "association supported"
@@ -439,7 +439,7 @@ class Compound:
 
     def label(self, name: str) -> str:
         """A part's name as people read it."""
-        return self.parts[name].label or name.replace("_", " ")
+        return self.parts[name].label or spoken(name)
 
     def _reason(self, single: Mapping[str, Verdict], word: str) -> str:
         said = "; ".join(f"{self.label(name)}: {verdict.word}" for name, verdict in single.items())
