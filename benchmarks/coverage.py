@@ -755,7 +755,7 @@ def necessary_condition(random: np.random.Generator) -> World:
         yield name, answer, usual(necessary, 200)[name]
 
 
-BENT = np.array([0, 0.5, -0.4, -0.12, 0.10, -0.08])
+BENT, DOMED = np.array([0, 0.5, -0.4, -0.12, 0.10, -0.08]), np.array([0, 0.2, -0.2, -0.2, 0.05, -0.2])
 POINT, MIDDLE = 1.1, 4.0  # of the answer scale a standard deviation of true scores; wide ends, so that none is cut off
 
 
@@ -785,15 +785,23 @@ def slopes_in(surface: Any, slopes: np.ndarray) -> np.ndarray:
 def surface(random: np.random.Generator) -> World:
     said = surveyed(random, 500, BENT)
     fit = fitted(said)
-    truths = surfaces.ALONG @ slopes_in(fit, BENT)
-    for (name, answer), truth in zip(fit.along.items(), truths, strict=True):
-        yield f"{name} of the surface", answer, float(truth)
+    truths = surfaces.shape(slopes_in(fit, BENT))
+    for name, answer in fit.along.items():
+        yield f"{name} of the surface", answer, float(truths[name])
     gap, edge = (1.2**0.5, -0.3), surfaces.MATCHED * fit.spread / POINT
     above, below = (norm.sf((edge - sign * gap[1]) / gap[0]) for sign in (1, -1))
     for (name, answer), truth in zip(
         surfaces.discrepancies(fit).items(), (above, below, 1 - above - below), strict=True
     ):
         yield f"share of discrepancies, {name}", answer, float(truth)
+
+
+@kind(f"1,000 questionnaires, a dome, {DRAWS} resamples")
+def turning(random: np.random.Generator) -> World:
+    fit = fitted(surveyed(random, 1000, DOMED))
+    truths = surfaces.shape(slopes_in(fit, DOMED))
+    for name, answer in surfaces.turning_points(fit, draws=DRAWS, seed=int(random.integers(2**31))).items():
+        yield f"stationary point and axes of the surface: {name}", answer, float(truths[name])
 
 
 @kind("500 questionnaires, a shortfall of one costs .6 and a surplus brings .2")
@@ -823,7 +831,7 @@ LEVELLED = {"below": 0.6, "inside": 0.05, "above": 0.3}
 def noisy(random: np.random.Generator, told: str, *, skewed: bool = False) -> World:
     plain = fitted(surveyed(random, 500, BENT, reliability=0.8, skewed=skewed))
     true = slopes_in(plain, BENT)
-    truths, seed = dict(zip(plain.along, surfaces.ALONG @ true, strict=True)), int(random.integers(2**31))
+    truths, seed = surfaces.shape(true), int(random.integers(2**31))
     for way, simulate in (("calibration", False), ("simulation", True)):
         asked: dict[str, Any] = {"simulate": simulate, "draws": DRAWS, "seed": seed}
         fit: Any = surfaces.corrected(plain, perception=0.8, expectation=0.8, **asked)

@@ -61,7 +61,7 @@ def test_resampled_errors_are_those_of_the_sandwich_within_5_per_cent(extra):
     rng = np.random.default_rng(5)
     table = single(2000).assign(w=rng.choice([0.5, 1, 2], 2000), group=rng.integers(0, 400, 2000))
     surface = fitted(table, **extra)
-    drawn = surfaces.resampled(surface, draws=6000, seed=1)[0][1:].std(axis=0)
+    drawn = surfaces.resampled(surface, draws=6000, seed=1).std(axis=0)
     np.testing.assert_allclose(drawn, np.sqrt(np.diag(surface.full.covariance)), rtol=0.05)
 
 
@@ -91,6 +91,18 @@ def test_counted_answers_give_the_fit_of_the_rows():
     np.testing.assert_allclose(np.diag(twice.full.covariance), np.diag(once.full.covariance) / 2, rtol=0.05)
 
 
+def test_turning_points_have_intervals_where_the_surface_bends():
+    """A dome whose top is known: b3 = b5 = -0.2 and no product term put it at b1/0.4, b2/0.4."""
+    table = answers((0, 0.2, -0.2, -0.2, 0.05, -0.2), 4000, noise=0.5)
+    surface = fitted(table)
+    found, known = (
+        surfaces.turning_points(surface, seed=1),
+        surfaces.shape(truth(surface, (0, 0.2, -0.2, -0.2, 0.05, -0.2))),
+    )
+    for name in ("x0", "y0", "p11", "p21"):
+        assert covers(found[name], known[name]), name
+
+
 # --- Correction -----------------------------------------------------------------------------------------------------
 
 
@@ -98,7 +110,7 @@ def test_correction_finds_the_true_surface_where_the_plain_fit_falls_short():
     """30,000 answers, reliability 0.7: the plain slope is a third too small; rounding and ends of scale leave 3%."""
     plain = fitted(answers(n=30_000, reliability=0.7))
     fixed = surfaces.corrected(plain, perception=0.7, expectation=0.7)
-    known = dict(zip(plain.along, surfaces.ALONG @ truth(plain, BENT), strict=True))
+    known = surfaces.shape(truth(plain, BENT))
     assert plain.along["a3"].value < 0.65 * known["a3"]
     assert fixed.along["a3"].value == pytest.approx(known["a3"], rel=0.03)
     assert (
@@ -170,7 +182,7 @@ def test_noise_that_goes_together_in_both_scores_is_taken_out_when_stated(simula
 def test_resamples_of_a_corrected_surface_are_corrected_too(simulate):
     plain = fitted(answers(n=3000, reliability=0.8))
     fixed = surfaces.corrected(plain, perception=0.8, expectation=0.8, simulate=simulate)
-    drawn = surfaces.resampled(fixed, draws=400, seed=3)[0][1:]
+    drawn = surfaces.resampled(fixed, draws=400, seed=3)
     error = np.sqrt(np.diag(fixed.full.covariance))
     assert (np.abs(drawn.mean(axis=0) - fixed.full.slopes) < 0.5 * error).all()
 
@@ -303,6 +315,7 @@ def test_latent_outcomes_find_their_slopes(kind):
     assert (np.abs(surface.full.slopes[1:] - known) < 3 * error).all()
     assert surfaces.compare(surface, seed=1).set_index("model").loc[DIFFERENCE, "p"] < 0.001
     assert isinstance(surfaces.lost(surface), Estimate)
+    assert isinstance(surfaces.turning_points(surface, seed=1)["x0"], Estimate | NotTestable)
     fixed = surfaces.corrected(surface, perception=0.9, expectation=0.9)
     assert fixed.along["a3"].value > surface.along["a3"].value
     assert "Only a mean" in surfaces.corrected(surface, perception=0.9, expectation=0.9, simulate=True).reason

@@ -21,7 +21,7 @@ from typing import Any, NotRequired, TypedDict, Unpack
 import numpy as np
 import pandas as pd
 
-from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, columns, gated, need, needed
+from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, bootstrapped, columns, gated, need, needed
 from analysis.lifetimes import recount
 from analysis.regressions import gains
 from analysis.retention import resamples
@@ -343,6 +343,21 @@ def asymmetry(surface: Surface) -> dict[str, Answer]:
 # --- Resampling -----------------------------------------------------------------------------------------------------
 
 
+def shape(slopes: Any) -> dict[str, np.ndarray]:
+    """a1 to a5, the stationary point (x0, y0) and the principal axes (slopes p11, p21; intercepts p10, p20).
+
+    Args:
+        slopes: b0 to b5 on the last axis.
+    """
+    _, p, e, pp, pe, ee = np.moveaxis(np.asarray(slopes, float), -1, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bend, turn = 4 * pp * ee - pe**2, np.hypot(pp - ee, pe)
+        x0, y0 = (e * pe - 2 * p * ee) / bend, (p * pe - 2 * e * pp) / bend
+        first, second = (ee - pp + turn) / pe, (ee - pp - turn) / pe
+        points = {"x0": x0, "y0": y0, "p11": first, "p10": y0 - first * x0, "p21": second, "p20": y0 - second * x0}
+    return {f"a{place}": np.asarray(slopes) @ weights for place, weights in enumerate(ALONG, 1)} | points
+
+
 def sums_of(products: np.ndarray, cells: pd.DataFrame, *, draws: int, seed: int) -> np.ndarray:
     """Sums of products of the answers, and then of resamples of them (or of the clusters)."""
     shape, counted = products.shape[1:], cells
@@ -363,7 +378,15 @@ def solve(sums: np.ndarray) -> np.ndarray:
     return np.where(dull, np.nan, np.linalg.solve(np.where(dull, np.eye(left.shape[-1]), left), right))[..., 0]
 
 
-def resampled(surface: Surface, *, draws: int, seed: int) -> list[np.ndarray]:
+def resampled(surface: Surface, *, draws: int = 1000, seed: int) -> np.ndarray:
+    """b0 to b5 in resamples of the answers, shape (draws, 6); of a latent outcome, from their normal law."""
+    if surface.kind != "mean":
+        law = surface.full.slopes, surface.full.covariance
+        return np.random.default_rng(seed).multivariate_normal(*law, size=draws)
+    return _drawn(surface, draws=draws, seed=seed)[0][1:]
+
+
+def _drawn(surface: Surface, *, draws: int, seed: int) -> list[np.ndarray]:
     """Slopes with and without curves, freed of noise; of the answers, and then of resamples."""
     scores, noise, flat = surface.cells[["p", "e"]].to_numpy(), surface.noise, [0, 1, 2, 6]
     seen = np.cov(scores.T, aweights=share_of(surface.cells), ddof=0)
@@ -375,6 +398,18 @@ def resampled(surface: Surface, *, draws: int, seed: int) -> list[np.ndarray]:
         back = calibrated(sums, noise)
         found = [np.einsum("dij,dj->di", back[:, : each.shape[1], : each.shape[1]], each) for each in found]
     return found
+
+
+def turning_points(surface: Surface, *, draws: int = 1000, seed: int) -> dict[str, Answer]:
+    """Stationary point and principal axes with bootstrap intervals, in standard deviations from mid-scale.
+
+    They are ratios: where the surface hardly bends, their intervals are as wide as they should be.
+    """
+    value, drawn = shape(surface.full.slopes), shape(resampled(surface, draws=draws, seed=seed))
+    return {
+        name: bootstrapped(Estimate.from_draws, float(value[name]), drawn[name], unit="slope", n=surface.full.n)
+        for name in ("x0", "y0", "p11", "p10", "p21", "p20")
+    }
 
 
 # --- Unreliable scores ----------------------------------------------------------------------------------------------
@@ -413,7 +448,7 @@ def corrected(
         back = calibrated((v.T * share_of(surface.cells)) @ v, noise)
         full, plane = (fit.moved(back[: len(fit.slopes), : len(fit.slopes)]) for fit in fits)
         return replace(surface, full=full, plane=plane) if np.isfinite(back).all() else noise.impossible
-    drawn = resampled(surface, draws=draws, seed=seed)
+    drawn = _drawn(surface, draws=draws, seed=seed)
     full, plane = (needed(fit.freed(each, noise)) for fit, each in zip(fits, drawn, strict=True))
     return replace(surface, full=full, plane=plane)
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from scipy.special import stdtr
 
-from analysis.surfaces import DIFFERENCE, SURFACE, Fit, Surface, compare, fit_surface, lost
+from analysis.surfaces import DIFFERENCE, SURFACE, Fit, Surface, compare, fit_surface, lost, shape
 
 HERE = Path(__file__).parent
 R = pd.read_csv(HERE / "r_surfaces.csv").set_index("quantity")["value"]
@@ -40,6 +40,20 @@ class TestShanock2010:
         assert {name: round(a.value, 2) for name, a in found.items()} == {
             "a1": 0.54, "a2": 0.10, "a3": -1.00, "a4": -0.44, "a5": 0.03,
         }  # fmt: skip
+
+    def test_stationary_point_and_principal_axes(self):
+        """RSA.ST on the same slopes, to half of the last of its seven digits."""
+        printed = {
+            "x0": -3.605791,
+            "y0": -1.017817,
+            "p11": 0.8950428,
+            "p10": 2.209520,
+            "p21": -1.117265,
+            "p20": -5.046441,
+        }
+        found = shape(self.SLOPES)
+        for name, value in printed.items():
+            assert float(found[name]) == pytest.approx(value, rel=5e-7), name
 
 
 def test_errors_t_and_p_of_the_surface_values():
