@@ -78,8 +78,8 @@ def as_it_stands(told: dict, folder: Path) -> bytes:
 
 
 def service(told: dict, folder: Path) -> bytes:
-    """A table of the simulated firm; needs the project's own package."""
-    from analysis import opinions
+    """A table of the simulated firm."""
+    import opinions
 
     table = opinions.simulate()[told["name"].removeprefix("service_")].convert_dtypes()
     return table.to_csv(index=False, lineterminator="\n", date_format="%Y-%m-%d").encode()
@@ -90,7 +90,7 @@ def club(told: dict, folder: Path) -> bytes:
 
     Another version of pyarrow may write other bytes for the same values.
     """
-    from analysis import club
+    import club
 
     drawn = club.simulate(customers=4000)[told["name"].removeprefix("club_")]
     days = drawn.select_dtypes("datetime").columns

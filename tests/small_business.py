@@ -7,10 +7,9 @@ import json
 import re
 from pathlib import Path
 
+import club
 import numpy as np
 import pandas as pd
-
-from analysis import club
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = "<script>document.title='broken'</script>"

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import ibis
 import numpy as np
+import opinions
 import pandas as pd
 import pytest
 
-from analysis import antecedents, bargains, gaps, hypotheses, opinions
+from analysis import antecedents, bargains, gaps, hypotheses
 from analysis.estimates import NotTestable
 from analysis.exhibits import Figure, Table, Text
 from analysis.scales import Answers

@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import club
 import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import club, hypotheses, laws, truthfulness
+from analysis import hypotheses, laws, truthfulness
 from analysis.laws import EXPERIMENTS, Laws, planted
 from analysis.studies import load
 

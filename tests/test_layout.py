@@ -20,7 +20,7 @@ FLOW = [
     "spending", "repeaters", "retention", "hazards", "reasons", "milestones", "durations", "periods", "renewal",
     "buying", "habits", "fits", "order_values", "holdout", "silence", "customer_value", "regularity", "traits",
     "foresight", "value", "steadiness", "responses", "staggered", "thresholds", "within", "synthetic", "trials",
-    "economics", "worth", "worlds", "opinions", "laws", "questionnaires", "club", "scales", "factors", "regressions",
+    "economics", "worth", "worlds", "laws", "scales", "factors", "regressions",
     "rates", "afterwards",
     "choices", "planted", "indicators", "unreliability", "surfaces", "tolerance", "drivers", "paths", "necessity",
     "mixtures", "hypotheses",

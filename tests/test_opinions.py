@@ -3,11 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
+import opinions
 import pandas as pd
 import pytest
-
-from analysis import opinions
-from analysis.opinions import Truth
+from opinions import Truth
 
 
 @pytest.fixture(scope="module")

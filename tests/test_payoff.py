@@ -3,10 +3,11 @@
 from types import SimpleNamespace
 
 import numpy as np
+import opinions
 import pandas as pd
 import pytest
 
-from analysis import afterwards, hypotheses, opinions, payoff, scales, studies
+from analysis import afterwards, hypotheses, payoff, scales, studies
 from analysis.afterwards import Afterwards
 from analysis.estimates import NotTestable
 from analysis.exhibits import Figure, Text

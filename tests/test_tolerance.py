@@ -1,12 +1,13 @@
 """The zone of tolerance: known zones and straight lines, with and without noise in the scores, and what is refused."""
 
 import numpy as np
+import opinions
 import pandas as pd
 import pytest
+from opinions import LEVELLED, Truth
 
-from analysis import gaps, opinions, scales, tolerance
+from analysis import gaps, scales, tolerance
 from analysis.hypotheses import REGISTER
-from analysis.opinions import LEVELLED, Truth
 from analysis.tables import TableError
 
 E09 = next(each.rule for each in REGISTER.values() if each.id == "E09")
