@@ -13,7 +13,8 @@ from analysis.afterwards import Afterwards, in_turn, stays
 from analysis.drivers import importance
 from analysis.estimates import Answer, Estimate, NotTestable, columns, effective_size, gated, need, needed
 from analysis.exhibits import Figure, Table, Text, instead
-from analysis.hazards import CoxModel, cox
+from analysis.hazards import cox
+from analysis.lifetimes import several
 from analysis.mixtures import Kinds, kinds
 from analysis.motives import Weighed
 from analysis.regressions import areas, slopes
@@ -142,18 +143,10 @@ def leaving(table: Rows, *, how: str = NEXT, product: bool = True) -> Any:
         rows = rows.drop_duplicates("who").assign(time=lambda t: t["stay"], left=lambda t: t["gone"])
     z = alike(rows[["satisfaction", "switching_cost"]])
     causes = z.assign(both=z["satisfaction"] * z["switching_cost"]) if product else z[["satisfaction"]]
-    who = (pd.factorize(rows["who"])[0] + 1) * rows["who"].duplicated(keep=False)
+    who = several(rows["who"])
     spells = rows[["time", "left"]].assign(entered=0.0, weight=1, customer=who).join(causes)
     model = needed(cox(spells if who.any() else spells.drop(columns="customer"), covariates=[*map(str, causes)]))
-    return _of_one(model, "both" if product else "satisfaction")
-
-
-def _of_one(model: CoxModel, name: str = "both") -> Estimate:
-    own = model.table[model.table["covariate"] == name]
-    need(len(own), "All who answered are alike in satisfaction, or in the cost of leaving.")
-    slope, error = own.iloc[0][["coefficient", "error"]] / own.iloc[0]["step"]
-    known: Any = {"unit": "hazard ratio", "n": model.customers, "events": model.leavers, "method": "Cox"}
-    return Estimate.log_normal(float(np.exp(slope)), float(error), **known)
+    return model.ratio("both" if product else "satisfaction", per_unit=True)
 
 
 def willing_or_stuck(table: Rows, *, days: int) -> dict[str, dict[str, Answer]]:
@@ -224,11 +217,11 @@ def _dulled(rows: pd.DataFrame) -> Any:
     few = f"{plural(int(gone.min()), 'customer')} who had told their satisfaction left on one side of that day"
     need(gone.min() >= MIN_EVENTS, f"{few}; {MIN_EVENTS} are needed.")
     z = alike(rows[["satisfaction"]])["satisfaction"]
-    who = (pd.factorize(rows["who"])[0] + 1) * rows["who"].duplicated(keep=False)
-    spells = rows[["time", "left", "entered", "weight"]].assign(satisfaction=z, both=z * rows["binds"], customer=who)
+    spells = rows[["time", "left", "entered", "weight"]].assign(satisfaction=z, both=z * rows["binds"])
+    spells["customer"] = several(rows["who"])
     spells["side"] = rows["binds"].map({1: "binds", 0: "free"})
     model = needed(cox(spells, covariates=["satisfaction", "both"], strata=["side"]))
-    return _of_one(model)
+    return model.ratio("both", per_unit=True)
 
 
 # --- L11: what a tier tells -----------------------------------------------------------------------------------------

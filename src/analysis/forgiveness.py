@@ -15,6 +15,7 @@ from analysis.drivers import thirds
 from analysis.estimates import Answer, Estimate, NotTestable, columns, gated, need, needed
 from analysis.exhibits import Figure, Text, instead
 from analysis.hazards import cox
+from analysis.lifetimes import several
 from analysis.rates import chance, difference, mean
 from analysis.retention import MIN_EVENTS
 from analysis.words import count, listing, plural, quantity
@@ -40,11 +41,6 @@ def _contacts(lab: Study, *columns: str) -> pd.DataFrame:
     also = [name for name in ("recovery_rating", "queue") if lab.table("contacts").has(name)]
     rows = lab.table("contacts").rows.order_by("contacted_at", "customer_id").to_pandas()
     return rows[["customer_id", *columns, *also]].assign(day=pd.to_datetime(rows["contacted_at"]))
-
-
-def _numbered(who: pd.Series) -> np.ndarray:
-    """A number for each customer with several rows, 0 for those with one."""
-    return (pd.factorize(who)[0] + 1) * who.duplicated(keep=False).to_numpy()
 
 
 # --- Replies --------------------------------------------------------------------------------------------------------
@@ -76,7 +72,7 @@ def replies(lab: Study, *, days: int) -> Any:
             left=after["left"] & (after["time"] <= days),
             entered=0.0,
             weight=1,
-            customer=_numbered(rows["customer_id"]),
+            customer=several(rows["customer_id"]),
             severity=rows["severity"].map("{:g}".format),
             doublings=np.log2(rows["first_reply_minutes"]),
             tenure=after["tenure"],
@@ -90,12 +86,8 @@ def hazard_ratio(rows: pd.DataFrame, cause: str, held: Sequence[str]) -> Estimat
     names = [cause, *held]
     lifetimes = rows[[name for name in ("time", "left", "entered", "weight", "customer", *names) if name in rows]]
     model = needed(cox(lifetimes, covariates=names))
-    own = model.table.query("covariate == @cause")
-    need(len(own), "All are alike in what is to be compared, or it follows from what is held equal.")
-    slope, error = own.iloc[0][["coefficient", "error"]] / own.iloc[0]["step"]
     n = int(rows["answer"].nunique()) if "answer" in rows else len(rows)  # an answer may be cut into several rows
-    ratio, events = float(np.exp(slope)), model.leavers
-    return Estimate.log_normal(ratio, float(error), unit="hazard ratio", n=n, method="Cox", events=events)
+    return needed(model.ratio(cause, per_unit=True, n=n))
 
 
 @gated

@@ -21,7 +21,7 @@ from analysis.exhibits import Figure, Table, Text, instead, say
 from analysis.factors import Equal, fit_factors, parallel, pattern_of
 from analysis.hazards import CoxModel, cox
 from analysis.lifetimes import lifetimes
-from analysis.milestones import AFTER, BEFORE, split
+from analysis.milestones import AFTER, split
 from analysis.motives import gathered, priority_map
 from analysis.paths import ECSI, PathFit, PathModel, Scheme, fit_paths
 from analysis.regressions import correlations, weighed_for_chance
@@ -277,11 +277,7 @@ def warned(lab: Study, *, complaint: str, ways: str = "") -> dict[str, Answer]:
 
 @gated
 def _after_over_before(fit: CoxModel | NotTestable) -> Any:
-    model = needed(fit)
-    term = model.table.iloc[0]
-    way = -1 if term["term"].startswith(BEFORE) else 1
-    value, error = float(np.exp(way * term["coefficient"])), float(term["error"])
-    return Estimate.log_normal(value, error, unit="hazard ratio", n=model.customers, events=model.leavers)
+    return needed(fit).ratio(COMPLAINED, of=AFTER)
 
 
 @gated

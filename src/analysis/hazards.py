@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import erfc
 
-from analysis.estimates import NORMAL, NotTestable, sample
+from analysis.estimates import NORMAL, Estimate, NotTestable, need, sample
 from analysis.lifetimes import CUSTOMER, SPELL, customers, in_words, leavers, measured, recount
 from analysis.retention import MIN_EVENTS, risk_table
 from analysis.words import listing, plural
@@ -62,6 +62,28 @@ class CoxModel:
         """Covariates whose hazard ratio changes with age, the clearest first."""
         failed = self.assumption[~self.assumption["holds"]]
         return list(failed.sort_values(["p", "statistic"], ascending=[True, False])["covariate"])
+
+    def ratio(
+        self, covariate: str, *, of: str = "", per_unit: bool = False, n: int | None = None, method: str = "Cox"
+    ) -> Estimate:
+        """The hazard ratio of a covariate that has a single term.
+
+        Args:
+            covariate: its name.
+            of: the word whose ratio over the other is meant; empty for the term as it stands.
+            per_unit: for one unit more of a quantity, not for one standard deviation.
+            n: customers; None for those behind the fit.
+            method: for the reader.
+
+        Raises:
+            Lack: all are alike in it. Use it inside a gated function.
+        """
+        own = self.table[self.table["covariate"] == covariate].to_dict("records")
+        need(len(own) == 1, "All are alike in what is to be compared, or it follows from what is held equal.")
+        way, step = -1 if of and not own[0]["term"].startswith(of) else 1, own[0]["step"] if per_unit else 1.0
+        value, error = np.exp(way * own[0]["coefficient"] / step), own[0]["error"] / step
+        told: dict[str, Any] = {"unit": "hazard ratio", "n": n or self.customers, "events": self.leavers}
+        return Estimate.log_normal(float(value), float(error), method=method, **told)
 
 
 @dataclass(frozen=True)

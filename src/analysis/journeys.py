@@ -291,12 +291,8 @@ def leaving(rows: Frame, *, gap: int, lasts: float = np.inf, halves: bool = Fals
         pieces = pieces.assign(rating=np.where(lower, "lower half", "upper half"))
     held = [name for name in pieces.columns if name not in (*hazards.SPELL, "customer", "weight", "rating")]
     model = needed(hazards.cox(pieces.drop(columns="customer"), covariates=["rating", *held]))
-    term = model.table[model.table["covariate"] == "rating"]
-    need(len(term) == 1, "All ratings are the same, or say the same as what is held fixed.")
-    turned = -1 if term["term"].iloc[0].startswith("upper") else 1
-    slope, error = turned * float(term["coefficient"].iloc[0]), float(term["error"].iloc[0])
-    told = {"unit": "hazard ratio", "n": pieces["customer"].nunique(), "events": model.leavers}
-    return Estimate.log_normal(float(np.exp(slope)), error, method="Cox, latest rating", **told)
+    people = pieces["customer"].nunique()
+    return model.ratio("rating", of="lower" if halves else "", n=people, method="Cox, latest rating")
 
 
 def left_by_third(ratings: Mapping[str, Frame], *, gap: int) -> Figure | Text:

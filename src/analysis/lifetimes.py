@@ -26,6 +26,11 @@ UNKNOWN = "not known"
 ALL = "all customers"
 
 
+def several(who: pd.Series) -> np.ndarray:
+    """A number for each customer with several rows, 0 for one with a single row: what `CUSTOMER` holds."""
+    return (pd.factorize(who)[0] + 1) * who.duplicated(keep=False).to_numpy()
+
+
 def lifetimes(subscriptions: CheckedTable, *, by: Sequence[str] = (), min_cell: int = 5) -> pd.DataFrame:
     """Count the identical rows among spells.
 

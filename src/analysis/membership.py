@@ -235,12 +235,7 @@ def leaving(lab: Study, bought: Purchases, *, times: float) -> dict[str, Answer]
 @gated
 def hazard_ratio(model: CoxModel | NotTestable) -> Estimate:
     """Of having joined, out of a Cox model."""
-    fitted: CoxModel = needed(model)
-    (ratio, error), *_ = (
-        fitted.table.set_index("covariate").loc[[milestones.JOINED], ["hazard_ratio", "error"]].to_numpy()
-    )
-    told: dict[str, Any] = {"unit": "hazard ratio", "n": fitted.customers, "events": fitted.leavers}
-    return Estimate.log_normal(ratio, error, method="Cox, joining as a change in time", **told)
+    return needed(model).ratio(milestones.JOINED, method="Cox, joining as a change in time")
 
 
 @gated

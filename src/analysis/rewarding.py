@@ -15,7 +15,7 @@ from analysis.customers import DECIMALS, YEAR, Purchases
 from analysis.estimates import Answer, Estimate, NotTestable, columns, gated, in_brief, need, needed, part
 from analysis.exhibits import Figure, Text, say
 from analysis.hazards import cox
-from analysis.lifetimes import CUSTOMER, SPELL, in_bands, recount
+from analysis.lifetimes import CUSTOMER, SPELL, in_bands, recount, several
 from analysis.retention import MIN_EVENTS
 from analysis.trials import rows_of
 from analysis.words import count, listing, plural, quantity
@@ -325,18 +325,12 @@ def alike(rows: pd.DataFrame | NotTestable, *, share: float = 1 / 3, beside: boo
     need(least >= MIN_EVENTS, few)
     terms = [" and ".join(some) for size in range(1, len(flags) + 1) for some in combinations(flags, size)]
     words = {term: np.where(chosen[term.split(" and ")].all(axis=1), "yes", "no") for term in terms}
-    several = (chosen["customer"] + 1).where(chosen["customer"].duplicated(keep=False), 0)
-    spells = chosen[[*SPELL, "age"]].assign(**words, **{CUSTOMER: several}, weight=1)
+    spells = chosen[[*SPELL, "age"]].assign(**words, **{CUSTOMER: several(chosen["customer"])}, weight=1)
     spells["age"] = in_bands(spells, "age")
     made = needed(cox(recount(spells, [*SPELL, "age", *terms]), covariates=terms, strata=["age"]))
     wanted = {"profitable": terms[-1], "unprofitable": "after and member" if beside else "after"}
-    tell: dict[str, Any] = {"unit": "hazard ratio", "n": made.customers, "events": made.leavers}
-    tell["method"] = "Cox, a baseline for each quarter of tenure, errors by customer"
-    table, parts = made.table.set_index("covariate"), {}
-    for name, row in ((name, table.loc[term]) for name, term in wanted.items()):
-        sign = 1 if row["term"].startswith("yes") else -1  # the commoner word is what others are held against
-        parts[name] = Estimate.log_normal(float(np.exp(sign * row["coefficient"])), float(row["error"]), **tell)
-    return parts
+    how = "Cox, a baseline for each quarter of tenure, errors by customer"
+    return {name: made.ratio(term, of="yes", method=how) for name, term in wanted.items()}
 
 
 def _third(rows: pd.DataFrame) -> pd.Series:

@@ -98,37 +98,20 @@ def asked(drawn: tuple[membership.People, pd.DataFrame], seed: int) -> Any:
 
 
 CASES: tuple[Case, ...] = (
-    Case(
-        "P01", joining, asked,
-        size="10,000 customers", rung="C", dear=True, part="spending",
-        artefact="customers join at peaks of their buying, and must have stayed to join",
-        truth={"true": 1.05**2, "null": 1.0, "reversed": 1.05**-2, "artefact": 1.0},
-    ),
-    Case(
-        "P02", bound, lambda table, seed: membership.by_way_of_bond(table, draws=199, seed=seed).indirect,
-        size="2,000 customers asked twice", rung="C",
-        artefact="a lasting taste raises both the bond and later orders", removable=False,
-        truth={"true": 0.04, "null": 0.0, "reversed": -0.04},
-    ),
-    Case(
-        "P03", telling, lambda rows, seed: membership.taught(rows, draws=199, seed=seed)["gain"],
-        size="10,000 customers", rung="C", dear=True, reversible=False,
-        artefact="members are easier to foretell than others, club or no club",
-    ),
-    Case(
-        "P04", lasting, lambda found, seed: membership.second_year(found, long_term="long", short_term="short"),
-        size="10,000 customers", rung="C", dear=True, part="long_term",
-        artefact="customers join at peaks of their buying",
-        truth={"true": 0.1, "null": 0.0, "reversed": -0.1, "artefact": 0.0},
-    ),
-    Case(
-        "P11", branches, lambda panel, seed: membership.share_and_retention(panel), size="60 branches", rung="C",
-        artefact="branches with loyal customers have more members, and more who stay",
-        truth={"true": 0.02, "null": 0.0, "reversed": -0.02, "artefact": 0.0},
-    ),
-    Case(
-        "P14", generous, lambda table, seed: membership.kept_by_generosity(table), size="10,000 answers", rung="B",
-        artefact="who is served well stays, and who stays has longer to join",
-        truth={"null": 0.0, "artefact": 0.0},
-    ),
+    Case("P01", joining, asked, "10,000 customers", "C", dear=True, part="spending",
+         artefact="customers join at peaks of their buying, and must have stayed to join",
+         truth={"true": 1.05**2, "null": 1.0, "reversed": 1.05**-2, "artefact": 1.0}),
+    Case("P02", bound, lambda table, seed: membership.by_way_of_bond(table, draws=199, seed=seed).indirect,
+         "2,000 customers asked twice", "C", artefact="a lasting taste raises both the bond and later orders",
+         removable=False, truth={"true": 0.04, "null": 0.0, "reversed": -0.04}),
+    Case("P03", telling, lambda rows, seed: membership.taught(rows, draws=199, seed=seed)["gain"], "10,000 customers",
+         "C", dear=True, reversible=False, artefact="members are easier to foretell than others, club or no club"),
+    Case("P04", lasting, lambda found, seed: membership.second_year(found, long_term="long", short_term="short"),
+         "10,000 customers", "C", dear=True, part="long_term", artefact="customers join at peaks of their buying",
+         truth={"true": 0.1, "null": 0.0, "reversed": -0.1, "artefact": 0.0}),
+    Case("P11", branches, lambda panel, seed: membership.share_and_retention(panel), "60 branches", "C",
+         artefact="branches with loyal customers have more members, and more who stay",
+         truth={"true": 0.02, "null": 0.0, "reversed": -0.02, "artefact": 0.0}),
+    Case("P14", generous, lambda table, seed: membership.kept_by_generosity(table), "10,000 answers", "B",
+         artefact="who is served well stays, and who stays has longer to join", truth={"null": 0.0, "artefact": 0.0}),
 )  # fmt: skip

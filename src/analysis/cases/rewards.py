@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from analysis.calibration import Case
-from analysis.estimates import Answer
+from analysis.planted import TIMES
 from analysis.rewarding import rewarded, same_for_all
 
 RATIO, HAZARD = 1.05, 1.10  # the smallest effects that matter
 WEEKS = 52  # followed after either day
-TWICE = {"true": 2, "null": 0, "reversed": -2, "artefact": 0}
 
 
 def tier(random: np.random.Generator, world: str) -> pd.DataFrame:
@@ -24,13 +21,8 @@ def tier(random: np.random.Generator, world: str) -> pd.DataFrame:
         pushed = (x < 0) & (x > -10) & (eager > 0)
         x = np.where(pushed, 8 * random.random(n), x)
     level = (200 + 0.8 * x + 0.001 * x**2) * np.exp(0.15 * eager)
-    profit = level * RATIO ** (TWICE[world] * (x >= 0)) + 50 * random.standard_normal(n)
+    profit = level * RATIO ** (TIMES[world] * (x >= 0)) + 50 * random.standard_normal(n)
     return pd.DataFrame({"customer": np.arange(n), "x": x, "profit": profit})
-
-
-def tier_asked(rows: pd.DataFrame, seed: int) -> Answer:
-    answer: Answer = rewarded(rows)
-    return answer
 
 
 def uniform(random: np.random.Generator, world: str) -> pd.DataFrame:
@@ -47,7 +39,7 @@ def uniform(random: np.random.Generator, world: str) -> pd.DataFrame:
         past = worth + (luck if world == "artefact" else random.standard_normal(n))
         rank = pd.Series(past).where(here).groupby([club]).rank(pct=True)
         raised = after & club & (rank > 2 / 3)
-        hazard = 1.6 * fickle * np.exp(-0.1 * worth - 0.3 * luck) * HAZARD ** (TWICE[world] * raised)
+        hazard = 1.6 * fickle * np.exp(-0.1 * worth - 0.3 * luck) * HAZARD ** (TIMES[world] * raised)
         left = random.exponential(size=n) / hazard
         rows = pd.DataFrame({"customer": np.arange(n), "rank": rank, "member": club, "left": left < 1})
         rows = rows.assign(after=after, entered=0.0, time=np.ceil(WEEKS * np.minimum(left, 1)), age=tenure + after)
@@ -56,29 +48,11 @@ def uniform(random: np.random.Generator, world: str) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def uniform_asked(rows: pd.DataFrame, seed: int) -> Any:
-    return same_for_all(rows)
-
-
 CASES = (
-    Case(
-        "P10",
-        tier,
-        tier_asked,
-        "10,000 members",
-        "D",
-        artefact="members see how little they lack and push themselves over the line",
-        truth={world: RATIO**times for world, times in TWICE.items() if world != "artefact"},
-    ),
-    Case(
-        "P09",
-        uniform,
-        uniform_asked,
-        "60,000 customers, six in ten of them members",
-        "D",
-        artefact="the lucky are taken for the profitable, and the fickle go first",
-        truth={world: HAZARD**times for world, times in TWICE.items()},
-        part="profitable",
-        dear=True,
-    ),
-)
+    Case("P10", tier, lambda rows, seed: rewarded(rows), "10,000 members", "D",
+         artefact="members see how little they lack and push themselves over the line",
+         truth={world: RATIO**times for world, times in TIMES.items() if world != "artefact"}),
+    Case("P09", uniform, lambda rows, seed: same_for_all(rows), "60,000 customers, six in ten of them members", "D",
+         artefact="the lucky are taken for the profitable, and the fickle go first",
+         truth={world: HAZARD**times for world, times in TIMES.items()}, part="profitable", dear=True),
+)  # fmt: skip
