@@ -112,7 +112,8 @@ def ours(path: Path, what: str, *, engine: str = "duckdb"):
         return order_values.ledger(kept["bought"])
 
     def table():
-        return cohorts.follow(kept["bought"], ages=[], grain="month", definitions=["n-day"])
+        counted = [cohorts.CUSTOMERS]  # which is what all others count
+        return cohorts.follow(kept["bought"], ages=[], grain="month", definitions=["n-day"], counted=counted)
 
     def sums(found):
         if what == TABLE:
@@ -124,7 +125,7 @@ def ours(path: Path, what: str, *, engine: str = "duckdb"):
                 money=found["mean"].sum(),
             )
             return row.to_pandas().iloc[0].tolist()
-        cells = found[(found["counted"] == "customers") & (found["active"] > 0)]
+        cells = found[found["active"] > 0]
         return [len(cells), cells["active"].sum(), (cells["active"] * cells["age"]).sum()]
 
     return [(CHECKS, checks), (ORDERS, bought), (OURS, people if what == TABLE else table)], sums

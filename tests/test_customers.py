@@ -1,9 +1,15 @@
 """What counts as an order, and what comes of it: invented people, answers one can check by eye."""
 
+from datetime import date
+
+import ibis
+import numpy as np
+import pandas as pd
 import pytest
 from invented import orders
 
-from analysis import customers
+from analysis import cohorts, customers, order_values, studies
+from analysis.readings import STORED_ID
 from analysis.tables import SettingsError, TableError
 
 WITH_ID = "customer_id, ordered_at, amount, order_id"
@@ -178,3 +184,67 @@ def test_a_follow_up_of_no_days_is_refused(days):
     bought = customers.purchases(orders([("ann", "2024-01-01", 5)], until="2024-01-11"))
     with pytest.raises(SettingsError, match=f"follow-up of {days} days is none"):
         customers.totals(bought, within=days)
+
+
+def shop(seed=7, customers_=30, lines=400):
+    """Lines with gifts, returns inside orders and on their own, sales marked returned, and invoices of one instant."""
+    random = np.random.default_rng(seed)
+    days = pd.to_datetime("2024-01-01") + pd.to_timedelta(random.integers(0, 90, lines), "D")
+    log = pd.DataFrame({
+        "customer_id": random.integers(1, customers_ + 1, lines),
+        "ordered_at": days + pd.to_timedelta(random.choice([9, 9.5], lines), "h"),
+        "amount": random.choice([-15.0, -5.0, 0.0, 10.0, 20.25], lines),
+        "order_id": random.choice(["i1", "i2", "i3"], lines),
+        "returned": random.random(lines) < 0.1,
+    })  # fmt: skip
+    return log.assign(margin=(log["amount"] * 0.4).round(2))
+
+
+def opened(log, folder, name):
+    """The orders of a study whose only table is this log."""
+    log.to_parquet(folder / f"{name}.parquet")
+    table = f'[study.a.tables.orders]\nsource = "{name}.parquet"\nobserved_until = 2024-04-01\n'
+    (folder / f"{name}.toml").write_text(f'[study.a]\ntitle = "A"\n{table}')
+    return studies.load(folder / f"{name}.toml")["a"].table("orders")
+
+
+@pytest.mark.parametrize("returns", ["purchases", "net"])
+@pytest.mark.parametrize("order", ["day", "order_id"])
+def test_customers_from_one_pass_are_those_of_their_orders_added_up(tmp_path, returns, order):
+    """Arithmetic on the orders in pandas; money has two decimals, so six hold it exactly."""
+    bought = customers.purchases(opened(shop(), tmp_path, "log"), returns=returns, order=order)
+    until = date(2024, 2, 15)
+    rows = bought.rows.to_pandas()
+    rows = rows[pd.to_datetime(rows["first_on"]) <= "2024-02-15"].sort_values(["customer_id", "key"])
+    past = pd.to_datetime(rows["ordered_on"]) <= "2024-02-15"
+    orders = rows[past & (rows["opens"] == 1)].groupby("customer_id")
+    first, n = orders["value"].first(), orders.size() - 1
+    spent = rows[past].groupby("customer_id")["value"].sum()
+    mean = ((spent - first) / n).where(n > 0, 0.0)
+    later = rows[~past].groupby("customer_id")["value"].sum().reindex(n.index, fill_value=0.0)
+    found = order_values.ledger(bought, until=until).to_pandas().set_index("customer_id").sort_index()
+    assert (returns == "net") == bool((rows["opens"] == 0).any())  # only then are there returns on their own
+    assert found["repeats"].tolist() == n.tolist()
+    for name, wanted in {"first": first, "mean": mean, "later": later}.items():
+        assert found[name].to_numpy() == pytest.approx(wanted.to_numpy(), abs=1e-6), name
+
+
+def test_customers_named_by_numbers_are_those_named_by_text(tmp_path):
+    log = shop()
+    tables = [opened(log, tmp_path, "numbers"), opened(log.astype({"customer_id": str}), tmp_path, "text")]
+    one, other = (customers.purchases(table, returns="net") for table in tables)
+    assert [table.has(STORED_ID) for table in tables] == [True, False]
+    columns = ["customer_id", "ordered_on", "opens", "amount"]
+    rows = [bought.rows.to_pandas()[columns].sort_values(columns, ignore_index=True) for bought in (one, other)]
+    pd.testing.assert_frame_equal(*rows)
+    ledgers = [order_values.ledger(b).to_pandas().sort_values("customer_id", ignore_index=True) for b in (one, other)]
+    pd.testing.assert_frame_equal(*ledgers)
+    cells = [cohorts.follow(bought, ages=[], grain="month") for bought in (one, other)]
+    pd.testing.assert_frame_equal(*cells)
+
+
+def test_the_orders_of_some_customers_are_theirs_in_lines_and_rows(tmp_path):
+    whole = customers.purchases(opened(shop(), tmp_path, "log"), returns="net")
+    some = whole.of(ibis.memtable(pd.DataFrame({"customer_id": ["3", "5"]})))
+    assert {*some.rows.customer_id.to_pandas()} == {*order_values.ledger(some).customer_id.to_pandas()} == {"3", "5"}
+    assert some.steps == whole.steps

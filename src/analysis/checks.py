@@ -14,7 +14,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any, Literal
 
 from analysis import words
-from analysis.readings import ROW_NUMBER, Matched, Reading, match, text_of
+from analysis.readings import ROW_NUMBER, STORED_ID, Matched, Reading, match, text_of
 from analysis.sources import Source
 from analysis.tables import TABLES, TableError
 
@@ -43,8 +43,8 @@ class CheckedTable:
     """A table under contract: `rows` (in the engine) has contract names and types.
 
     `steps` count the rows kept and dropped, `notes` say what a reader should know, `facts` what the table is:
-    rows and customers (counts), first, last and observed_until (days), unit, cohort, covariates, items and scales,
-    each where it applies.
+    rows and customers (counts), first, last and observed_until (days), sold and returns (lines of orders), unit,
+    cohort, covariates, items and scales, each where it applies.
     """
 
     name: str
@@ -303,13 +303,20 @@ def _tally(matched: Matched, rows: Any, rules: list[_Rule]) -> dict[str, Any]:
         wanted["customers"] = marked.customer_id.nunique(where=kept)
     if matched.contract.name == "orders":
         days = marked.ordered_at.date()
-        wanted |= {"first": days.min(where=seen), "last": days.max(where=seen)}
+        wanted |= {"first": days.min(where=seen), "last": days.max(where=seen), **kinds_of_lines(marked, kept)}
     for name in _may_be_empty(matched):
         wanted[_empty(name)] = (kept & marked[name].isnull()).sum()
     for name in matched.own:
         if marked[name].type().is_string():
             wanted[_words(name)] = (kept & ~marked[name].re_search(_QUANTITY)).sum()
     return _fetch(marked.aggregate(**wanted), matched)
+
+
+def kinds_of_lines(orders: Any, where: Any) -> dict[str, Any]:
+    """Of order lines: how many are sold (money came in, and is not marked returned) and how many are returns."""
+    sold = orders.amount > 0
+    sold = sold & ~orders.returned.fill_null(False) if "returned" in orders.columns else sold
+    return {"sold": sold.sum(where=where), "returns": (orders.amount < 0).sum(where=where)}
 
 
 def _empty(name: str) -> str:
@@ -438,7 +445,7 @@ def _repeated_rows(matched: Matched) -> int:
 def _finish(matched: Matched, kept: Any, tally: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Rows under contract names; a column of the user's becomes numbers where it holds nothing else."""
     numbers = {name: kept[name].cast("float64") for name in matched.own if tally.get(_words(name)) == 0}
-    columns = [name for name in (*matched.contract.names, *matched.own) if name in kept.columns]
+    columns = [name for name in (*matched.contract.names, *matched.own, STORED_ID) if name in kept.columns]
     facts: dict[str, Any] = {"covariates": matched.reading.covariates, "observed_until": matched.reading.observed_until}
     if matched.items:
         facts |= {"items": tuple(matched.items), "scales": {i.name: i.scale for i in matched.items.values()}}
@@ -450,7 +457,8 @@ def _finish_orders(matched: Matched, kept: Any, tally: dict[str, Any]) -> tuple[
     if "returned" in rows.columns:
         rows = rows.mutate(returned=rows.returned.fill_null(False))
     first, last = tally["first"], tally["last"]
-    return rows, {"first": first, "last": last, "observed_until": facts["observed_until"] or last}
+    kinds = {name: int(tally[name] or 0) for name in ("sold", "returns")}
+    return rows, {"first": first, "last": last, "observed_until": facts["observed_until"] or last, **kinds}
 
 
 def _finish_subscriptions(matched: Matched, kept: Any, tally: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -40,8 +40,8 @@ def clocks(bought: Purchases, *, grain: str, until: int) -> dict[str, pd.DataFra
     """
     from scipy.stats import f, t
 
-    cells = follow(bought, ages=range(1, until + 1), grain=grain, definitions=[N_DAY])
-    used = (cells["counted"] == CUSTOMERS) & (cells["state"] == SEEN) & (cells["customers"] >= FEWEST)
+    cells = follow(bought, ages=range(1, until + 1), grain=grain, definitions=[N_DAY], counted=[CUSTOMERS])
+    used = (cells["state"] == SEEN) & (cells["customers"] >= FEWEST)
     cells = cells[used].reset_index(drop=True)
     at = {"age": cells["age"], "calendar": cells["position"] + cells["age"], "start of the cohort": cells["position"]}
     thinnest = min(cells["active"].groupby(level).sum().min() for level in at.values())

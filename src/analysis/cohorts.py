@@ -10,14 +10,16 @@ Cohorts of contracts, from the day a subscription started, would need the same t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date, timedelta
+from functools import lru_cache, reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.customers import DECIMALS, Purchases
+from analysis.engines import any_bit, keep
 from analysis.estimates import NORMAL, NotTestable
 from analysis.tables import SettingsError
 from analysis.words import count, listing, plural
@@ -25,13 +27,19 @@ from analysis.words import count, listing, plural
 # For each grain its length in days, its name in pandas, and how one of its periods is called.
 GRAINS = {"week": (7, "W-SUN", "%Y-%m-%d"), "month": (30.4375, "M", "%b %Y"), "quarter": (91.3125, "Q", "Q%q %Y")}
 DEFINITIONS = N_DAY, WINDOW, LATER = "n-day", "window", "on-or-after"
-CUSTOMERS, GROSS, NET_REVENUE = "customers", "gross revenue", "net revenue"
+COUNTED = CUSTOMERS, GROSS, NET_REVENUE = "customers", "gross revenue", "net revenue"
 SEEN, RUNNING, NOT_YET = "seen", "running", "not yet"
 FEWEST, FEWEST_COHORTS, LEVEL = 30, 3, 0.95  # active customers in a compared cohort; compared cohorts; of intervals
 EXACT = "decimal(38, 12)"  # in which the engine adds up money and products of money
+BITS = 62  # of a whole number, that no engine takes for a sign
 
 
 # --- counted in the engine ------------------------------------------------------------------------------------------
+
+
+def _ordinal(day: date, grain: str) -> int:
+    """The running number of a day's period in pandas."""
+    return pd.Period(day, GRAINS[grain][1]).ordinal
 
 
 def _position(day: Any, grain: str) -> Any:
@@ -46,16 +54,26 @@ def _position(day: Any, grain: str) -> Any:
     return {"week": weeks, "month": months, "quarter": months // 3}[grain]
 
 
+@lru_cache(maxsize=8)  # each question about the same customers begins with it
 def _lives(bought: Purchases, grain: str) -> Any:
-    """One row a customer and period with an order or a return, with the cohort and the revenue of its first period."""
-    rows = bought.rows
-    each = rows.group_by("customer_id", period=_position(rows.ordered_on, grain))
-    lives = each.agg(revenue=rows.amount.sum().round(DECIMALS), active=rows.opens.max(), first_on=rows.first_on.min())
-    position = _position(lives.first_on, grain)
-    lives = lives.select("customer_id", "period", "revenue", "active", position=position, age=lives.period - position)
-    # A join costs an engine half of what a window over each customer does.
-    first = lives.filter(lives.age == 0).select("customer_id", start="revenue")
-    return lives.join(first, "customer_id")
+    """One row a life, kept in the engine: position (of the first order), customers, and the periods with an order.
+
+    A bit stands for each period since the first one of the table, in as many columns of whole numbers as it takes.
+    """
+    import ibis
+
+    lines = bought.lines
+    position, begins = _position(lines.ordered_on, grain), _ordinal(bought.began, grain)
+    period = (position - begins).cast("int32")
+    lines = (lines.filter(lines.amount >= 0) if bought.returned else lines).select("customer_id", period=period)
+    one, masks = ibis.literal(1, "int16").cast("int64"), {}
+    periods = _ordinal(bought.observed_until, grain) - begins + 1
+    for first in range(0, periods, BITS):
+        here = lines.period.between(first, first + BITS - 1)
+        bit = one << (lines.period - first)
+        masks[f"mask_{first}"] = any_bit(here.ifelse(bit, 0) if periods > BITS else bit)
+    people = lines.group_by("customer_id").agg(position=lines.period.min() + begins, **masks)
+    return keep(people.group_by("position", *masks).agg(customers=people.count()))
 
 
 def begun(bought: Purchases, *, grain: str = "month") -> pd.DataFrame:
@@ -63,24 +81,20 @@ def begun(bought: Purchases, *, grain: str = "month") -> pd.DataFrame:
 
     Returns:
         One row a cohort: cohort (name), began (first day of its period), position (running number of the period),
-        customers (count), start and start_squares (revenue of the first period and its squares, summed), lived
-        (complete periods after the first; -1 while the first still runs) and running (whether one more has begun).
+        customers (count), lived (complete periods after the first; -1 while the first still runs) and running
+        (whether one more has begun).
 
     Raises:
         SettingsError: an unknown grain.
     """
     lives = _lives(bought, grain)
-    first = lives.filter(lives.age == 0)
-    squares = (first.start * first.start).cast(EXACT).sum()
-    sums = {"customers": first.count(), "start": first.start.cast(EXACT).sum(), "start_squares": squares}
-    table = first.group_by("position").agg(**sums).order_by("position").to_pandas()
-    table = table.astype({"start": "float64", "start_squares": "float64"})
+    table = lives.group_by("position").agg(customers=lives.customers.sum()).order_by("position").to_pandas()
     _, frequency, look = GRAINS[grain]
     periods = [pd.Period(ordinal=at, freq=frequency) for at in table["position"]]
     days = pd.PeriodIndex(periods, freq=frequency).asfreq("D", how="S")
-    complete = pd.Period(bought.observed_until + timedelta(days=1), frequency).ordinal - 1
+    complete = _ordinal(bought.observed_until + timedelta(days=1), grain) - 1
     table = table.assign(cohort=days.strftime(look), began=days.to_timestamp(), lived=complete - table["position"])
-    return table.assign(running=pd.Period(bought.observed_until, frequency).ordinal > complete)
+    return table.assign(running=_ordinal(bought.observed_until, grain) > complete)
 
 
 def of_size(bought: Purchases, *, grain: str, least: int) -> Purchases:
@@ -93,8 +107,7 @@ def of_size(bought: Purchases, *, grain: str, least: int) -> Purchases:
     if not (few := cohorts.loc[cohorts["customers"] < least, "position"].tolist()):
         return bought
     first = bought.rows.group_by("customer_id").agg(first_on=bought.rows.ordered_on.min())
-    there = first.filter(~_position(first.first_on, grain).isin(few))
-    return replace(bought, rows=bought.rows.semi_join(there, "customer_id"))
+    return bought.of(first.filter(~_position(first.first_on, grain).isin(few)))
 
 
 def horizon(cohorts: pd.DataFrame) -> int:
@@ -107,7 +120,13 @@ def horizon(cohorts: pd.DataFrame) -> int:
 
 
 def follow(
-    bought: Purchases, *, ages: Sequence[int], grain: str, definitions: Sequence[str] = DEFINITIONS, window: int = 3
+    bought: Purchases,
+    *,
+    ages: Sequence[int],
+    grain: str,
+    definitions: Sequence[str] = DEFINITIONS,
+    window: int = 3,
+    counted: Sequence[str] = COUNTED,
 ) -> pd.DataFrame:
     """How much of each cohort came back, under every definition asked for, with an interval in each cell.
 
@@ -127,6 +146,7 @@ def follow(
         grain: "week", "month" or "quarter".
         definitions: some of the three.
         window: periods, at least 2.
+        counted: some of the three. Money takes an engine ten times as long as customers.
 
     Returns:
         One row a cohort, definition, age and counted: cohort (name), began (day), position, customers (the cohort's
@@ -154,29 +174,71 @@ def follow(
     )
     spans["to_age"] = (spans["age"] + spans["definition"].map(further)).fillna(until).astype("int64")
     spans = spans.query("definition != @LATER or age < @until").reset_index(drop=True).reset_index(names="span")
-    cells = cohorts.merge(spans, how="cross").merge(_sums(bought, spans, grain), how="left").fillna(0.0)
+    cells = cohorts.merge(spans, how="cross")
+    cells = cells.merge(_active(bought, cells, grain), how="left")
+    if {*counted} != {CUSTOMERS}:
+        cells = cells.merge(_starts(bought, grain)).merge(_sums(bought, spans, grain), how="left")
+    cells = cells.fillna(0.0)
     wait = cells["lived"] - cells["to_age"]
     cells["state"] = np.select([wait >= 0, (wait == -1) & cells["running"]], [SEEN, RUNNING], NOT_YET)
-    return _with_intervals(cells)
+    return _with_intervals(cells, counted)
+
+
+def _active(bought: Purchases, cells: pd.DataFrame, grain: str) -> pd.DataFrame:
+    """Customers of each cohort with an order in each span: position, span, active (count)."""
+    import ibis
+
+    lives = _lives(bought, grain)
+    wanted = cells[["position", "span"]].copy()
+    since = wanted["position"] - _ordinal(bought.began, grain)
+    masks = [name for name in lives.columns if name not in ("position", "customers")]
+    for number, name in enumerate(masks):
+        low, high = (since + cells[age] - number * BITS for age in ("age", "to_age"))
+        low, high = low.clip(0, BITS), high.clip(-1, BITS - 1)
+        wanted[f"wanted_{name}"] = ((1 << (high - low + 1).clip(lower=0).to_numpy()) - 1) << low.to_numpy()
+    both = lives.inner_join(ibis.memtable(wanted), "position")
+    there = reduce(or_, ((both[name] & both[f"wanted_{name}"]) != 0 for name in masks))
+    came = both.filter(there).group_by("position", "span").agg(active=lambda t: t.customers.sum())
+    return came.to_pandas().astype("int64")
+
+
+def _spending(bought: Purchases, grain: str) -> Any:
+    """One row a customer and period with an order or a return, with the cohort and the revenue of its first period."""
+    rows = bought.rows
+    each = rows.group_by("customer_id", period=_position(rows.ordered_on, grain))
+    lives = each.agg(revenue=rows.amount.sum().round(DECIMALS), active=rows.opens.max(), first_on=rows.first_on.min())
+    position = _position(lives.first_on, grain)
+    lives = lives.select("customer_id", "period", "revenue", "active", position=position, age=lives.period - position)
+    # A join costs an engine half of what a window over each customer does.
+    first = lives.filter(lives.age == 0).select("customer_id", start="revenue")
+    return lives.join(first, "customer_id")
+
+
+def _starts(bought: Purchases, grain: str) -> pd.DataFrame:
+    """What each cohort brought in in its first period, and the squares of it summed over its customers."""
+    lives = _spending(bought, grain)
+    first = lives.filter(lives.age == 0)
+    sums = {"start": first.start.cast(EXACT).sum(), "start_squares": (first.start * first.start).cast(EXACT).sum()}
+    return first.group_by("position").agg(**sums).to_pandas().astype(dict.fromkeys(sums, "float64"))
 
 
 def _sums(bought: Purchases, spans: pd.DataFrame, grain: str) -> pd.DataFrame:
-    """Active customers, sums of money and sums of products over the customers of each cohort, for each span."""
+    """Sums of money and of its products over the customers of each cohort, for each span."""
     import ibis
 
     periods = [range(first, last + 1) for first, last in zip(spans["age"], spans["to_age"], strict=True)]
     pairs = pd.DataFrame({"span": spans["span"], "share": [1 / len(p) for p in periods], "age": periods}).explode("age")
-    at = _lives(bought, grain).join(ibis.memtable(pairs.astype({"age": "int64"})), "age")
+    at = _spending(bought, grain).join(ibis.memtable(pairs.astype({"age": "int64"})), "age")
     money = {"gross": ibis.least(at.revenue, at.start), "net": at.revenue}
     means = {name: amount.sum().round(DECIMALS) * at.share.max() for name, amount in money.items()}
     if len(pairs) > len(spans):
-        one = at.group_by("customer_id", "position", "span").agg(active=at.active.max(), start=at.start.max(), **means)
+        one = at.group_by("customer_id", "position", "span").agg(start=at.start.max(), **means)
     else:  # a span is one period, and a period one row
         one = at.mutate(**money)
     terms = {name: one[name] for name in money} | {f"{name}_cross": one[name] * one.start for name in money}
     terms |= {f"{name}_squares": one[name] * one[name] for name in money}
     # As decimals they add up to the same whatever thread comes first.
-    sums = {"active": one.active.sum()} | {name: term.cast(EXACT).sum() for name, term in terms.items()}
+    sums = {name: term.cast(EXACT).sum() for name, term in terms.items()}
     # Where nobody came back the table is empty, and its sums would not even be numbers.
     found = one.group_by("position", "span").agg(**sums).order_by("position", "span").to_pandas()
     return found.astype(dict.fromkeys(sums, "float64"))
@@ -184,7 +246,7 @@ def _sums(bought: Purchases, spans: pd.DataFrame, grain: str) -> pd.DataFrame:
 
 def together(bought: Purchases, *, grain: str) -> pd.DataFrame:
     """How many customers ordered at both of two ages: position (of the cohort), age, other, active (count)."""
-    lives = _lives(bought, grain)
+    lives = _spending(bought, grain)
     here = lives.filter(lives.active == 1).select("customer_id", "position", "age")
     pairs = here.join(here.select("customer_id", other="age"), "customer_id")
     return (
@@ -195,14 +257,18 @@ def together(bought: Purchases, *, grain: str) -> pd.DataFrame:
     )
 
 
-def _with_intervals(cells: pd.DataFrame) -> pd.DataFrame:
+def _with_intervals(cells: pd.DataFrame, counted: Sequence[str] = COUNTED) -> pd.DataFrame:
     """One row for each thing counted, with its value and interval."""
     named = cells[["cohort", "began", "position", "customers", "active", "definition", "age", "to_age", "state"]]
     sources = {CUSTOMERS: ["customers", "active", "customers", "active", "active"]}
-    for counted, name in ((GROSS, "gross"), (NET_REVENUE, "net")):
-        sources[counted] = ["start", name, "start_squares", f"{name}_cross", f"{name}_squares"]
+    for what, name in ((GROSS, "gross"), (NET_REVENUE, "net")):
+        sources[what] = ["start", name, "start_squares", f"{name}_cross", f"{name}_squares"]
     sums = ["base", "kept", "base_squares", "cross", "kept_squares"]
-    parts = [named.assign(counted=c, **dict(zip(sums, cells[s].to_numpy().T, strict=True))) for c, s in sources.items()]
+    parts = [
+        named.assign(counted=what, **dict(zip(sums, cells[columns].to_numpy().T, strict=True)))
+        for what, columns in sources.items()
+        if what in counted
+    ]
     table = pd.concat(parts, ignore_index=True)
     heads = table["counted"] == CUSTOMERS
     shown = (table["state"] != NOT_YET) & (table["base"] > 0) & (heads | (table["active"] >= FEWEST))

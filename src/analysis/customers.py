@@ -7,17 +7,18 @@ of numbers a customer, never their name.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.checks import CheckedTable, Step
+from analysis.checks import CheckedTable, Step, kinds_of_lines
 from analysis.engines import keep
 from analysis.estimates import told_sample
+from analysis.readings import STORED_ID
 from analysis.tables import SettingsError, TableError
 from analysis.words import count, listing, plural
 
@@ -31,29 +32,78 @@ YEAR = 365.25
 DECIMALS = 6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # orders are themselves: two that hold the same may lie in two engines
 class Purchases:
     """The orders of each customer under one policy for returns and one meaning of "order".
 
     Attributes:
-        rows: in the engine, one row an order: customer_id, ordered_on (day), amount, margin where known, value
-            (margin where every row has one, else amount), age (days since the customer's first order) and
-            followed_days (first order to the last day seen). opens is 1 for an order; under "net" a return that
-            came on its own is a row too, with opens 0.
-        steps: rows kept and dropped by each rule.
-        notes: what a reader should know about how orders were counted.
-        observed_until: last day seen.
+        lines: in the engine, one row a line that counts: customer_id (as stored), ordered_on (day), amount; value
+            where the measure is margin; ordered_at and key (invoice) where an order is an invoice. Under "net" a
+            negative line is a return.
+        lines_read, returned: lines before the policy, and returns among those that count.
+        began, observed_until: first day of the table and last day seen.
         measure: what `value` holds, "margin" or "revenue".
         returns, order: the policies, as given.
+        told: sentences on the measure and the sample.
+        whole, members: of all customers, where these are the orders of some; and who they are (customer_id).
     """
 
-    rows: ibis.Table
-    steps: tuple[Step, ...]
-    notes: tuple[str, ...]
+    lines: ibis.Table
+    lines_read: int
+    returned: int
+    began: date
     observed_until: date
     measure: str
     returns: str
     order: str
+    told: tuple[str, ...]
+    whole: Purchases | None = None
+    members: ibis.Table | None = None
+
+    @cached_property
+    def rows(self) -> ibis.Table:
+        """One row an order, kept in the engine.
+
+        customer_id, ordered_on (day), key (in the order of a customer's orders), amount, value, lines (count), age
+        (days since the customer's first order), first_on (its day) and followed_days (from there to the last day
+        seen). opens is 1 for an order; under "net" a return that came on its own is a row too, with opens 0.
+        """
+        if self.whole:
+            return self.whole.rows.semi_join(self.members, "customer_id")
+        return _told(keep(_placed(self)), until=self.observed_until)
+
+    @cached_property
+    def _counts(self) -> tuple[int, int]:
+        """Lines and orders."""
+        rows = self.rows
+        found = rows.aggregate(lines=rows.lines.sum(), orders=rows.opens.sum()).to_pandas().iloc[0]
+        return int(found["lines"]), int(found["orders"])
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Lines kept and dropped, of all customers."""
+        lines, _ = (self.whole or self)._counts
+        return (Step(_RULE[self.returns], lines, self.lines_read - lines),)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know about how orders were counted."""
+        lines, orders = (self.whole or self)._counts
+        return (f"{plural(lines, 'row')} made {plural(orders, 'order')}: one {_ORDER_IS[self.order]}.", *self.told)
+
+    def of(self, people: ibis.Table) -> Purchases:
+        """The orders of some customers.
+
+        Args:
+            people: with customer_id, as text.
+        """
+        lines = self.lines
+        return replace(
+            self,
+            lines=lines.semi_join(people, lines.customer_id.cast("string") == people.customer_id),
+            whole=self.whole or self,
+            members=people,
+        )
 
 
 @lru_cache(maxsize=8)  # a page asks for the same orders for each of its readings
@@ -79,30 +129,39 @@ def purchases(orders: CheckedTable, *, returns: str = PURCHASES, order: str = DA
         TableError: no row is an order under this policy.
     """
     _refuse_unknown(orders, returns, order)
-    until = orders.facts["observed_until"]
-    groups = _told(keep(_placed(_grouped(orders, returns=returns, order=order))), until=until)
-    tally = {name: int(value or 0) for name, value in _tally(groups).to_pandas().iloc[0].items()}
-    if not tally["orders"]:
+    facts = _counted(orders)
+    net = returns == NET
+    if not (facts["rows"] - facts["returns"] if net else facts["sold"]):
         raise TableError(
-            f'orders: none of the {plural(tally["lines"], "row")} is an order under returns = "{returns}": '
+            f'orders: none of the {plural(facts["rows"], "row")} is an order under returns = "{returns}": '
             "their amounts are zero or negative, or they are marked returned. Check the column given for amount."
         )
+    lines = _lines(orders, returns=returns, order=order)
     has_margin = orders.has("margin")
-    measure = "margin" if has_margin and not tally["without_margin"] else "revenue"
-    notes = [f"{plural(tally['kept'], 'row')} made {plural(tally['orders'], 'order')}: one {_ORDER_IS[order]}."]
-    if has_margin and measure == "revenue":
-        notes.append(f"The margin is missing on {plural(tally['without_margin'], 'row')}, so revenue is used.")
-    notes += told_sample(orders.facts.get("customers") or 0)
-    rows = groups.filter(groups.kept > 0, groups["at"] >= groups.first_at)
+    missing = int(lines.margin.isnull().sum().to_pyarrow().as_py()) if has_margin else 0
+    by_margin = has_margin and not missing
+    told = [f"The margin is missing on {plural(missing, 'row')}, so revenue is used."] if missing else []
     return Purchases(
-        rows=rows.mutate(value=rows.margin if measure == "margin" else rows.amount),
-        steps=(Step(_RULE[returns], tally["kept"], tally["lines"] - tally["kept"]),),
-        notes=tuple(notes),
-        observed_until=until,
-        measure=measure,
+        lines=lines.rename(value="margin") if by_margin else lines.drop("margin") if has_margin else lines,
+        lines_read=facts["rows"],
+        returned=facts["returns"] if net else 0,
+        began=facts["first"],
+        observed_until=facts["observed_until"],
+        measure="margin" if by_margin else "revenue",
         returns=returns,
         order=order,
+        told=(*told, *told_sample(facts.get("customers") or 0)),
     )
+
+
+def _counted(orders: CheckedTable) -> dict[str, Any]:
+    """What is known of all lines since they were checked; of a table that was made otherwise it is counted here."""
+    if "sold" in orders.facts:
+        return orders.facts
+    rows = orders.rows
+    counts = {"rows": rows.count(), **kinds_of_lines(rows, None)}
+    found = rows.aggregate(first=rows.ordered_at.date().min(), **counts).to_pyarrow().to_pylist()[0]
+    return orders.facts | found
 
 
 _RULE = {
@@ -121,61 +180,92 @@ def _refuse_unknown(orders: CheckedTable, returns: str, order: str) -> None:
         raise SettingsError('order is "order_id", but the orders have no such column. Add it, or use order = "day".')
 
 
-def _grouped(orders: CheckedTable, *, returns: str, order: str) -> Any:
-    """One row a customer and order, or lone return; groups without a kept row are there too, to be counted.
+def _lines(orders: CheckedTable, *, returns: str, order: str) -> Any:
+    """The lines that count, with what they count for."""
+    rows, by_invoice = orders.rows, order == ORDER_ID
+    marked = rows.returned.fill_null(False) if orders.has("returned") else None
+    taken_back = None if marked is None else marked & (rows.amount > 0)
+    day = rows.ordered_at.date()
+    invoice = {"ordered_at": rows.ordered_at, "key": rows.order_id.fill_null(day.cast("string"))} if by_invoice else {}
+    money = [name for name in ("amount", "margin") if orders.has(name)]
+    lines = rows.select(
+        customer_id=rows[STORED_ID if orders.has(STORED_ID) else "customer_id"],
+        ordered_on=day,
+        **invoice,
+        **{name: rows[name] if taken_back is None else taken_back.ifelse(0.0, rows[name]) for name in money},
+    )
+    return lines if returns == NET else lines.filter(lines.amount > 0)
 
-    It holds no more than it must, for there are nearly as many of them as lines.
+
+def ordered(bought: Purchases, **also: Any) -> Any:
+    """One row an order: customer_id, ordered_on, amount, value; at and key, by which a customer's orders go.
+
+    `also` are columns of the lines to be added up beside the money.
     """
+    return _gathered(bought.lines.mutate(**also), opening=bought.returned > 0)
+
+
+def returned(bought: Purchases, **also: Any) -> Any:
+    """One row a day or invoice of a customer that holds returns alone, as `ordered` has them; None where there is none.
+
+    They are few, so they are looked for by themselves.
+    """
+    if not bought.returned:
+        return None
+    lines = bought.lines.mutate(**also)
+    by = ["customer_id", "key" if "key" in lines.columns else "ordered_on"]
+    return _gathered(lines.filter(lines.amount < 0).anti_join(lines.filter(lines.amount >= 0), by))
+
+
+def _gathered(lines: Any, *, opening: bool = False) -> Any:
+    """Lines added up by customer and day or invoice; if asked, only those with a line of 0 or more."""
+    sums = {name: lines[name].sum() for name in ("amount", "value", "lines") if name in lines.columns}
+    sums |= {"highest": lines.amount.max()} if opening else {}
+    by_invoice = "key" in lines.columns
+    times = {"ordered_on": lines.ordered_on.min(), "at": lines["ordered_at"].min()} if by_invoice else {}
+    found = lines.group_by("customer_id", "key" if by_invoice else "ordered_on").agg(**times, **sums)
+    found = found.filter(found.highest >= 0).drop("highest") if opening else found
+    if by_invoice:
+        # Invoices of one instant are told apart by their number; a tab comes before what makes an instant longer.
+        found = found.mutate(key=found["at"].cast("string") + "\t" + found.key)
+    else:
+        found = found.mutate(at=found.ordered_on, key=found.ordered_on)
+    return found if "value" in found.columns else found.mutate(value=found.amount)
+
+
+def _placed(bought: Purchases) -> Any:
+    """Each order, and each return on its own, with its customer's first order; without returns from before it."""
     import ibis
 
-    rows = orders.rows
-    marked = rows.returned.fill_null(False) if orders.has("returned") else ibis.literal(False)
-    kept = ibis.literal(True) if returns == NET else (rows.amount > 0) & ~marked
-    taken_back = ~kept | (marked & (rows.amount > 0))
-    day = rows.ordered_at.date()
-    invoice = (
-        {"at": rows.ordered_at, "day": day, "key": rows.order_id.fill_null(day.cast("string"))}
-        if order == ORDER_ID
-        else {}
-    )
-    margin = {"margin": taken_back.ifelse(0.0, rows.margin)} if orders.has("margin") else {}
-    lines = rows.select(
-        customer_id=rows.customer_id,
-        **(invoice or {"ordered_on": day}),
-        amount=taken_back.ifelse(0.0, rows.amount),
-        **margin,
-        kept=kept.ifelse(1, 0),
-        opens=(kept & (rows.amount >= 0)).ifelse(1, 0),
-    )
-    times = {"at": lines["at"].min(), "ordered_on": lines.day.min()} if invoice else {}
+    one = ibis.literal(1, "int32")
+    orders, alone = ordered(bought, lines=one), returned(bought, lines=one)
+    first = orders.group_by("customer_id").agg(first_on=orders.ordered_on.min(), first_at=orders["at"].min())
+    rows = orders.mutate(opens=ibis.literal(1, "int8"))
+    if alone is not None:
+        rows = rows.union(alone.select(orders.columns).mutate(opens=ibis.literal(0, "int8")))
+    rows = rows.inner_join(first, "customer_id")
+    rows = rows.filter(rows["at"] >= rows.first_at)
     # The engine adds in whatever order its threads come by; rounded sums come out alike every time.
-    money = {name: lines[name].sum().round(DECIMALS) for name in ("amount", *margin)}
-    counts = {"lines": lines.count(), "kept": lines.kept.sum()}
-    counts |= {"without_margin": lines.margin.isnull().sum()} if margin else {}
-    return lines.group_by("customer_id", "key" if invoice else "ordered_on").agg(
-        **times, **money, opens=lines.opens.max(), **{name: number.cast("int32") for name, number in counts.items()}
+    money = ["amount", "value"] if bought.measure == "margin" else ["amount"]
+    # No more than it must hold, for there are nearly as many orders as lines.
+    return rows.select(
+        *("ordered_on", "opens", "first_on"),
+        *(["key"] if bought.order == ORDER_ID else []),
+        customer_id=rows.customer_id.cast("string"),
+        lines=rows.lines.cast("int32"),
+        **{name: rows[name].round(DECIMALS) for name in money},
     )
 
 
-def _placed(groups: Any) -> Any:
-    """Each order with its customer's first one; nothing there for customers without an order."""
-    opening = groups.filter(groups.opens == 1)
-    at = {"first_at": opening["at"].min()} if "at" in groups.columns else {}
-    first = opening.group_by("customer_id").agg(first_on=opening.ordered_on.min(), **at)
-    return groups.left_join(first, "customer_id").drop("customer_id_right")
-
-
-def _told(groups: Any, *, until: date) -> Any:
+def _told(rows: Any, *, until: date) -> Any:
     """With what follows from the columns that are kept."""
     import ibis
 
-    if "at" not in groups.columns:  # a customer's day is one order
-        groups = groups.mutate(key=groups.ordered_on, at=groups.ordered_on, first_at=groups.first_on)
-    if "margin" not in groups.columns:
-        groups = groups.mutate(margin=ibis.null("float64"), without_margin=groups.lines)
-    return groups.mutate(
-        age=groups.ordered_on.delta(groups.first_on, unit="day"),
-        followed_days=ibis.literal(until).delta(groups.first_on, unit="day"),
+    return rows.mutate(
+        key=rows.key if "key" in rows.columns else rows.ordered_on,
+        value=rows.value if "value" in rows.columns else rows.amount,
+        age=rows.ordered_on.delta(rows.first_on, unit="day"),
+        followed_days=ibis.literal(until).delta(rows.first_on, unit="day"),
     )
 
 
@@ -183,16 +273,6 @@ def rounded(value: Any) -> Any:
     """A quotient to the decimals of money; a half goes up, where engines that round have ways of their own."""
     # A float of this size has no such decimals, and no engine's whole numbers are long enough.
     return (value.abs() < 2**53 / 10**DECIMALS).ifelse((value * 10**DECIMALS + 0.5).floor() / 10**DECIMALS, value)
-
-
-def _tally(groups: Any) -> Any:
-    before = (groups["at"] < groups.first_at) | groups.first_at.isnull()
-    return groups.aggregate(
-        lines=groups.lines.sum(),
-        kept=groups.kept.sum(where=~before),
-        orders=groups.opens.sum(),
-        without_margin=groups.without_margin.sum(),
-    )
 
 
 def totals(bought: Purchases, *, within: int | None = None, annual_discount_rate: float = 0.0) -> pd.DataFrame:
@@ -250,8 +330,7 @@ def _per_customer(
     if annual_discount_rate:
         value = value * (-math.log1p(annual_discount_rate) / YEAR * rows.age).exp()
     table = rows.group_by("customer_id").agg(
-        # Invoices of the same instant are told apart by their number, so that the first is always the same one.
-        first_amount=rows.amount.argmin(rows.key, where=(rows.opens == 1) & (rows["at"] == rows.first_at)),
+        first_amount=rows.amount.argmin(rows.key, where=rows.opens == 1),
         orders=rows.opens.sum(where=early),
         revenue=rows.amount.sum(where=early),
         value=value.sum(where=counted),

@@ -256,6 +256,18 @@ def hashed(text: Any) -> Any:
     return xxhash64(text)
 
 
+def any_bit(number: Any) -> Any:
+    """The bits that are set in any of the whole numbers of a group; Ibis knows it of some engines only."""
+    import ibis
+
+    whole = ibis.dtype("int64")
+
+    @ibis.udf.agg.builtin(name="bit_or", signature=((whole,), whole))
+    def bit_or(number): ...  # type: ignore[no-untyped-def]
+
+    return bit_or(number)
+
+
 # --- times ----------------------------------------------------------------------------------------------------------
 
 _CLOCK = r"[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?"

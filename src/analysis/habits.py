@@ -36,7 +36,7 @@ def waits(bought: Purchases) -> pd.DataFrame:
     import ibis
 
     rows = bought.rows.filter(bought.rows.opens == 1)
-    life = ibis.window(group_by="customer_id", order_by=["at", "key"])
+    life = ibis.window(group_by="customer_id", order_by="key")
     order = {"rung": ibis.row_number().over(life), "next_age": rows.age.lead().over(life)}
     each = rows.select("followed_days", "age", **order).filter(lambda order: order.rung < len(RUNGS))
     keys = {"time": ibis.coalesce(each.next_age, each.followed_days) - each.age, "left": each.next_age.notnull()}

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import scipy  # its parts load when they are first used
 
-from analysis.customers import DECIMALS, Purchases, rounded
+from analysis.customers import DECIMALS, Purchases, ordered, returned, rounded
 from analysis.engines import keep
 from analysis.estimates import Estimate, NotTestable, told
 from analysis.fits import Fit, maximise
@@ -30,28 +30,59 @@ def ledger(bought: Purchases, *, until: date | None = None) -> Any:
         (money of the first order), mean (money a repeat order; 0 without one) and squares (squared distances of the
         repeat orders from their mean, added up); later (money that came after the day).
     """
+    import ibis
+
     end = until or bought.observed_until
-    rows = bought.rows.filter(bought.rows.first_on <= end)
-    past, value = rows.ordered_on <= end, rows.value.cast("float64")
-    order = past & (rows.opens == 1)
-    people = rows.group_by("customer_id").agg(
-        repeats=rows.opens.sum(where=past) - 1,
-        last=rows.age.max(where=order),
-        observed=rows.followed_days.max() - (bought.observed_until - end).days,
+    people = _first_and_later(bought, end)
+    spent, later = people.ordered, people.later
+    if (alone := returned(bought)) is not None:
+        people = keep(people)  # they are asked twice, and are a fraction of the orders
+        people = people.left_join(_given_back(people, alone, end), "customer_id")
+        spent, later = (people[name] + people[f"{name}_back"].fill_null(0.0) for name in ("ordered", "later"))
+    first, each = people["first"].round(DECIMALS), people.repeats.nullif(0)
+    spent, bought_for, square = (sums.round(DECIMALS) for sums in (spent, people.ordered, people.square))
+    squares = square - first**2 - (bought_for - first) ** 2 / each
+    return keep(
+        people.select(
+            customer_id=people.customer_id.cast("string"),
+            repeats=people.repeats,
+            last=people.last_on.delta(people.first_on, unit="day"),
+            observed=ibis.literal(end).delta(people.first_on, unit="day"),
+            mean=rounded(((spent - first) / each).fill_null(0.0)),
+            squares=rounded(ibis.greatest(squares.fill_null(0.0), 0.0)),
+            first=first,
+            later=later.round(DECIMALS),
+        )
+    )
+
+
+def _first_and_later(bought: Purchases, end: date) -> Any:
+    """One row a customer known on a day, from one pass over the orders; without returns on their own."""
+    orders = ordered(bought)
+    past = orders.ordered_on <= end if end < bought.observed_until else None
+    value = orders.value.cast("float64")
+    people = orders.group_by("customer_id").agg(
+        first_on=orders.ordered_on.min(),
+        **({"first_at": orders["at"].min()} if bought.returned else {}),
+        last_on=orders.ordered_on.max(where=past),
+        repeats=orders.count(where=past) - 1,
         # The first order is left out of the mean: what opens a history must not explain what follows.
-        first=value.argmin(rows.key, where=order & (rows["at"] == rows.first_at)),
-        spent=value.sum(where=past).round(DECIMALS),
-        ordered=value.sum(where=order).round(DECIMALS),
-        square=(value * value).sum(where=order).round(DECIMALS),
-        later=value.sum(where=~past).fill_null(0.0).round(DECIMALS),
+        first=value.argmin(orders.key),
+        ordered=value.sum(where=past),
+        square=(value * value).sum(where=past),
+        **({} if past is None else {"later": value.sum(where=~past)}),
     )
-    each = people.repeats.nullif(0)
-    people = people.mutate(
-        mean=rounded(((people.spent - people.first) / each).fill_null(0.0)),
-        squares=(people.square - people["first"] ** 2 - (people.ordered - people["first"]) ** 2 / each),
-    )
-    people = people.mutate(squares=rounded(people.squares.fill_null(0.0).clip(lower=0.0)))
-    return keep(people.select("customer_id", *LEDGER, "first", "later"))
+    people = people.filter(people.first_on <= end)
+    return people.mutate(later=0.0 if past is None else people.later.fill_null(0.0))
+
+
+def _given_back(people: Any, alone: Any, end: date) -> Any:
+    """Money of returns on their own that came after a customer's first order, up to a day and after it."""
+    rows = alone.inner_join(people.select("customer_id", "first_at"), "customer_id")
+    rows = rows.filter(rows["at"] >= rows.first_at)
+    value, past = rows.value.cast("float64"), rows.ordered_on <= end
+    back = {"ordered_back": value.sum(where=past), "later_back": value.sum(where=~past)}
+    return rows.group_by("customer_id").agg(**back)
 
 
 def counted(people: Any) -> pd.DataFrame:

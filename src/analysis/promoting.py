@@ -6,7 +6,6 @@ Claims P05 to P08. What customers did under a promotion is compared with what th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -173,8 +172,8 @@ def at_full_price(study: Study, bought: Purchases, table: pd.DataFrame | NotTest
         return table
     rows = study.table("orders").rows
     cut = rows.filter(rows.discount > 0).select("customer_id", ordered_on=rows.ordered_at.date()).distinct()
-    whole = replace(bought, rows=bought.rows.anti_join(cut, ["customer_id", "ordered_on"]))
-    return table.assign(full=trials.around(trials.promoted(study), whole, days=days)["after"].to_numpy())
+    whole = bought.rows.anti_join(cut, ["customer_id", "ordered_on"])
+    return table.assign(full=trials.around(trials.promoted(study), bought, days=days, rows=whole)["after"].to_numpy())
 
 
 @instead("{}")
@@ -423,9 +422,10 @@ def foretold(study: Study, bought: Any, table: Any, *, days: int, family: str, m
     """
     rows, log = needed(table), needed(bought)
     people = trials.rows_of(study, "customers", "acquisition_discount")
-    mine = log.rows.semi_join(people.filter(people.acquisition_discount > 0), "customer_id")
+    won_cheaply = log.of(people.filter(people.acquisition_discount > 0))
+    mine = won_cheaply.rows
     kept = 1.0 if log.measure == "margin" else margin
-    model = needed(appraise(replace(log, rows=mine), FAMILIES[family], Terms(days / WEEK, margin=kept)))
+    model = needed(appraise(won_cheaply, FAMILIES[family], Terms(days / WEEK, margin=kept)))
     later, opening = needed(model.newcomer), mine.filter(mine.ordered_on == mine.first_on)
     worth = opening.group_by("customer_id").agg(worth=opening.value.sum().round(DECIMALS)).worth
     first = kept * worth.to_pandas().sort_values()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ROW = "row"  # as the place of customer_id: one row is one customer
 ROW_NUMBER = "row?"
+STORED_ID = "stored id?"
 _SHOWN_COLUMNS = 40
 
 _WHOLE = 2**53  # up to which a float64 knows every whole number
@@ -139,6 +140,8 @@ class Matched:
     def rows(self, *, numbered: bool = False) -> ibis.Table:
         """Each column as its kind and, under its name with "?", as it was given; empty where it cannot be read.
 
+        Where customers of orders are whole numbers, these stay beside the text that all tables have in common.
+
         `numbered` adds the number of the row, from 1, in the order of the source, and gives numbers and times as text,
         to be shown.
         """
@@ -155,9 +158,12 @@ class Matched:
                 raw = _without_codes(raw, self.items[name].missing, self.reading)
             elif labels := self._labels(name):
                 raw = ibis.cases(*((raw == code, label) for code, label in labels.items()))
-            written = numbered or raw.type().is_string() or self.column(name).kind == "key"
+            key = self.column(name).kind == "key" and not raw.type().is_integer()
+            written = numbered or raw.type().is_string() or key
             columns[text_of(name)] = as_text(raw) if written else _given(raw)
             columns[name] = self._value(name, raw)
+            if name == "customer_id" and self.contract.name == "orders" and raw.type().is_integer():
+                columns[STORED_ID] = raw  # millions of lines are grouped by a number in two thirds of the time
         for segment in self.reading.segments:
             if segment.column:
                 inside = as_text(self.source.rows[segment.column]) == segment.value

@@ -48,7 +48,7 @@ def gaps(bought: Purchases, *, until: date | None = None) -> pd.DataFrame:
     import ibis
 
     rows = bought.rows.filter(bought.rows.opens == 1, bought.rows.ordered_on <= (until or bought.observed_until))
-    life = ibis.window(group_by="customer_id", order_by=["age", "at", "key"])
+    life = ibis.window(group_by="customer_id", order_by=["age", "key"])
     each = rows.mutate(gap=ibis.greatest(rows.age - rows.age.lag().over(life), SAME_DAY) / WEEK)
     each = each.mutate(place=ibis.row_number().over(life), before=each.gap.lag().over(life))
     each = each.filter(each.place > 0).mutate(before=(each.place == 2).ifelse(each.before, None))

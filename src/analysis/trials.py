@@ -116,7 +116,9 @@ def dated(people: Any) -> Any:
 
 
 @gated
-def around(people: Any, bought: Purchases, *, days: int, money: str = "amount", from_start: bool = False) -> Any:
+def around(
+    people: Any, bought: Purchases, *, days: int, money: str = "amount", from_start: bool = False, rows: Any = None
+) -> Any:
     """What the units of a trial bought before, during and after the treatment.
 
     Args:
@@ -125,6 +127,7 @@ def around(people: Any, bought: Purchases, *, days: int, money: str = "amount", 
         days: watched before the start and after the end; who was not watched so long is left out.
         money: of the orders: "amount", or "value" (margin where known).
         from_start: count afterwards from the start on, the time of the promotion included.
+        rows: some of the orders, where not all are to count.
 
     Returns:
         One row a unit, without names: customer (a number), treated, promotion, start, age (days since the first order;
@@ -137,7 +140,8 @@ def around(people: Any, bought: Purchases, *, days: int, money: str = "amount", 
     keys = ["customer_id", "promotion", "start", "length", "treated"]
     seen = people.start.notnull() & (ibis.literal(bought.observed_until).delta(people.start, unit="day") >= days)
     people = people.filter(seen).select(keys).distinct()
-    orders = bought.rows.select("customer_id", "ordered_on", "first_on", "opens", worth=bought.rows[money])
+    rows = bought.rows if rows is None else rows
+    orders = rows.select("customer_id", "ordered_on", "first_on", "opens", worth=rows[money])
     both = people.left_join(orders, "customer_id")
     apart = both.ordered_on.delta(both.start, unit="day")
     spans = {"before": (-days, -1), "during": (0, both.length), "after": (both.length + 1, both.length + days)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import ibis
@@ -13,7 +14,6 @@ import pandas as pd
 
 from analysis import personal, promoting
 from analysis.calibration import Case
-from analysis.customers import Purchases
 from analysis.estimates import Answer
 from analysis.planted import TIMES, boundary, study
 
@@ -60,7 +60,7 @@ def leaving(random: np.random.Generator, world: str) -> pd.DataFrame:
     return table.groupby([*table]).size().rename("n").reset_index()
 
 
-def winning(random: np.random.Generator, world: str) -> tuple[Any, Purchases]:
+def winning(random: np.random.Generator, world: str) -> tuple[Any, Any]:
     """Customers won at 40 who bring about as much; the artefact: half came so late that they brought little yet."""
     n, end = 1000, pd.Timestamp(UNTIL)
     late = (random.random(n) < 0.5) & (world == "artefact")
@@ -72,10 +72,10 @@ def winning(random: np.random.Generator, world: str) -> tuple[Any, Purchases]:
     orders = pd.DataFrame({"customer_id": names[who], "ordered_on": day.date, "value": worth})[day <= end]
     people = pd.DataFrame({"customer_id": names, "acquired_at": begun, "channel": "flyer"})
     people = people.assign(acquisition_cost=20.0, acquisition_discount=20.0)
-    return study(customers=people), Purchases(ibis.memtable(orders), (), (), UNTIL, "margin", "", "")
+    return study(customers=people), SimpleNamespace(rows=ibis.memtable(orders), observed_until=UNTIL, measure="margin")
 
 
-def won(made: tuple[Any, Purchases], seed: int) -> Answer:
+def won(made: tuple[Any, Any], seed: int) -> Answer:
     return promoting.worth_less(promoting.won(*made, days=HORIZON, margin=1.0))
 
 
