@@ -13,7 +13,7 @@ from analysis import figures
 from analysis.afterwards import Afterwards
 from analysis.drivers import thirds
 from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, gated, in_brief, need, needed
-from analysis.exhibits import Figure, Text, say
+from analysis.exhibits import Figure, Text, instead, say
 from analysis.exhibits import Table as Shown
 from analysis.regressions import COLLINEAR, correlations
 from analysis.retention import MIN_EVENTS
@@ -414,11 +414,10 @@ def _dots(sections: Mapping[str, Mapping[str, Answer]], reference_label: str, **
     return figures.dots(pd.DataFrame(rows), reference_label=reference_label, **telling)
 
 
+@instead("Spending cannot be held against satisfaction here. {}")
 def spending_figure(readings: Mapping[str, Answer], *, days: int) -> Figure | Text:
     """Ratios of spending by every reading, the naive one first."""
-    held = readings[HELD]
-    if isinstance(held, NotTestable):
-        return say("Spending cannot be held against satisfaction here. {}", held.reason)
+    held = needed(readings[HELD])
     return _dots(
         {"": readings},
         "no difference",
@@ -432,10 +431,9 @@ def spending_figure(readings: Mapping[str, Answer], *, days: int) -> Figure | Te
     )
 
 
-def level_figure(found: tuple[pd.DataFrame, pd.DataFrame] | NotTestable, *, days: int) -> Figure | Text:
+@instead("There is no curve to draw. {}")
+def level_figure(found: tuple[pd.DataFrame, pd.DataFrame], *, days: int) -> Figure | Text:
     """The share who buy again over satisfaction: level by level, as a straight line, and never falling."""
-    if isinstance(found, NotTestable):
-        return say("There is no curve to draw. {}", found.reason)
     levels, steps = found
     lines = [
         pd.DataFrame(
@@ -462,12 +460,10 @@ def level_figure(found: tuple[pd.DataFrame, pd.DataFrame] | NotTestable, *, days
     )
 
 
+@instead("There are no sums to share out. {}")
 def worth_figure(gaps: Mapping[str, Mapping[str, Answer] | NotTestable]) -> Figure | Text:
     """How much more each third by satisfaction holds than its heads, of later and of earlier spending."""
-    later = gaps[AFTER]
-    if isinstance(later, NotTestable):
-        return say("There are no sums to share out. {}", later.reason)
-    top: Any = later[THIRDS[-1]]
+    top: Any = needed(gaps[AFTER])[THIRDS[-1]]
     return _dots(
         {name: each for name, each in gaps.items() if not isinstance(each, NotTestable)},
         "as much as its heads",

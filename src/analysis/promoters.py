@@ -11,7 +11,7 @@ from analysis import figures, indicators
 from analysis.afterwards import Afterwards
 from analysis.customers import YEAR
 from analysis.estimates import Answer, Estimate, NotTestable, columns, gated, in_brief, need, needed, told
-from analysis.exhibits import Figure, Table, Text, say
+from analysis.exhibits import Figure, Table, Text, instead, say
 from analysis.regressions import correlations, gains, weighed_for_chance
 from analysis.retention import MIN_EVENTS
 from analysis.scales import FEWEST, Answers, moments
@@ -67,17 +67,13 @@ def side_by_side(found: Answers, complaints: Afterwards | NotTestable) -> Table:
     )
 
 
+@instead("{}")
 def waves(found: Answers, *, min_cell: int) -> Figure | Text:
     """The net promoter score wave by wave."""
-    each = classes(found)
-    if isinstance(each, NotTestable):
-        return say("{}", each.reason)
-    if "wave" not in found.who or found.who["wave"].nunique() < 2:
-        return say("The survey was taken once, so there is no course to draw.")
+    each, several = needed(classes(found)), "wave" in found.who and found.who["wave"].nunique() > 1
+    need(several, "The survey was taken once, so there is no course to draw.")
     table = indicators.over_time(each, found.who["wave"], found.weight).rename(columns={"wave": "label"})
-    known = table.dropna(subset="value")
-    if known.empty:
-        return say("No wave has {} answers.", FEWEST)
+    need(table["value"].notna().any(), f"No wave has {FEWEST} answers.")
     moves = table.dropna(subset="change")
     real = moves[(moves["change low"] > 0) | (moves["change high"] < 0)]
     title = (
@@ -97,6 +93,7 @@ def waves(found: Answers, *, min_cell: int) -> Figure | Text:
     )
 
 
+@instead("There is no net promoter score here. {}")
 def what_it_shows(found: Answers, *, points: float) -> Text:
     """The smallest change that samples of this size show, and the sample that a stated change needs, in a sentence.
 
@@ -104,9 +101,7 @@ def what_it_shows(found: Answers, *, points: float) -> Text:
         found: the questionnaires.
         points: a change that one would not want to miss, as a share (.05 is five points).
     """
-    answer = score(found)
-    if isinstance(answer, NotTestable):
-        return say("There is no net promoter score here. {}", answer.reason)
+    answer = needed(score(found))
     return say(
         "The score is {}. Two samples of {} would show a change of {} or more four times in five; a change of {} needs "
         "{} answers each time.",
@@ -149,11 +144,11 @@ def _compared(found: Answers, each: Any) -> pd.DataFrame:
     return pd.DataFrame({SATISFACTION: content, CLASSES: each, ANSWER: asked})
 
 
+@instead("Nothing can be foretold. {}")
 def foretold(later: Afterwards, *, draws: int, seed: int) -> Figure | Text:
     """What each indicator, past behaviour, and both together foretell of staying."""
-    found, each = later.answers, classes(later.answers)
-    if isinstance(each, NotTestable) or found.lacks("satisfaction"):
-        return say("{}", getattr(each, "reason", "") or "Satisfaction was not asked.")
+    found, each = later.answers, needed(classes(later.answers))
+    need(not found.lacks("satisfaction"), "Satisfaction was not asked.")
     table = _compared(found, each).assign(**{PAST: np.log1p(later.did["before"].to_numpy())})
     known = table.notna().all(axis=1).to_numpy()
     stayed, weight = (later.did["after"] > 0).to_numpy(float)[known], found.weight[known]
@@ -162,9 +157,7 @@ def foretold(later: Afterwards, *, draws: int, seed: int) -> Figure | Text:
     rows: list[dict[str, Any]] = []
     for name, chosen in columns_of.items():
         design = {name: table.loc[known, chosen].to_numpy()}
-        answer = gains(stayed, design, weight=weight, chance=True, draws=draws, seed=seed)[name]
-        if isinstance(answer, NotTestable):
-            return say("Nothing can be foretold. {}", answer.reason)
+        answer = needed(gains(stayed, design, weight=weight, chance=True, draws=draws, seed=seed)[name])
         rows.append({"label": name, **columns(answer), "n": answer.n})
     best = max(rows[:4], key=lambda row: row["value"])
     return figures.dots(

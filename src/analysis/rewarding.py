@@ -13,7 +13,7 @@ from analysis import figures, thresholds
 from analysis.checks import Step
 from analysis.customers import DECIMALS, YEAR, Purchases
 from analysis.estimates import Answer, Estimate, NotTestable, columns, gated, in_brief, need, needed, part
-from analysis.exhibits import Figure, Text, say
+from analysis.exhibits import Figure, Text, instead, say
 from analysis.hazards import cox
 from analysis.lifetimes import CUSTOMER, SPELL, in_bands, recount, several
 from analysis.retention import MIN_EVENTS
@@ -160,11 +160,10 @@ def best_rewarded(line: Line | NotTestable) -> dict[str, Answer]:
     return {name: rewarded(line.rows, distance=distance) for name, distance in DISTANCES.items()}
 
 
-def at_the_threshold(line: Line | NotTestable, *, currency: str | None) -> Figure | Text:
+@instead("There is no threshold to look at. {}")
+def at_the_threshold(line: Line, *, currency: str | None) -> Figure | Text:
     """Mean profit along the value that decides, with the two lines."""
-    made = line if isinstance(line, NotTestable) else _jump(line.rows)
-    if isinstance(line, NotTestable) or isinstance(made, NotTestable):
-        return say("There is no threshold to look at. {}", getattr(made, "reason", ""))
+    made = needed(_jump(line.rows))
     near = line.rows[line.rows["x"].abs() < made.bandwidth]
     bins = near.groupby(np.floor(near["x"] * BINS / made.bandwidth))
     each = bins.agg(x=("x", "mean"), value=("profit", "mean"), error=("profit", "sem"), n=("x", "size"))
@@ -194,11 +193,10 @@ def what_jumps(line: Line | NotTestable, *, currency: str | None) -> list[tuple[
     return rows
 
 
-def elsewhere(line: Line | NotTestable, *, currency: str | None) -> Figure | Text:
+@instead("No other threshold can be tried. {}")
+def elsewhere(line: Line, *, currency: str | None) -> Figure | Text:
     """The same comparison where no tier begins."""
-    made = line if isinstance(line, NotTestable) else _jump(line.rows)
-    if isinstance(line, NotTestable) or isinstance(made, NotTestable):
-        return say("No other threshold can be tried. {}", getattr(made, "reason", ""))
+    made = needed(_jump(line.rows))
     x, y = line.rows[["x", "profit"]].to_numpy(float).T
     placed = thresholds.placebos(x, y, cases=line.rows["customer"].to_numpy(), shares=PLACES)
     odd = sum(not one.low <= 0 <= one.high for one in placed["difference"])
@@ -216,10 +214,9 @@ def elsewhere(line: Line | NotTestable, *, currency: str | None) -> Figure | Tex
     )
 
 
-def crowded(line: Line | NotTestable) -> Text:
+@instead("{}")
+def crowded(line: Line) -> Text:
     """Where the threshold is, and whether members push themselves over it, in a sentence."""
-    if isinstance(line, NotTestable):
-        return say("{}", line.reason)
     crowd = thresholds.crowding(line.rows["x"].to_numpy(float))
     fair = isinstance(crowd, NotTestable) or crowd.low <= 1 <= crowd.high
     return say(

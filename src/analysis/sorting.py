@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis import figures, scales, within
 from analysis.estimates import Answer, NotTestable, columns, gated, need, needed, told
-from analysis.exhibits import Figure, Text, say
+from analysis.exhibits import Figure, Text, instead, say
 from analysis.lifetimes import groups_of
 from analysis.renewal import FEWEST_RENEWALS, deepening, yearly_counts
 from analysis.studies import Study
@@ -92,11 +92,10 @@ def readings(found: Mapping[str, Answer], bond: Answer = ATTACHMENT) -> dict[str
     return {name: {"attachment": bond, "behaviour": exponent} for name, exponent in found.items()}
 
 
+@instead("{}")
 def told_changes(found: Mapping[str, Answer]) -> Text:
     """What the first reading says, as a sentence."""
-    one = next(iter(found.values()))
-    if isinstance(one, NotTestable):
-        return say("{}", one.reason)
+    one = needed(next(iter(found.values())))
     finding = "Whether a customer's own risk of leaving changes as they stay cannot be told"
     if one.low > 1:
         finding = "A customer's own risk of leaving rises as they stay, and where the rate rises too, sorting lifts it"
@@ -105,11 +104,10 @@ def told_changes(found: Mapping[str, Answer]) -> Text:
     return say("{}. The exponent of time is {}.", finding, told(one))
 
 
+@instead("There is no exponent to draw.")
 def exponents(found: Mapping[str, Answer]) -> Figure | Text:
     """The exponent of time in every reading."""
-    one, title = next(iter(found.values())), told_changes(found).text.split(". ")[0]
-    if isinstance(one, NotTestable):
-        return say("There is no exponent to draw.")
+    one, title = needed(next(iter(found.values()))), told_changes(found).text.split(". ")[0]
     rows = [{"label": name} | columns(exponent) for name, exponent in found.items()]
     return figures.dots(
         pd.DataFrame(rows).assign(note=lambda t: np.where(t["value"].isna(), "cannot be told", "")),
