@@ -325,7 +325,7 @@ def resident(which: str) -> int:
 
 
 def measure(name: str, what: str, path: Path, small: Path, *, again: bool) -> None:
-    """One turn, in a process of its own: what each step cost, the most memory so far, and the sums of the answer."""
+    """One turn, in a process of its own: what each step cost, the most memory meanwhile, and the sums of the answer."""
     warnings.simplefilter("ignore")
     steps, sums = WAYS[name](small, what)
     for _, work in steps:
@@ -333,11 +333,11 @@ def measure(name: str, what: str, path: Path, small: Path, *, again: bool) -> No
     sums(found)
     steps, sums = WAYS[name](path, what)
     gc.collect()
-    for one in family():
-        Path(f"/proc/{one}/clear_refs").write_text("5")  # forget the highest so far
     floor, told = resident("VmRSS"), {}
     for turn in range(1 + again):
         for step, work in steps[turn and steps[0][0] == CHECKS :]:  # a table is checked once
+            for one in family():
+                Path(f"/proc/{one}/clear_refs").write_text("5")  # forget the highest so far
             start = spent()
             found = work()
             told[step] = spent() - start, resident("VmHWM") - floor
@@ -368,8 +368,8 @@ def steps_of(told: dict) -> dict[str, tuple[float, float]]:
     """What each row of the table cost: ours with the orders that it is made from, the checks beside it."""
     if OURS not in told:
         return told
-    (made, _), (asked, peak) = told[ORDERS], told[OURS]
-    return {OURS: (made + asked, peak), CHECKS: told[CHECKS], ORDERS: told[ORDERS]}
+    (made, most), (asked, peak) = told[ORDERS], told[OURS]
+    return {OURS: (made + asked, max(most, peak)), CHECKS: told[CHECKS]}
 
 
 def compare(what: str, title: str, path: Path, small: Path, ways: dict[str, Path], *, runs: int, lines: int) -> float:

@@ -425,18 +425,16 @@ def _notes(matched: Matched, rules: list[_Rule], tally: dict[str, Any], facts: d
         yield "Tenure is given without observed_from: a cross-section of customers, not a cohort followed in time."
     if facts["customers"] == 1:
         yield "All rows belong to one customer."
-    repeated = _repeated_rows(matched)
+    repeated = _repeated_rows(matched, tally["rows"])
     if repeated:
         yield f"In {words.plural(repeated, 'row')} an earlier row comes again in every column; kept."
 
 
-def _repeated_rows(matched: Matched) -> int:
+def _repeated_rows(matched: Matched, everything: int) -> int:
     """Rows that equal an earlier one in every column of the source; without a customer id that means nothing."""
     if matched.one_row_is_one_customer or "customer_id" not in matched.places:
         return 0
-    rows = matched.source.rows
-    everything = _fetch(rows.aggregate(n=rows.count()), matched)["n"]
-    return everything - _fetch(rows.distinct().aggregate(n=lambda t: t.count()), matched)["n"]
+    return everything - _fetch(matched.source.rows.distinct().aggregate(n=lambda t: t.count()), matched)["n"]
 
 
 # The checked rows
