@@ -127,6 +127,7 @@ class Study:
     folder: Path
     only: Mapping[str, Any] = field(default_factory=dict)  # column to value, where it is about one segment
     entry: str = ""  # of the file that stands for this study and others, where it does
+    opened: dict[str, Any] = field(default_factory=dict)  # engines; the studies of an entry share them
 
     title = _Setting[str]()
     currency = _Setting[str | None]()  # shown with every amount
@@ -160,15 +161,20 @@ class Study:
         """Whether the study brings this table."""
         return table in self.settings.tables
 
-    @cached_property
+    @property
     def _engine(self) -> Any:
         """Where everything is joined and counted."""
-        return connect(self.timezone, self.engine)
+        return self._opened(self.engine)
 
-    @cached_property
+    @property
     def _files(self) -> Any:
         """What opens files and other databases. Each table is checked where it lies, then brought to the engine."""
-        return self._engine if self.engine == engines.DUCKDB else connect(self.timezone)
+        return self._opened(engines.DUCKDB)
+
+    def _opened(self, engine: str) -> Any:
+        if engine not in self.opened:
+            self.opened[engine] = connect(self.timezone, engine)
+        return self.opened[engine]
 
     @cached_property
     def _checked(self) -> dict[str, CheckedTable]:
@@ -343,10 +349,11 @@ def load(path: str | Path, *, notebooks: Notebooks | None = None, hypotheses: se
     folder = path.resolve().parent
     opened: dict[str, Study] = {}
     for entry, study in file.study.items():
+        shared: dict[str, Any] = {}
         for name, settings, only in segments.variants(entry, study):
             if name in opened:
                 raise SettingsError(_listed(path, [f'study.{entry}.for: there is another study "{name}".']))
-            opened[name] = Study(name, settings, file.report, folder, only, entry if only else "")
+            opened[name] = Study(name, settings, file.report, folder, only, entry if only else "", shared)
     return Studies(path, opened, file.notify)
 
 
