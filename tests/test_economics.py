@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from invented import orders
+from judging import judge_again
 from scipy import stats
 
 from analysis import customers, economics, findings, hypotheses, steadiness
@@ -55,7 +56,7 @@ def an_experiment(treated, control, n=1000, outcome="retained"):
 def verdict(claim, readings, **more):
     told = {"headline": next(iter(readings)), "design": "invented", **more}
     entry = findings.record(claim, study=study(), readings=readings, **told).headline
-    assert findings.judge_again(entry) == entry["verdict"]
+    assert judge_again(entry) == entry["verdict"]
     return entry["verdict"]
 
 

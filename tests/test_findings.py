@@ -6,10 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from judging import judge_again
 
 from analysis import boards, findings, hypotheses
 from analysis.estimates import Estimate, NotTestable
-from analysis.findings import MIME, judge_again, record, waits_for
+from analysis.findings import MIME, record, waits_for
 from analysis.hypotheses.rules import Compound, Directional, NoEffect, Range, Threshold
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from judging import rule_from_dict
 
 from analysis.estimates import Estimate, NotTestable
 from analysis.hypotheses import FAMILIES, REGISTER, digest, register
@@ -25,7 +26,6 @@ from analysis.hypotheses.rules import (
     Range,
     SimpleRule,
     Threshold,
-    rule_from_dict,
 )
 from analysis.tables import TABLES
 from analysis.words import UNITS

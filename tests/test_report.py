@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from books import write_book
+from judging import judge_again
 
 from analysis import cli, notebooks
-from analysis.findings import judge_again
 
 STUDIES = """
 [report]

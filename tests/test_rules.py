@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from judging import rule_from_dict
 
 from analysis.estimates import Estimate, NotTestable
 from analysis.hypotheses import rules
@@ -26,7 +27,6 @@ from analysis.hypotheses.rules import (
     all_of,
     any_of,
     at_least,
-    rule_from_dict,
 )
 
 Z90, Z95 = 1.6448536269514722, 1.959963984540054

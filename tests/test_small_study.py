@@ -5,10 +5,10 @@ import json
 import re
 
 import pytest
+from judging import judge_again
 from small_business import LONG, PERSIAN, RARE, identity
 
 from analysis import findings, news, runs
-from analysis.findings import judge_again
 from analysis.hypotheses import REGISTER
 from analysis.notebooks import catalogue
 from analysis.studies import load

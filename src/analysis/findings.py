@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,6 @@ from analysis.hypotheses.rules import (
     SimpleRule,
     Threshold,
     Verdict,
-    rule_from_dict,
 )
 from analysis.studies import Study
 from analysis.tables import SettingsError
@@ -45,7 +44,7 @@ LEVEL = 0.95
 Evidence = Estimate | NotTestable | Mapping[str, Estimate | NotTestable]
 
 
-# --- an estimate that remembers which intervals the rule asked for, and the same read back -----------------------
+# --- an estimate that remembers which intervals the rule asked for -------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -67,19 +66,6 @@ class _Asked:
         ends = self.estimate.interval(level)
         self.intervals[_key(level)] = ends
         return ends
-
-
-@dataclass(frozen=True)
-class _Recorded:
-    """An estimate as an entry of findings.json holds it."""
-
-    value: float
-    unit: str
-    intervals: Mapping[str, Sequence[float | None]]
-
-    def interval(self, level: float) -> tuple[float, float]:
-        low, high = self.intervals[_key(level)]
-        return (-math.inf if low is None else low), (math.inf if high is None else high)
 
 
 def _key(level: float) -> str:
@@ -299,21 +285,6 @@ def _capped(verdict: Verdict, entry: Mapping[str, Any]) -> Verdict:
     if verdict.word == SUPPORTED and untested:
         return Verdict(ASSOCIATION, f"{verdict.reason} {untested}", verdict.parts)
     return verdict
-
-
-def judge_again(entry: Mapping[str, Any]) -> str:
-    """The verdict of an entry of findings.json, derived from the entry alone."""
-    rule = rule_from_dict(entry["rule"])
-    evidence: Any = (
-        {part["name"]: _read_back(part) for part in entry["parts"]} if isinstance(rule, Compound) else _read_back(entry)
-    )
-    return _capped(rule.judge(evidence), entry).word
-
-
-def _read_back(figures: Mapping[str, Any]) -> _Recorded | NotTestable:
-    if figures["estimate"] is None:
-        return NotTestable(figures["reason"])
-    return _Recorded(figures["estimate"], figures["unit"], figures["intervals"])
 
 
 # --- what these data could have shown -----------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -143,10 +142,3 @@ def over_time(classes: pd.Series, waves: pd.Series, weight: np.ndarray) -> pd.Da
         )
         last = answer
     return pd.DataFrame(rows)
-
-
-def apart(values: Mapping[str, Answer]) -> pd.DataFrame:
-    """Indicators in one table: indicator, value, low, high, note, n."""
-    return pd.DataFrame(
-        [{"indicator": name, **columns(answer), "n": getattr(answer, "n", 0)} for name, answer in values.items()]
-    )

@@ -104,7 +104,7 @@ class SimpleRule(ABC):
         return replace(self, **{self.effect: value})
 
     def as_dict(self) -> dict[str, Any]:
-        """The rule as plain data, enough to judge again (see `rule_from_dict`)."""
+        """The rule as plain data, enough to judge again."""
         return {"kind": self.kind} | {f.name: getattr(self, f.name) for f in fields(self)}
 
 
@@ -482,7 +482,7 @@ class Compound:
         return replace(self, parts={**self.parts, **changed})
 
     def as_dict(self) -> dict[str, Any]:
-        """The rule as plain data, enough to judge again (see `rule_from_dict`)."""
+        """The rule as plain data, enough to judge again."""
         parts = {
             n: {"rule": p.rule.as_dict(), "unit": p.unit, "estimand": p.estimand, "speaks": p.speaks}
             for n, p in self.parts.items()
@@ -506,20 +506,3 @@ def any_of(**parts: Part) -> Compound:
 def at_least(k: int, **parts: Part) -> Compound:
     """A claim that needs `k` of its parts."""
     return Compound(parts, k=k)
-
-
-SIMPLE: dict[str, type[SimpleRule]] = {
-    rule.kind: rule for rule in (Directional, ModelComparison, NoEffect, Threshold, Range, Identity)
-}
-
-
-def rule_from_dict(data: Mapping[str, Any]) -> Rule:
-    """The rule that `as_dict` wrote: a finding can be judged again from its entry alone."""
-    if data["kind"] == Compound.kind:
-        parts = {
-            name: Part(rule_from_dict(part["rule"]), part["unit"], part["estimand"], part["speaks"])  # type: ignore[arg-type]
-            for name, part in data["parts"].items()
-        }
-        return Compound(parts, data["k"])
-    known = SIMPLE[data["kind"]]
-    return known(**{f.name: data[f.name] for f in fields(known)})
