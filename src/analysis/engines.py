@@ -6,6 +6,7 @@ here. In a user's engine nothing is ever made but temporary tables and views, wh
 
 from __future__ import annotations
 
+import os
 import re
 import weakref
 from collections.abc import Iterable, Iterator
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 DUCKDB, POSTGRES, SPARK = "duckdb", "postgres", "pyspark"
 LONGEST = 63  # bytes of a name, behind which PostgreSQL cuts it off
+REPORT = "LOYALTY_SPARK"  # names the report whose notebooks share a Spark
+_OURS: list[Any] = []  # the Spark session that this process has started, if it has
 
 
 # --- opening --------------------------------------------------------------------------------------------------------
@@ -34,6 +37,7 @@ def connect(address: str, timezone: str) -> Any:
         timezone: of the study.
     """
     import ibis
+    from ibis.util import gen_name
 
     if address == DUCKDB:
         # It never loads anything from the network.
@@ -41,6 +45,7 @@ def connect(address: str, timezone: str) -> Any:
         engine.con.execute(f"SET TimeZone = '{timezone}'")
     elif address == SPARK:
         engine = ibis.pyspark.connect(_spark())
+        engine.reader = os.environ.get(REPORT) or gen_name("loyalty")
         engine.compiler = _with_doubles(type(engine.compiler))()
         _register_memory_tables(engine)
     else:
@@ -62,18 +67,64 @@ def _spark() -> Any:
     from pyspark.sql.utils import is_remote
 
     logging.getLogger("SQLQueryContextLogger").disabled = True  # it would write out the rows of a failed query
-    told = SparkSession.getActiveSession()
-    user = told or SparkSession.builder.appName("loyalty").config("spark.ui.showConsoleProgress", False).getOrCreate()
+    told = SparkSession.getActiveSession() or (_joined() if REPORT in os.environ else None)
+    user = told or _started()
     if is_remote():
         return user
     session = user.newSession()
     session.conf.set("spark.sql.ansi.enabled", True)
     if told is None:
+        _OURS[:] = [user]
         user.sparkContext.setLogLevel("ERROR")
     configured = user.sparkContext.getConf()
     if str(user.sparkContext.master).startswith("local") and not configured.contains("spark.sql.shuffle.partitions"):
         session.conf.set("spark.sql.shuffle.partitions", user.sparkContext.defaultParallelism)  # of 200
     return session
+
+
+def _started() -> Any:
+    """A Spark as its own files configure it; else one on this machine, which compiles quickly rather than well."""
+    from pyspark.sql import SparkSession
+
+    # Short questions are over before Java's second compiler has paid for itself; what the user says comes after this.
+    os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
+    return SparkSession.builder.appName("loyalty").config("spark.ui.showConsoleProgress", False).getOrCreate()
+
+
+def _joined() -> Any:
+    """The Spark that the process has started to which this notebook belongs."""
+    import signal
+
+    from pyspark import SparkConf, SparkContext
+    from pyspark.java_gateway import launch_gateway
+    from pyspark.sql import SparkSession
+
+    gateway, heard = launch_gateway(), signal.getsignal(signal.SIGINT)
+    context = gateway.jvm.JavaSparkContext.fromSparkContext(gateway.jvm.org.apache.spark.SparkContext.getOrCreate())
+    joined = SparkContext(gateway=gateway, jsc=context, conf=SparkConf(_jconf=context.getConf()))
+    signal.signal(signal.SIGINT, heard)  # PySpark's own answer to an interrupt ends the work of all other notebooks too
+    return SparkSession(joined)
+
+
+def shared() -> dict[str, str]:
+    """Variables by which the notebooks of one report join the Spark that this process has started, if it has.
+
+    Java starts and warms up once for all of them, and rows that several of them keep are kept once.
+    """
+    from ibis.util import gen_name
+
+    if not _OURS:
+        return {}
+    given = _OURS[0].sparkContext._gateway.gateway_parameters
+    found = {"PYSPARK_GATEWAY_PORT": str(given.port), "PYSPARK_GATEWAY_SECRET": given.auth_token}
+    return found | {REPORT: gen_name("report")}
+
+
+def forget() -> None:
+    """End what notebooks have left running in that Spark, and let go of what they keep there."""
+    for session in _OURS:
+        session.sparkContext.cancelAllJobs()
+        session.catalog.clearCache()
 
 
 def _with_doubles(compiler: Any) -> Any:
@@ -140,7 +191,11 @@ def _plain(schema: Any) -> Any:
 
 
 def _in_zone(engine: Any, frame: Any) -> ibis.Table:
-    """A frame of Spark as a temporary view whose instants are times of the study's zone."""
+    """A frame of Spark as a temporary view whose instants are times of the study's zone.
+
+    Spark takes what was kept before for the rows of any table with the same plan, also when its files are other ones by
+    now. A condition that names the reader, and costs nothing, makes plans of two readers differ.
+    """
     from ibis.util import gen_name
     from pyspark.sql import functions as F
     from pyspark.sql.types import TimestampType
@@ -148,6 +203,7 @@ def _in_zone(engine: Any, frame: Any) -> ibis.Table:
     instants = [field.name for field in frame.schema.fields if isinstance(field.dataType, TimestampType)]
     name = gen_name("loyalty")
     local = {name: F.from_utc_timestamp(frame[f"`{name}`"], engine.timezone) for name in instants}
+    frame = frame.where(F.lit(engine.reader).isNotNull())
     (frame.withColumns(local) if local else frame).createOrReplaceTempView(name)
     return engine.table(name)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis import findings, scores
+from analysis import engines, findings, scores
 from analysis.kernels import Nurseries
 from analysis.notebooks import FINDINGS, Notebook, catalogue
 from analysis.studies import Study
@@ -134,7 +134,7 @@ class Runner:
     def __init__(self, *, workers: int, folder: Path, environment: Mapping[str, str], told: Told) -> None:
         self.workers, self.folder, self.told = workers, folder, told
         clean = {k: v for k, v in os.environ.items() if k not in UNHEARD}
-        self.environment = clean | KERNEL | dict(environment)
+        self.environment = clean | KERNEL | dict(environment) | engines.shared()
         self.running: set[subprocess.Popen[str]] = set()
         self.cancelled = threading.Event()
         self.ended: Callable[[Outcome], None] = lambda outcome: None
@@ -145,6 +145,7 @@ class Runner:
 
     def __exit__(self, *_: object) -> None:
         self.nurseries.close()
+        engines.forget()
 
     def run(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Executes all jobs; on an interrupt ends what runs and raises KeyboardInterrupt again."""
