@@ -164,12 +164,12 @@ KINDS = {
         "160 in all; the fullest bin, 0.00 to 10.00 EUR, holds 120. median 8.00 EUR; P90 9.50 EUR",
     ),
     "zones": (
-        lambda **say: figures.zones(LEVELS, x_label="Mean answer", **say),
+        lambda **say: maps.zones(LEVELS, x_label="Mean answer", **say),
         "Held against it: wait adequate 4.00, desired 6.00 and predicted 5.50; care expected 6.20",
     ),
     "lorenz": (lambda **say: figures.lorenz(CURVE, **say), "the top 20% hold 65.0%"),
     "jump": (
-        lambda **say: figures.jump(
+        lambda **say: maps.jump(
             SIDES, lines=[(70, 0.2), (85, 0.1)], at=900, x_label="What decides", y_label="Profit", **say
         ),
         "the lines meet the threshold at 70.00 just below 900 and 85.00 just above it",
@@ -209,7 +209,7 @@ def test_a_dot_on_too_few_is_not_drawn_at_a_threshold():
     figure = make("jump")
     assert figure.data["n"].tolist() == [40, 30]
     assert figure.hidden == 2
-    few = figures.jump(SIDES.assign(n=2), lines=[(0, 0), (0, 0)], at=900, x_label="x", y_label="y", **SAID)
+    few = maps.jump(SIDES.assign(n=2), lines=[(0, 0), (0, 0)], at=900, x_label="x", y_label="y", **SAID)
     assert "nothing stands on at least" in few.text
 
 
@@ -281,7 +281,7 @@ def test_marks_stand_where_the_levels_are_and_fit_on_the_axis():
 def test_arrows_leave_and_reach_their_boxes_and_tell_sure_from_unsure():
     (ax,) = drawn(maps.arrows(BOXES, PATHS, x_label="Slopes", **SAID))
     arrows = [note.arrow_patch for note in ax.texts if getattr(note, "arrow_patch", None) is not None]
-    assert [arrow.get_edgecolor() for arrow in arrows] == [*map(to_rgba, (figures.ABOVE, figures.BELOW, figures.GREY))]
+    assert [arrow.get_edgecolor() for arrow in arrows] == [*map(to_rgba, (figures.ABOVE, figures.BELOW, strokes.GREY))]
     assert [arrow.get_linestyle() == "-" for arrow in arrows] == [True, True, False]
     assert arrows[0].get_linewidth() > arrows[1].get_linewidth() > arrows[2].get_linewidth()
     # In their boxes lie the names and the small words.
@@ -390,7 +390,7 @@ def test_on_a_phone_no_band_and_no_line_runs_through_words():
     ],
 )
 def test_time_is_marked_at_round_places(longest, unit, ticks):
-    assert figures._time_ticks(longest, unit, 7) == ticks
+    assert strokes.time_ticks(longest, unit, 7) == ticks
 
 
 @pytest.mark.parametrize(

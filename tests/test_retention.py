@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import retention, studies
+from analysis import economics, retention, studies
 from analysis.checks import CheckedTable
 from analysis.estimates import NotTestable
 from analysis.hypotheses.rules import CONTRADICTED, SUPPORTED, Range
@@ -302,25 +302,25 @@ def books(*months) -> SimpleNamespace:
 
 
 def test_books_that_close():
-    found = retention.stock_flow(books((2, 5, 3, 102), (1, 10, 0, 100), (3, 0, 2, 100)))
+    found = economics.stock_flow(books((2, 5, 3, 102), (1, 10, 0, 100), (3, 0, 2, 100)))
     assert (found.value, found.n) == (0, 2)
 
 
 def test_a_customer_who_is_in_no_column_is_a_violation():
-    found = retention.stock_flow(books((1, 10, 0, 100), (2, 5, 3, 101), (3, 0, 2, 99)))
+    found = economics.stock_flow(books((1, 10, 0, 100), (2, 5, 3, 101), (3, 0, 2, 99)))
     assert (found.value, found.unit) == (1, "violations")
 
 
 @pytest.mark.parametrize("gap", [(), ((3, None, 2, 108),)])
 def test_a_missing_month_is_no_violation_but_leaves_the_books_open(gap):
-    found = retention.stock_flow(books((1, 10, 0, 100), (2, 5, 0, 105), *gap, (4, 1, 1, 110)))
+    found = economics.stock_flow(books((1, 10, 0, 100), (2, 5, 0, 105), *gap, (4, 1, 1, 110)))
     assert f"row {3 + len(gap)} in the order of time (2024-04-01)" in found.reason
 
 
 def test_one_source_closes_by_definition():
-    found = retention.stock_flow(SimpleNamespace(has=lambda name: False))
+    found = economics.stock_flow(SimpleNamespace(has=lambda name: False))
     assert found.reason.startswith("True by definition")
-    assert "Fewer than two periods" in retention.stock_flow(books((1, 10, 0, 100))).reason
+    assert "Fewer than two periods" in economics.stock_flow(books((1, 10, 0, 100))).reason
 
 
 DATED = """
@@ -347,17 +347,17 @@ def club(folder, *months):
 
 def test_contracts_and_books_that_agree(tmp_path):
     """d ends on 1 May, so May loses it and April does not."""
-    found = retention.balances(club(tmp_path, (1, 2, 0), (2, 1, 1), (3, 1, 0), (4, 0, 0)))
+    found = economics.balances(club(tmp_path, (1, 2, 0), (2, 1, 1), (3, 1, 0), (4, 0, 0)))
     first = found["contracts against the finances"]
     assert (first.value, first.n, next(iter(found))) == (0, 3, "contracts against the finances")
     assert isinstance(found["customer counts of the finances"], NotTestable)
 
 
 def test_a_leaver_whom_the_books_forgot(tmp_path):
-    found = retention.balances(club(tmp_path, (1, 2, 0), (2, 1, 0), (3, 1, 0), (4, 0, 0)))
+    found = economics.balances(club(tmp_path, (1, 2, 0), (2, 1, 0), (3, 1, 0), (4, 0, 0)))
     assert found["contracts against the finances"].value == 1
 
 
 def test_books_outside_the_time_of_the_contracts(tmp_path):
     study = club(tmp_path, (10, 1, 0), (11, 1, 0))
-    assert "lies within the time" in retention.balances(study)["contracts against the finances"].reason
+    assert "lies within the time" in economics.balances(study)["contracts against the finances"].reason

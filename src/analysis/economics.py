@@ -1,4 +1,4 @@
-"""What winning, keeping and serving customers costs, and what it does to revenue (R03 to R15).
+"""What winning, keeping and serving customers costs, what it does to revenue, and whether books close (R03 to R15).
 
 Every question asks for its own tables. Where one is missing, the answer names what to bring: nothing here stops a
 page. Inside, a gate raises; `gated` turns that into an answer.
@@ -7,7 +7,7 @@ page. Inside, a gate raises; `gated` turns that into an answer.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from analysis import steadiness, within
 from analysis.customers import YEAR, Purchases
 from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, bootstrapped, columns, gated, need, needed
 from analysis.responses import overspent
-from analysis.retention import MIN_EVENTS, balances
+from analysis.retention import MIN_EVENTS, PER_YEAR
 from analysis.studies import Study
 from analysis.trials import arms, around, difference, happened, promoted, rows_of
 from analysis.words import listing, plural
@@ -365,3 +365,74 @@ def answer_table(answers: Mapping[str, Any]) -> pd.DataFrame:
     parts = {name: answer if isinstance(answer, Mapping) else {"": answer} for name, answer in answers.items()}
     each = [(part, name, answer) for name, some in parts.items() for part, answer in some.items()]
     return pd.DataFrame([{"section": part, "label": name} | columns(answer) for part, name, answer in each])
+
+
+# --- Do the books close? ----------------------------------------------------------------------------------------
+
+
+def balances(study: Study) -> dict[str, Answer]:
+    """Count the periods in which customers at the start + joined - lost is not customers at the end (R10).
+
+    Where contracts are dated, they tell the stock on the first day of each period and the finances the flow between:
+    two sources. The finances alone count all three; a table of spells alone closes by construction, which is no
+    evidence.
+
+    Returns:
+        The number of violations among the periods that have one before them, by reading, the stronger one first.
+    """
+    readings: dict[str, Answer] = {}
+    if study.has("subscriptions") and study.table("subscriptions").has("started_at"):
+        readings["contracts against the finances"] = _balance(study, ("n_new", "n_lost"), _stock_of_contracts)
+    return readings | {"customer counts of the finances": stock_flow(study)}
+
+
+def stock_flow(study: Study) -> Answer:
+    """Count the violations among the customer counts of the finances; see `balances`."""
+    return _balance(study, ("n_new", "n_lost", "n_active"), lambda study, books: books["n_active"].to_numpy(float))
+
+
+def _balance(study: Study, counts: tuple[str, ...], stock: Callable[[Study, pd.DataFrame], np.ndarray]) -> Answer:
+    needed = ("period", *counts)
+    if not study.has("finances") or not study.table("finances").has(*needed):
+        return NotTestable(
+            "True by definition: with one source, retained and lost customers are complements by the way they are "
+            f"counted. A finances table with {listing(list(counts))} would let the books be checked."
+        )
+    books = study.table("finances").rows.select(*needed).order_by("period").execute().dropna()
+    if len(books) < 2:
+        return NotTestable(f"Fewer than two periods have {listing(list(counts))}, so no balance can be struck.")
+    step = books["period"].diff()
+    if (missing := step > 1.5 * step.min()).any():
+        row = books["period"][missing].index[0]
+        return NotTestable(
+            f"finances: a period, or a count of it, is missing before row {row + 1} in the order of time "
+            f"({books['period'][row]:%Y-%m-%d}). Customers at its end are unknown, so no balance follows: add the row."
+        )
+    gap = np.diff(stock(study, books)) - (books["n_new"] - books["n_lost"]).to_numpy(float)[1:]
+    watched = np.isfinite(gap)
+    if not watched.any():
+        return NotTestable("No period of the finances lies within the time that the contracts were watched.")
+    violations = int((np.abs(gap[watched]) > 0.5).sum())
+    return Estimate.exact(float(violations), unit="violations", n=int(watched.sum()))
+
+
+def _stock_of_contracts(study: Study, books: pd.DataFrame) -> np.ndarray:
+    """Customers at the end of each period: on the first day of the next one; unknown where nobody watched.
+
+    A contract counts up to and with the day on which it ends.
+    """
+    table, first = study.table("subscriptions"), books["period"]
+    following = first.shift(-1).fillna(first.iloc[-1] + pd.offsets.DateOffset(months=_months(first)))
+    age = [table.rows.started_at.delta(day.date(), unit="day") * -1 for day in following]
+    held = [((spell >= 1) & ~(table.rows.left & (table.rows.time < spell))).sum() for spell in age]
+    counted = table.rows.aggregate(**{f"n{place}": of for place, of in enumerate(held)}).to_pandas().iloc[0]
+    since, until = (
+        pd.Timestamp(day) for day in (table.rows.started_at.min().to_pyarrow().as_py(), table.facts["observed_until"])
+    )
+    watched = ((following - pd.Timedelta(days=1)).between(since, until)).to_numpy()
+    return np.where(watched, counted.fillna(0).to_numpy(float), np.nan)
+
+
+def _months(first: pd.Series) -> int:
+    """Calendar months from one period to the next, to extend the list of their first days by one."""
+    return max(1, round(float(first.diff().dt.days.median()) * 12 / PER_YEAR["day"]))

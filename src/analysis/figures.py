@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Unpack
 
 import numpy as np
@@ -20,9 +19,8 @@ import pandas as pd
 
 from analysis import disclosure, strokes, words
 from analysis.exhibits import HEIGHTS, INK, PAPER, QUIET, Figure, Text, in_unit, say, shortened
-from analysis.strokes import ABOVE, BAND_INK, BANDS, BELOW, GREY, Group, Telling
+from analysis.strokes import ABOVE, BAND_INK, BANDS, BELOW, Group, Telling
 
-LEVELS = ("adequate", "desired", "predicted", "expected")  # held against what is perceived
 BIGGEST = 0.2  # the share of customers whose share of the total is written on a Lorenz curve
 
 Band = tuple[float, float, str]
@@ -57,7 +55,7 @@ def survival(curves: pd.DataFrame, *, min_cell: int | None = None, **telling: Un
         for colour, _, rows in groups:
             top.fill_between(rows["time"], rows["low"], rows["high"], step="post", color=colour, alpha=0.14, lw=0)
             top.step(rows["time"], rows["survival"], where="post", color=colour)
-        ticks = _time_ticks(longest, unit, 4 if phone else 7)
+        ticks = strokes.time_ticks(longest, unit, 4 if phone else 7)
         strokes.scale(top, "y", "share", (0, 1.02))
         strokes.above(top, "Share still customers", phone=phone)
         top.set(
@@ -102,14 +100,6 @@ def _at_risk(
             side = "left" if tick == ticks[0] else "center"
             shown = words.count(left) if np.isfinite(left) else ""
             ax.text(tick, place + (0.62 if many else 0.1), shown, ha=side, va="center", **under)
-
-
-def _time_ticks(longest: float, unit: str, most: int) -> list[float]:
-    """Round places on a time axis: whole years for months, whole weeks for days."""
-    steps = {"month": (1, 3, 6, 12, 24, 36, 60, 120), "day": (1, 7, 14, 28, 91, 182, 364, 728, 1820)}
-    usual = steps.get(unit, (1, 2, 4, 5, 10, 13, 26, 52, 104, 260, 520))
-    step = next((s for s in usual if longest / s <= most), usual[-1])
-    return [float(tick) for tick in np.arange(0, longest + 1e-9, step)]
 
 
 def timeline(counts: pd.DataFrame, *, y_label: str, **telling: Unpack[Telling]) -> Figure:
@@ -182,7 +172,7 @@ def triangle(cells: pd.DataFrame, *, min_cell: int | None = None, **telling: Unp
             ax.text(x, y, value, va="bottom" if sure else "center", fontsize=8, **look)
             ax.text(x, y + 0.08, f"{low}–{high}" if sure else "", va="top", fontsize=5.8, **look)
             if running:
-                ax.add_patch(_frame(x, y))
+                ax.add_patch(strokes.frame(x, y))
         ax.set_xticks(range(len(shown)), [str(age) for age in shown])
         ax.set_yticks(range(len(sizes)), [f"{shortened(name, 12)} ({words.count(n)})" for name, n in sizes.items()])
         ax.tick_params(length=0)
@@ -203,13 +193,6 @@ def triangle(cells: pd.DataFrame, *, min_cell: int | None = None, **telling: Unp
         heights=(tall, tall + 0.2),
         **strokes.noting(few.any(), f"Left out: {left_out} of fewer than {least} customers.", telling),
     )
-
-
-def _frame(x: float, y: float) -> Any:
-    """A dashed edge around a cell whose period has not ended."""
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((x - 0.47, y - 0.47), 0.94, 0.94, fill=False, ec=QUIET, lw=0.8, ls=(0, (3, 2)))
 
 
 # --- Estimates ------------------------------------------------------------------------------------------------------
@@ -275,49 +258,6 @@ def dots(
         heights=(fixed + 0.27 * len(lines), fixed + 0.42 * len(lines)),
         **strokes.hiding(few, "row", min_cell, telling),
     )
-
-
-def zones(
-    levels: pd.DataFrame, *, x_label: str, min_cell: int | None = None, **telling: Unpack[Telling]
-) -> Figure | Text:
-    """Perceived service as dots with intervals, against the levels that customers hold against it.
-
-    A band goes from the adequate to the desired level, a tick marks the predicted one, and a ring what was expected,
-    with a line to the dot.
-
-    Args:
-        levels: one row a dimension: label, value, low, high (what was perceived); adequate and desired, predicted,
-            expected as far as they were asked; n (rows on fewer than `min_cell` are left out).
-        x_label: what the values are.
-        min_cell: see `levels`.
-        telling: see the module.
-    """
-    plain = dots(levels, unit="ratio", x_label=x_label, min_cell=min_cell, **telling)
-    if isinstance(plain, Text):
-        return plain
-    levels, look = plain.data.reindex(columns=["value", "low", "high", *LEVELS]), {"ls": "", "zorder": 2.2}
-    key = {"desired": "band: adequate to desired", "predicted": "tick: predicted", "expected": "ring: expected"}
-    there = [words for level, words in key.items() if levels[level].notna().any()]
-
-    def draw(fig: Any, phone: bool) -> None:
-        plain.draw(fig, phone)
-        (ax,) = fig.axes
-        strokes.scale(ax, "x", "ratio", strokes.limits(levels, unit="ratio"), few=phone)
-        middle = np.arange(len(levels)) + (0.15 if phone else 0)
-        wide = levels["desired"] - levels["adequate"]
-        ax.barh(middle, wide, 0.36 if phone else 0.6, levels["adequate"], color=BANDS[1], lw=0, zorder=1.6)
-        ax.hlines(middle, levels["value"], levels["expected"], color=GREY, lw=1, zorder=1.7)
-        ax.plot(levels["expected"], middle, "o", mfc=PAPER, mec=BELOW, mew=1.6, ms=6, **look)
-        ax.plot(levels["predicted"], middle, "|", color=BAND_INK, mew=2, ms=9 if phone else 13, **look)
-        strokes.above(ax, ", ".join(["Dot: perceived", *there]), phone=phone)
-
-    held = plain.data.set_index("label")[[level for level in LEVELS if level in plain.data]]
-    said = strokes.listed(
-        f"{shortened(name)} {listed}"
-        for name, row in held.iterrows()
-        if (listed := words.listing([f"{level} {in_unit(mean, 'ratio')}" for level, mean in row.dropna().items()]))
-    )
-    return replace(plain, alt=f"{plain.alt} Held against it: {said}.", draw=draw)
 
 
 def _dot_row(ax: Any, place: int, row: Mapping[Any, Any] | str, unit: str, *, phone: bool) -> None:
@@ -556,53 +496,3 @@ def lorenz(curve: pd.DataFrame, *, y_label: str = "Share of revenue", **telling:
 
     alt = f"{y_label} held by the biggest customers: the top {told}."
     return Figure(alt=alt, data=curve, draw=draw, **telling)
-
-
-# --- A rule that cuts -----------------------------------------------------------------------------------------------
-
-
-def jump(
-    bins: pd.DataFrame,
-    *,
-    lines: Sequence[tuple[float, float]],
-    at: float,
-    x_label: str,
-    y_label: str,
-    unit: str = "money",
-    **telling: Unpack[Telling],
-) -> Figure | Text:
-    """Means on either side of a threshold, and the lines fitted to those near it.
-
-    Args:
-        bins: x (where the bin lies), value, error (half of the interval), n.
-        lines: level at the threshold and slope, below and above.
-        at: the threshold.
-        x_label, y_label: what decides, and what comes of it.
-        unit: of the values.
-        telling: see the module.
-    """
-    few = disclosure.few(bins)
-    bins, telling = bins[~few], strokes.hiding(few, "dot", None, telling)
-    if bins.empty:
-        return strokes.too_few(None)
-    ends = [(bins["x"].min(), at), (at, bins["x"].max())]
-
-    def draw(fig: Any, phone: bool) -> None:
-        ax = fig.subplots()
-        for colour, side, (level, slope), span in zip(
-            (BELOW, ABOVE), (bins["x"] < at, bins["x"] >= at), lines, ends, strict=True
-        ):
-            ax.errorbar(
-                *bins.loc[side, ["x", "value", "error"]].to_numpy().T, fmt="o", color=colour, ms=4, elinewidth=1
-            )
-            ax.plot(span, [level + slope * (end - at) for end in span], color=colour)
-        ax.axvline(at, color=INK, lw=1, ls=(0, (3, 2)))
-        spread = [bins["value"] - bins["error"], bins["value"] + bins["error"]]
-        strokes.scale(ax, "y", unit, strokes.limits(*spread, unit=unit))
-        strokes.scale(ax, "x", unit, strokes.limits(bins["x"], unit=unit), few=phone)
-        strokes.above(ax, y_label, phone=phone)
-        ax.set_xlabel(textwrap.fill(x_label, 44 if phone else 90))
-
-    (below, _), (above, _) = lines
-    told = f"{in_unit(below, unit)} just below {at:,.6g} and {in_unit(above, unit)} just above it"
-    return Figure(alt=f"{y_label}: the lines meet the threshold at {told}.", data=bins, draw=draw, **telling)

@@ -141,7 +141,7 @@ def zone_chart(found: Answers, *, min_cell: int) -> Figure | Text:
         if gaps := [gap for gap in rows.get(f"less {level}", []) if isinstance(gap, Estimate)]:
             more = f" and more in {sum(gap.low > 0 for gap in gaps)}" if level == "expected" else ""
             said.append(f"less than {level} in {sum(gap.high < 0 for gap in gaps)}{more} of {len(gaps)}")
-    return figures.zones(
+    return maps.zones(
         rows[["label", "value", "low", "high", "n", *(level for level in HELD if level in rows)]],
         name="zones",
         title=f"Customers find {listing(said)} {'dimensions' if len(rows) > 1 else 'dimension'} of service",

@@ -1,4 +1,4 @@
-"""Figures of two directions at once: an outcome over two causes, constructs with their arrows, quarters of a plane.
+"""Figures of two directions at once: an outcome over its causes or beside levels, arrows, quarters of a plane, jumps.
 
 As in `figures`, a kind takes a finished table, is drawn for a page and for a phone, and says in words what it shows.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Unpack
 
 import numpy as np
@@ -15,8 +16,10 @@ import pandas as pd
 from analysis import disclosure, strokes, words
 from analysis.drivers import QUADRANTS
 from analysis.exhibits import INK, PAPER, QUIET, Figure, Text, in_unit, shortened
+from analysis.figures import dots
 from analysis.strokes import ABOVE, BAND_INK, BANDS, BELOW, GREY, Telling
 
+LEVELS = ("adequate", "desired", "predicted", "expected")  # held against what is perceived
 SURE = 0.9  # chance of a quarter from which a place on a map counts as sure
 
 
@@ -252,3 +255,96 @@ def crowd(
     reach = strokes.listed((f"up to {top:.3g} at {at:.3g}" for at, top in highest.items()), 8) if ceiling else ""
     alt = ". ".join(filter(None, [f"{y_label} by {x_label}: {most}", reach, "; ".join(corners)])) + "."
     return Figure(alt=alt, data=shown, draw=draw, heights=(4.2, 4.0), **strokes.hiding(few, "cell", None, telling))
+
+
+def zones(
+    levels: pd.DataFrame, *, x_label: str, min_cell: int | None = None, **telling: Unpack[Telling]
+) -> Figure | Text:
+    """Perceived service as dots with intervals, against the levels that customers hold against it.
+
+    A band goes from the adequate to the desired level, a tick marks the predicted one, and a ring what was expected,
+    with a line to the dot.
+
+    Args:
+        levels: one row a dimension: label, value, low, high (what was perceived); adequate and desired, predicted,
+            expected as far as they were asked; n (rows on fewer than `min_cell` are left out).
+        x_label: what the values are.
+        min_cell: see `levels`.
+        telling: see the module.
+    """
+    plain = dots(levels, unit="ratio", x_label=x_label, min_cell=min_cell, **telling)
+    if isinstance(plain, Text):
+        return plain
+    levels, look = plain.data.reindex(columns=["value", "low", "high", *LEVELS]), {"ls": "", "zorder": 2.2}
+    key = {"desired": "band: adequate to desired", "predicted": "tick: predicted", "expected": "ring: expected"}
+    there = [words for level, words in key.items() if levels[level].notna().any()]
+
+    def draw(fig: Any, phone: bool) -> None:
+        plain.draw(fig, phone)
+        (ax,) = fig.axes
+        strokes.scale(ax, "x", "ratio", strokes.limits(levels, unit="ratio"), few=phone)
+        middle = np.arange(len(levels)) + (0.15 if phone else 0)
+        wide = levels["desired"] - levels["adequate"]
+        ax.barh(middle, wide, 0.36 if phone else 0.6, levels["adequate"], color=BANDS[1], lw=0, zorder=1.6)
+        ax.hlines(middle, levels["value"], levels["expected"], color=GREY, lw=1, zorder=1.7)
+        ax.plot(levels["expected"], middle, "o", mfc=PAPER, mec=BELOW, mew=1.6, ms=6, **look)
+        ax.plot(levels["predicted"], middle, "|", color=BAND_INK, mew=2, ms=9 if phone else 13, **look)
+        strokes.above(ax, ", ".join(["Dot: perceived", *there]), phone=phone)
+
+    held = plain.data.set_index("label")[[level for level in LEVELS if level in plain.data]]
+    said = strokes.listed(
+        f"{shortened(name)} {listed}"
+        for name, row in held.iterrows()
+        if (listed := words.listing([f"{level} {in_unit(mean, 'ratio')}" for level, mean in row.dropna().items()]))
+    )
+    return replace(plain, alt=f"{plain.alt} Held against it: {said}.", draw=draw)
+
+
+# --- A rule that cuts -----------------------------------------------------------------------------------------------
+
+
+def jump(
+    bins: pd.DataFrame,
+    *,
+    lines: Sequence[tuple[float, float]],
+    at: float,
+    x_label: str,
+    y_label: str,
+    unit: str = "money",
+    **telling: Unpack[Telling],
+) -> Figure | Text:
+    """Means on either side of a threshold, and the lines fitted to those near it.
+
+    Args:
+        bins: x (where the bin lies), value, error (half of the interval), n.
+        lines: level at the threshold and slope, below and above.
+        at: the threshold.
+        x_label, y_label: what decides, and what comes of it.
+        unit: of the values.
+        telling: see the module.
+    """
+    few = disclosure.few(bins)
+    bins, telling = bins[~few], strokes.hiding(few, "dot", None, telling)
+    if bins.empty:
+        return strokes.too_few(None)
+    ends = [(bins["x"].min(), at), (at, bins["x"].max())]
+
+    def draw(fig: Any, phone: bool) -> None:
+        ax = fig.subplots()
+        for colour, side, (level, slope), span in zip(
+            (BELOW, ABOVE), (bins["x"] < at, bins["x"] >= at), lines, ends, strict=True
+        ):
+            ax.errorbar(
+                *bins.loc[side, ["x", "value", "error"]].to_numpy().T, fmt="o", color=colour, ms=4, elinewidth=1
+            )
+            ax.plot(span, [level + slope * (end - at) for end in span], color=colour)
+        ax.axvline(at, color=INK, lw=1, ls=(0, (3, 2)))
+        spread = [bins["value"] - bins["error"], bins["value"] + bins["error"]]
+        strokes.scale(ax, "y", unit, strokes.limits(*spread, unit=unit))
+        strokes.scale(ax, "x", unit, strokes.limits(bins["x"], unit=unit), few=phone)
+        strokes.above(ax, y_label, phone=phone)
+        ax.set_xlabel(textwrap.fill(x_label, 44 if phone else 90))
+
+    (below, _), (above, _) = lines
+    told = f"{in_unit(below, unit)} just below {at:,.6g} and {in_unit(above, unit)} just above it"
+    return Figure(alt=f"{y_label}: the lines meet the threshold at {told}.", data=bins, draw=draw, **telling)

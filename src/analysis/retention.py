@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,9 +19,6 @@ import pandas as pd
 from analysis.estimates import NORMAL, Answer, Estimate, NotTestable, columns, resample
 from analysis.lifetimes import ALL, CUSTOMER, customers, grouped, groups_of, leavers, ungrouped
 from analysis.words import listing, plural
-
-if TYPE_CHECKING:
-    from analysis.studies import Study
 
 # A year is 365.25 days.
 PER_YEAR = {"day": 365.25, "week": 365.25 / 7, "month": 12.0, "year": 1.0}
@@ -466,74 +463,3 @@ def tenure_readings(lifetimes: pd.DataFrame, *, by: str | None, unit: str, **dra
         merged = grouped(lifetimes, by, min_events=MIN_EVENTS)
         groups |= {f"{by}: {name}": rows for name, rows in groups_of(merged, by)}
     return {name: tenure_from_rate(rows, unit=unit, **drawing) for name, rows in groups.items()}
-
-
-# --- Do the books close? ----------------------------------------------------------------------------------------
-
-
-def balances(study: Study) -> dict[str, Answer]:
-    """Count the periods in which customers at the start + joined - lost is not customers at the end (R10).
-
-    Where contracts are dated, they tell the stock on the first day of each period and the finances the flow between:
-    two sources. The finances alone count all three; a table of spells alone closes by construction, which is no
-    evidence.
-
-    Returns:
-        The number of violations among the periods that have one before them, by reading, the stronger one first.
-    """
-    readings: dict[str, Answer] = {}
-    if study.has("subscriptions") and study.table("subscriptions").has("started_at"):
-        readings["contracts against the finances"] = _balance(study, ("n_new", "n_lost"), _stock_of_contracts)
-    return readings | {"customer counts of the finances": stock_flow(study)}
-
-
-def stock_flow(study: Study) -> Answer:
-    """Count the violations among the customer counts of the finances; see `balances`."""
-    return _balance(study, ("n_new", "n_lost", "n_active"), lambda study, books: books["n_active"].to_numpy(float))
-
-
-def _balance(study: Study, counts: tuple[str, ...], stock: Callable[[Study, pd.DataFrame], np.ndarray]) -> Answer:
-    needed = ("period", *counts)
-    if not study.has("finances") or not study.table("finances").has(*needed):
-        return NotTestable(
-            "True by definition: with one source, retained and lost customers are complements by the way they are "
-            f"counted. A finances table with {listing(list(counts))} would let the books be checked."
-        )
-    books = study.table("finances").rows.select(*needed).order_by("period").execute().dropna()
-    if len(books) < 2:
-        return NotTestable(f"Fewer than two periods have {listing(list(counts))}, so no balance can be struck.")
-    step = books["period"].diff()
-    if (missing := step > 1.5 * step.min()).any():
-        row = books["period"][missing].index[0]
-        return NotTestable(
-            f"finances: a period, or a count of it, is missing before row {row + 1} in the order of time "
-            f"({books['period'][row]:%Y-%m-%d}). Customers at its end are unknown, so no balance follows: add the row."
-        )
-    gap = np.diff(stock(study, books)) - (books["n_new"] - books["n_lost"]).to_numpy(float)[1:]
-    watched = np.isfinite(gap)
-    if not watched.any():
-        return NotTestable("No period of the finances lies within the time that the contracts were watched.")
-    violations = int((np.abs(gap[watched]) > 0.5).sum())
-    return Estimate.exact(float(violations), unit="violations", n=int(watched.sum()))
-
-
-def _stock_of_contracts(study: Study, books: pd.DataFrame) -> np.ndarray:
-    """Customers at the end of each period: on the first day of the next one; unknown where nobody watched.
-
-    A contract counts up to and with the day on which it ends.
-    """
-    table, first = study.table("subscriptions"), books["period"]
-    following = first.shift(-1).fillna(first.iloc[-1] + pd.offsets.DateOffset(months=_months(first)))
-    age = [table.rows.started_at.delta(day.date(), unit="day") * -1 for day in following]
-    held = [((spell >= 1) & ~(table.rows.left & (table.rows.time < spell))).sum() for spell in age]
-    counted = table.rows.aggregate(**{f"n{place}": of for place, of in enumerate(held)}).to_pandas().iloc[0]
-    since, until = (
-        pd.Timestamp(day) for day in (table.rows.started_at.min().to_pyarrow().as_py(), table.facts["observed_until"])
-    )
-    watched = ((following - pd.Timedelta(days=1)).between(since, until)).to_numpy()
-    return np.where(watched, counted.fillna(0).to_numpy(float), np.nan)
-
-
-def _months(first: pd.Series) -> int:
-    """Calendar months from one period to the next, to extend the list of their first days by one."""
-    return max(1, round(float(first.diff().dt.days.median()) * 12 / PER_YEAR["day"]))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis import figures, thresholds
+from analysis import figures, maps, thresholds
 from analysis.checks import Step
 from analysis.customers import DECIMALS, YEAR, Purchases
 from analysis.estimates import Answer, Estimate, NotTestable, columns, gated, in_brief, need, needed, part
@@ -167,7 +167,7 @@ def at_the_threshold(line: Line, *, currency: str | None) -> Figure | Text:
     near = line.rows[line.rows["x"].abs() < made.bandwidth]
     bins = near.groupby(np.floor(near["x"] * BINS / made.bandwidth))
     each = bins.agg(x=("x", "mean"), value=("profit", "mean"), error=("profit", "sem"), n=("x", "size"))
-    return figures.jump(
+    return maps.jump(
         each.assign(x=each["x"] + line.at, error=1.96 * each["error"]),
         lines=made.lines,
         at=line.at,

@@ -168,3 +168,18 @@ def apart(ax: Any, places: Sequence[float], heights: Sequence[float]) -> list[fl
     moved = np.empty(len(order))
     moved[order] = np.clip(foot, low, max(low, high - tall.sum())) + stacked
     return moved.tolist()
+
+
+def time_ticks(longest: float, unit: str, most: int) -> list[float]:
+    """Round places on a time axis: whole years for months, whole weeks for days."""
+    steps = {"month": (1, 3, 6, 12, 24, 36, 60, 120), "day": (1, 7, 14, 28, 91, 182, 364, 728, 1820)}
+    usual = steps.get(unit, (1, 2, 4, 5, 10, 13, 26, 52, 104, 260, 520))
+    step = next((s for s in usual if longest / s <= most), usual[-1])
+    return [float(tick) for tick in np.arange(0, longest + 1e-9, step)]
+
+
+def frame(x: float, y: float) -> Any:
+    """A dashed edge around a cell whose period has not ended."""
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((x - 0.47, y - 0.47), 0.94, 0.94, fill=False, ec=QUIET, lw=0.8, ls=(0, (3, 2)))

@@ -31,16 +31,13 @@ class Judgeable(Protocol):
     @property
     def value(self) -> float:
         """The point estimate."""
-        ...
 
     @property
     def unit(self) -> str:
         """A key of `words.UNITS`."""
-        ...
 
     def interval(self, level: float) -> tuple[float, float]:
         """The equal-tailed interval at a confidence level."""
-        ...
 
 
 Evidence = Judgeable | NotTestable
@@ -162,9 +159,7 @@ class Directional(SimpleRule):
 
     def text(self, unit: str) -> str:
         """The rule as a sentence."""
-        side = "above" if self._up else "below"
-        reach = "at least" if self._up else "at most"
-        short = "below" if self._up else "above"
+        side, reach, short = ("above", "at least", "below") if self._up else ("below", "at most", "above")
         null, least = quantity(self.null, unit), quantity(self.at_least, unit)
         return (
             f"Supported when the 95% interval lies {side} {null} and the estimate is {reach} {least}; "
@@ -228,11 +223,9 @@ class NoEffect(SimpleRule):
     def text(self, unit: str) -> str:
         """The rule as a sentence."""
         least, most = (quantity(end, unit) for end in self._margin)
-        inside = {"both": f"inside {least} to {most}", "above": f"below {most}", "below": f"above {least}"}[
-            self.against
-        ]
+        sides = {"both": f"inside {least} to {most}", "above": f"below {most}", "below": f"above {least}"}
         return (
-            f"Supported when the 90% interval lies {inside}; contradicted when the 95% interval excludes "
+            f"Supported when the 90% interval lies {sides[self.against]}; contradicted when the 95% interval excludes "
             f"{quantity(self.null, unit)} and the estimate lies beyond that"
             f"{'' if self.against == 'both' else ' on the side that counts'}."
         )
@@ -456,9 +449,8 @@ class Compound:
         voices = len(self._voices("for"))
         if voices < 2:
             return ""
-        support = (
-            "" if self._needed == len(self.parts) or self.k is None else " Support is read at Holm's stricter levels."
-        )
+        holm = self.k is not None and self._needed < len(self.parts)
+        support = " Support is read at Holm's stricter levels." if holm else ""
         return (
             f" Because {voices} parts can refute, the whole counts one as contradicted only at an error of "
             f"{100 * ALPHA / voices:.2g}%, not 5%.{support}"
