@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis import guides, hypotheses, languages, pages, report, studies
+from analysis import guides, hypotheses, languages, pages, report, studies, words
 from analysis.exhibits import Figure, shortened
 from analysis.hypotheses.rules import Compound
 from analysis.notebooks import catalogue
@@ -51,6 +51,12 @@ def texts_of(row):
 def test_every_claim_is_told_in_persian(row):
     left = [text for text in texts_of(row) if text and PERSIAN.known(" ".join(text.split()))[1]]
     assert not left
+
+
+def test_what_a_number_on_the_board_measures_is_told_in_persian():
+    bare = [unit for unit in words.UNITS if words.quantity(0.5, unit)[-1].isdigit() and unit not in ("sd", "money")]
+    assert "correlation" in bare
+    assert not [unit for unit in (*bare, "standard deviations") if PERSIAN.known(unit)[1]]
 
 
 def test_the_guides_are_told_in_persian():

@@ -383,6 +383,9 @@ def test_the_board_gives_claim_study_verdict_estimate_rung_and_link():
     assert 'href="grocer/24_do.html#finding-R05"' in board
     for part in ("Corner grocer", "Contradicted", "0.94", "95% interval 0.90 to 0.98", "Rung B"):
         assert part in board
+    assert re.search(r"<span>ratio</span> <strong>0\.94</strong>", board)  # a bare number would not tell what it is
+    shares = index(of("grocer", "contradicted", unit="share", estimate=0.94, low=0.9, high=0.98))
+    assert re.search(r'<p class="result"><strong>94.0%</strong>', shares)
     assert "Supported" not in board  # only headlines stand on the board
     assert re.findall(r'<span class="big">(\d)</span>', page) == ["0", "0", "1", "0", "0"]
 

@@ -216,7 +216,7 @@ class NoEffect(SimpleRule):
         """The reason in words."""
         return {
             SUPPORTED: "The whole 90% interval is smaller than anything that matters.",
-            CONTRADICTED: "There is an effect, and it is large enough to matter.",
+            CONTRADICTED: "The effect that the claim denies is there, and it is large enough to matter.",
             INCONCLUSIVE: "The interval reaches beyond what is negligible without showing an effect that matters.",
         }[word]
 
