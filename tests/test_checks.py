@@ -7,6 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import duckdb
+import ibis
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -225,6 +226,18 @@ def test_the_zone_decides_the_day(tmp_path):
     midnight = datetime(2024, 7, 1, tzinfo=UTC).isoformat()
     assert rows(checked_orders(tmp_path, [midnight], "America/New_York"))[0]["ordered_at"] == datetime(2024, 6, 30, 20)
     assert checked_orders(tmp_path, [midnight], "America/New_York").facts["observed_until"] == date(2024, 6, 30)
+
+
+@pytest.mark.parametrize(("second", "customers", "trims"), [("'a '", 1, True), ("'b'", 2, False), ("''", 1, True)])
+def test_text_is_freed_of_blanks_only_where_it_has_any(tmp_path, second, customers, trims):
+    """To take blanks away took four fifths of the time of counting text ids of ten million lines."""
+    told = f"SELECT id, DATE '2024-01-31' AS day, 2.0 AS total FROM (VALUES ('a'), ({second})) AS t(id)"
+    duckdb.sql(told).write_parquet(str(tmp_path / "a.parquet"))
+    source = open_source("a.parquet", folder=tmp_path, engine=connect("UTC"))
+    orders = checks.check("orders", source, Reading({"customer_id": "id", "ordered_at": "day", "amount": "total"}))
+    assert orders.rows.customer_id.nunique().to_pyarrow().as_py() == orders.facts["customers"] == customers
+    assert ("TRIM(" in ibis.to_sql(orders.rows)) == trims
+    assert [step.dropped for step in orders.steps] == [0, second == "''"]
 
 
 def test_typed_columns_of_parquet_are_taken_as_they_are(tmp_path):

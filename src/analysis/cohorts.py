@@ -31,6 +31,8 @@ COUNTED = CUSTOMERS, GROSS, NET_REVENUE = "customers", "gross revenue", "net rev
 SEEN, RUNNING, NOT_YET = "seen", "running", "not yet"
 FEWEST, FEWEST_COHORTS, LEVEL = 30, 3, 0.95  # active customers in a compared cohort; compared cohorts; of intervals
 EXACT = "decimal(38, 12)"  # in which the engine adds up money and products of money
+FIRST = -1  # stands for the span of a cohort's first period
+AT_FIRST = pd.DataFrame({"span": [FIRST], "age": [0], "to_age": [0]})
 BITS = 62  # of a whole number, that no engine takes for a sign
 
 
@@ -177,7 +179,9 @@ def follow(
     cells = cohorts.merge(spans, how="cross")
     cells = cells.merge(_active(bought, cells, grain), how="left")
     if {*counted} != {CUSTOMERS}:
-        cells = cells.merge(_starts(bought, grain)).merge(_sums(bought, spans, grain), how="left")
+        sums = _sums(bought, pd.concat([AT_FIRST, spans]), grain)
+        start = sums.query("span == @FIRST").rename(columns={"net": "start", "net_squares": "start_squares"})
+        cells = cells.merge(start[["position", "start", "start_squares"]]).merge(sums, how="left")
     cells = cells.fillna(0.0)
     wait = cells["lived"] - cells["to_age"]
     cells["state"] = np.select([wait >= 0, (wait == -1) & cells["running"]], [SEEN, RUNNING], NOT_YET)
@@ -214,16 +218,13 @@ def _spending(bought: Purchases, grain: str) -> Any:
     return lives.join(first, "customer_id")
 
 
-def _starts(bought: Purchases, grain: str) -> pd.DataFrame:
-    """What each cohort brought in in its first period, and the squares of it summed over its customers."""
-    lives = _spending(bought, grain)
-    first = lives.filter(lives.age == 0)
-    sums = {"start": first.start.cast(EXACT).sum(), "start_squares": (first.start * first.start).cast(EXACT).sum()}
-    return first.group_by("position").agg(**sums).to_pandas().astype(dict.fromkeys(sums, "float64"))
+def starts(bought: Purchases, *, grain: str = "month") -> pd.Series:
+    """What each cohort brought in in its first period (money), by its position."""
+    return _sums(bought, AT_FIRST, grain).set_index("position")["net"]
 
 
 def _sums(bought: Purchases, spans: pd.DataFrame, grain: str) -> pd.DataFrame:
-    """Sums of money and of its products over the customers of each cohort, for each span."""
+    """Sums of money and of its products over the customers of each cohort, for each span (span, age, to_age)."""
     import ibis
 
     periods = [range(first, last + 1) for first, last in zip(spans["age"], spans["to_age"], strict=True)]

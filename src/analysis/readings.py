@@ -5,7 +5,7 @@ What cannot be read becomes empty, and keeps its text beside it, so that `checks
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -137,10 +137,12 @@ class Matched:
             return replace(self.contract[name], kind="number")
         return self.contract[name]
 
-    def rows(self, *, numbered: bool = False) -> ibis.Table:
+    def rows(self, *, numbered: bool = False, tidy: Collection[str] = ()) -> ibis.Table:
         """Each column as its kind and, under its name with "?", as it was given; empty where it cannot be read.
 
-        Where customers of orders are whole numbers, these stay beside the text that all tables have in common.
+        Where customers of orders are whole numbers, these stay beside the text that all tables have in common. Columns
+        of text also say whether each value has blanks around it or is nothing else; those that are known to be `tidy`
+        are taken as they are, because to take blanks away is by far the dearest part of reading.
 
         `numbered` adds the number of the row, from 1, in the order of the source, and gives numbers and times as text,
         to be shown.
@@ -158,10 +160,15 @@ class Matched:
                 raw = _without_codes(raw, self.items[name].missing, self.reading)
             elif labels := self._labels(name):
                 raw = ibis.cases(*((raw == code, label) for code, label in labels.items()))
+            if name in tidy:
+                columns |= {text_of(name): raw, name: raw}
+                continue
             key = self.column(name).kind == "key" and not raw.type().is_integer()
             written = numbered or raw.type().is_string() or key
             columns[text_of(name)] = as_text(raw) if written else _given(raw)
             columns[name] = self._value(name, raw)
+            if name in self.texts:
+                columns[untidy(name)] = raw.notnull() & (raw != as_text(raw)).fill_null(True)
             if name == "customer_id" and self.contract.name == "orders" and raw.type().is_integer():
                 columns[STORED_ID] = raw  # millions of lines are grouped by a number in two thirds of the time
         for segment in self.reading.segments:
@@ -175,14 +182,21 @@ class Matched:
                 rows = both.mutate(**{segment.says: both.member.notnull()}).drop("member")
         if self.contract.name == "orders" and "amount" not in self.places:
             rows = rows.mutate(amount=rows.unit_price * rows.quantity)
-        return engines.settle(rows) if self._settles else rows
+        return engines.settle(rows) if self.settles else rows
 
     @property
-    def _settles(self) -> bool:
+    def settles(self) -> bool:
         """Whether times or numbers are written as text, which is dear to read, or rows have only their place."""
         texts = {name for name, kind in self.source.rows.schema().items() if kind.is_string()}
         parsed = {self.theirs(name) for name in self.places if self.column(name).kind not in ("text", "key")}
         return self.one_row_is_one_customer or not parsed.isdisjoint(texts)
+
+    @property
+    def texts(self) -> list[str]:
+        """Columns of the contract that are text in the source too."""
+        named = [name for name in self.places if name in self.contract.names and self.places[name] != ROW]
+        words = [name for name in named if self.column(name).kind in ("text", "key") and not self._labels(name)]
+        return [name for name in words if self.source.rows[self.theirs(name)].type().is_string()]
 
     def _labels(self, name: str) -> Mapping[float, str]:
         """What the codes of a column stand for, where the words count and not the codes: in text and in rules."""
@@ -211,6 +225,11 @@ class Matched:
 def text_of(name: str) -> str:
     """The column that holds a column as it was written."""
     return f"{name}?"
+
+
+def untidy(name: str) -> str:
+    """The column that tells where a text is not as it was given."""
+    return f"{name} untidy?"
 
 
 def match(contract: Table, source: Source, reading: Reading) -> Matched:
