@@ -61,6 +61,7 @@ from analysis import (
     repeaters,
     retention,
     scales,
+    simpler,
     spending,
     steadiness,
     surfaces,
@@ -817,12 +818,12 @@ def surplus(random: np.random.Generator) -> World:
     for name, answer, truth in zip(named, answers, (0.2, -0.6, 0.4), strict=True):
         yield name, answer, truth * fit.spread / fit.outcome[1]
     bent = surveyed(random, 500, BENT)
-    yield "R squared that a difference loses (E05)", surfaces.lost(fitted(bent)), lost_by_difference()
+    yield "R squared that a difference loses (E05)", simpler.lost(fitted(bent)), lost_by_difference()
 
 
 @cache
 def lost_by_difference() -> float:
-    return surfaces.lost(fitted(surveyed(np.random.default_rng(3), 1_000_000, BENT))).value
+    return simpler.lost(fitted(surveyed(np.random.default_rng(3), 1_000_000, BENT))).value
 
 
 LEVELLED = {"below": 0.6, "inside": 0.05, "above": 0.3}

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import surfaces
+from analysis import simpler, surfaces
 from analysis.estimates import Estimate, NotTestable
 from analysis.hypotheses import REGISTER
 from analysis.surfaces import DIFFERENCE, PLANES, SURFACE, Surface
@@ -229,9 +229,9 @@ def verdicts(table, reliability, seed):
     }
     expected = {"expectation": fixed.straight["expectation"]}
     evidence = {
-        "E05": plain.straight | {"lost": surfaces.lost(plain)},
-        "E06": expected | {"gain": surfaces.gain(plain, of="both, straight", over="perception, straight", seed=seed)},
-        "S04": expected | shape | {"gain": surfaces.gain(plain, of=SURFACE, over="perception", seed=seed)},
+        "E05": plain.straight | {"lost": simpler.lost(plain)},
+        "E06": expected | {"gain": simpler.gain(plain, of="both, straight", over="perception, straight", seed=seed)},
+        "S04": expected | shape | {"gain": simpler.gain(plain, of=SURFACE, over="perception", seed=seed)},
     }
     return {name: RULES[name].judge(parts).word for name, parts in evidence.items()}
 
@@ -259,16 +259,16 @@ def test_what_the_difference_loses_is_estimated_without_the_part_of_chance():
     raw, losses = [], []
     for seed in range(40):
         surface = fitted(answers(DIFFER, seed=seed))
-        table = surfaces.models(surface)
+        table = simpler.models(surface)
         lines = (surfaces.fit_of(table[name], surface.cells).explained for name in (SURFACE, DIFFERENCE))
         raw.append(next(lines) - next(lines))
-        losses.append(surfaces.lost(surface))
+        losses.append(simpler.lost(surface))
     assert np.mean(raw) > 0.004
     assert np.mean([loss.value for loss in losses]) < 0.002
     assert np.mean([loss.interval(0.90)[1] < 0.01 for loss in losses]) > 0.3
     bent = (0, 0.5, -0.5, 0, -0.1, 0)
-    known = surfaces.lost(fitted(answers(bent, 40_000))).value
-    hits = sum(covers(surfaces.lost(fitted(answers(bent, seed=seed))), known) for seed in range(60))
+    known = simpler.lost(fitted(answers(bent, 40_000))).value
+    hits = sum(covers(simpler.lost(fitted(answers(bent, seed=seed))), known) for seed in range(60))
     assert judged(hits, 60).holds
 
 
@@ -285,7 +285,7 @@ def test_what_the_difference_loses_is_estimated_without_the_part_of_chance():
     ],
 )
 def test_the_true_special_case_stands_and_the_others_fall(name, slopes):
-    table = surfaces.compare(fitted(answers(slopes, 1500)), seed=1).set_index("model")
+    table = simpler.compare(fitted(answers(slopes, 1500)), seed=1).set_index("model")
     assert table.loc[name, "p"] > 0.01
     assert table.loc[name, "within"] == SURFACE
     assert table.loc[name, "aic"] < 6
@@ -296,7 +296,7 @@ def test_the_true_special_case_stands_and_the_others_fall(name, slopes):
 def test_the_absolute_difference_is_tested_inside_two_planes():
     table = answers(n=1500)
     table["z"] = -0.5 * (table["p"] - table["e"]).abs() + np.random.default_rng(1).normal(size=1500)
-    row = surfaces.compare(fitted(table), seed=1).set_index("model").loc["absolute difference"]
+    row = simpler.compare(fitted(table), seed=1).set_index("model").loc["absolute difference"]
     assert (row["within"], row["df"]) == (PLANES, 4)
     assert row["p"] > 0.01
 
@@ -313,8 +313,8 @@ def test_latent_outcomes_find_their_slopes(kind):
     known = np.array([0.8, -0.6, -0.1, 0, 0]) * surface.spread ** np.array([1, 1, 2, 2, 2])
     error = np.sqrt(np.diag(surface.full.covariance))[1:]
     assert (np.abs(surface.full.slopes[1:] - known) < 3 * error).all()
-    assert surfaces.compare(surface, seed=1).set_index("model").loc[DIFFERENCE, "p"] < 0.001
-    assert isinstance(surfaces.lost(surface), Estimate)
+    assert simpler.compare(surface, seed=1).set_index("model").loc[DIFFERENCE, "p"] < 0.001
+    assert isinstance(simpler.lost(surface), Estimate)
     assert isinstance(surfaces.turning_points(surface, seed=1)["x0"], Estimate | NotTestable)
     fixed = surfaces.corrected(surface, perception=0.9, expectation=0.9)
     assert fixed.along["a3"].value > surface.along["a3"].value
@@ -326,8 +326,8 @@ def test_latent_outcomes_find_their_slopes(kind):
 def test_a_ratio_beats_a_difference_where_it_is_true_and_needs_a_scale_without_zero():
     table = answers(n=800)
     table["z"] = table["p"] / table["e"] + 0.3 * np.random.default_rng(1).normal(size=800)
-    assert surfaces.gain(fitted(table), of=DIFFERENCE, over="ratio", seed=1).high < 0
-    nought = surfaces.gain(fitted(table, scale=(0, 7)), of=DIFFERENCE, over="ratio", seed=1)
+    assert simpler.gain(fitted(table), of=DIFFERENCE, over="ratio", seed=1).high < 0
+    nought = simpler.gain(fitted(table, scale=(0, 7)), of=DIFFERENCE, over="ratio", seed=1)
     assert "begins above 0" in nought.reason
 
 

@@ -18,7 +18,8 @@ from analysis.hypotheses.rules import SUPPORTED
 from analysis.motives import AS_ANSWERED, FREED, gathered, parts, suited
 from analysis.regressions import correlations, explained, gains, slopes
 from analysis.scales import FEWEST, Answers, Moments, correlation, moments, ratio
-from analysis.surfaces import DIFFERENCE, SURFACE, Surface, fit_surface, gain
+from analysis.simpler import gain
+from analysis.surfaces import DIFFERENCE, SURFACE, Surface, fit_surface
 from analysis.words import listing, plural, spoken
 
 if TYPE_CHECKING:

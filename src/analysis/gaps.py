@@ -9,7 +9,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import disclosure, drivers, estimates, factors, figures, hypotheses, maps, scales, surfaces, tolerance
+from analysis import (
+    disclosure,
+    drivers,
+    estimates,
+    factors,
+    figures,
+    hypotheses,
+    maps,
+    scales,
+    simpler,
+    surfaces,
+    tolerance,
+)
 from analysis.estimates import Answer, Estimate, NotTestable, bootstrapped, columns, gated, in_brief, need, needed, told
 from analysis.exhibits import Figure, Table, Text, instead, say
 from analysis.hypotheses.rules import CONTRADICTED
@@ -262,7 +274,7 @@ def surface_map(surface: Surface, *, min_cell: int) -> Figure | Text:
 @instead("Without a surface there are no special cases of it.")
 def special_cases(surface: Surface, *, seed: int) -> Table:
     """The surface and the simpler explanations that it holds, in words."""
-    tried = surfaces.compare(surface, seed=seed)
+    tried = simpler.compare(surface, seed=seed)
     rows = pd.DataFrame({"explanation": tried["model"].map(WORDED), "explained": tried["r_squared"]})
     rows["foretold"] = tried["gain"] + np.where(tried.index > 0, tried["gain"][0], 0)
     rows["behind the best"] = tried["aic"]
@@ -334,7 +346,7 @@ def disconfirmed(found: Answers, *, draws: int, seed: int) -> Any:
     surface = needed(met(found, sides=BOTH_SIDES))
     shape = {"mismatch": "a3", "match_slope": "a1", "match_curve": "a2", "mismatch_curve": "a4"}
     return {
-        "gain": surfaces.gain(surface, of=SURFACE, over="perception", seed=seed),
+        "gain": simpler.gain(surface, of=SURFACE, over="perception", seed=seed),
         "expectation": _expectation(_freed(found, surface, draws=draws, seed=seed)),
         **{part: surface.along[name] for part, name in shape.items()},
     }
@@ -365,8 +377,8 @@ def explained(found: Answers, *, draws: int, seed: int) -> tuple[dict[str, Readi
         if isinstance(surface, NotTestable):
             equal[outcome] = more[outcome] = surface
             continue
-        equal[outcome] = {**surface.straight, "lost": surfaces.lost(surface)}
-        added = surfaces.gain(surface, of="both, straight", over="perception, straight", seed=seed)
+        equal[outcome] = {**surface.straight, "lost": simpler.lost(surface)}
+        added = simpler.gain(surface, of="both, straight", over="perception, straight", seed=seed)
         more[outcome] = {"gain": added, "expectation": _expectation(_freed(found, surface, draws=draws, seed=seed))}
     return equal, more
 

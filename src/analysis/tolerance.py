@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.estimates import Answer, Estimate, NotTestable
-from analysis.surfaces import Settings, distinct, fit_of, gains_of, share_of, solve, spread_of, sums_of
+from analysis.simpler import gains_of
+from analysis.surfaces import Settings, distinct, fit_of, share_of, solve, spread_of, sums_of
 from analysis.unreliability import Noise, simulated
 from analysis.words import plural
 

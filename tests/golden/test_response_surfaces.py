@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from scipy.special import stdtr
 
-from analysis.surfaces import DIFFERENCE, SURFACE, Fit, Surface, compare, fit_surface, lost, shape
+from analysis.simpler import compare, lost
+from analysis.surfaces import DIFFERENCE, SURFACE, Fit, Surface, fit_surface, shape
 
 HERE = Path(__file__).parent
 R = pd.read_csv(HERE / "r_surfaces.csv").set_index("quantity")["value"]
