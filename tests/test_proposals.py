@@ -167,6 +167,21 @@ def test_text_in_another_encoding_with_persian_digits_and_stated_marks(folder: P
     assert 1000.5 <= checked.rows.amount.min().execute() <= checked.rows.amount.max().execute() <= 1060.5
 
 
+def test_german_headings_are_known_and_decimal_commas_are_asked_for(folder: Path) -> None:
+    rows = "".join(
+        f"{13 + n % 15:02d}.{1 + n % 12:02d}.2024;{n};K{n % 40};{1 + n % 3};{n % 7},50\n" for n in range(200)
+    )
+    (folder / "german.csv").write_text(f"Bestelldatum;Rechnungsnr;Kundennummer;Menge;Einzelpreis\n{rows}")
+    with pytest.raises(SettingsError, match=r'none of the tables fits .* --decimal ","'):
+        propose("german.csv", folder=folder)
+    made = propose("german.csv", folder=folder, told=Told(written={"decimal": ","}))
+    assert made.columns == {
+        "customer_id": "Kundennummer", "ordered_at": "Bestelldatum", "unit_price": "Einzelpreis", "quantity": "Menge",
+        "order_id": "Rechnungsnr",
+    }  # fmt: skip
+    assert made.settings["date_format"][0] == "%d.%m.%Y"
+
+
 def test_a_partitioned_folder_is_proposed_with_its_parts(folder: Path) -> None:
     for year in (2023, 2024):
         (folder / f"sales/year={year}").mkdir(parents=True)

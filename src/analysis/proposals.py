@@ -33,12 +33,16 @@ NO_ANSWER = (-99.0, -9.0, -1.0, 98.0, 99.0, 998.0, 999.0)
 
 # Names under which the columns of the contracts are met, without spaces and signs; the likeliest first.
 ALSO_CALLED = {
-    "customer_id": "customer customerno customernumber custid client clientid userid user memberid account id",
-    "ordered_at": "orderdate invoicedate date purchasedate transactiondate orderedon orderts timestamp time day",
-    "amount": "total ordertotal revenue sales value dollarvalue totalprice netamount gross turnover spend price",
-    "unit_price": "unitprice price priceperunit itemprice",
-    "quantity": "qty units pieces count numberofitems",
-    "order_id": "orderno ordernumber invoice invoiceno invoiceid transactionid basketid",
+    "customer_id": "customer customerno customernumber custid client clientid userid user memberid account id "
+    "kundennummer kundennr kundenid kunde",
+    "ordered_at": "orderdate invoicedate date purchasedate transactiondate orderedon orderts timestamp time day "
+    "bestelldatum rechnungsdatum kaufdatum datum",
+    "amount": "total ordertotal revenue sales value dollarvalue totalprice netamount gross turnover spend price "
+    "gesamtbetrag betrag umsatz",
+    "unit_price": "unitprice price priceperunit itemprice einzelpreis preis",
+    "quantity": "qty units pieces count numberofitems menge anzahl",
+    "order_id": "orderno ordernumber invoice invoiceno invoiceid transactionid basketid "
+    "bestellnummer bestellnr rechnungsnummer rechnungsnr",
     "category": "productcategory department", "product_id": "product sku stockcode itemid article",
     "channel": "saleschannel source medium acquisitionchannel", "discount": "rebate discountamount",
     "returned": "return isreturn cancelled refunded", "promotion_id": "promotion campaign coupon",
@@ -244,7 +248,8 @@ def _which(looks: Sequence[Look]) -> str:
     if not fitting:
         raise SettingsError(
             f"none of the tables fits its columns ({', '.join(one.name for one in looks[:20])}). Say which it is by "
-            "writing TABLE=FILE, for example orders=FILE, or give the columns their names in studies.toml."
+            "writing TABLE=FILE, for example orders=FILE, or give the columns their names in studies.toml. Amounts "
+            'such as 1.234,50 are numbers only with --decimal "," and --thousands ".".'
         )
     return max(fitting, key=lambda name: fitting[name])
 
