@@ -8,6 +8,8 @@ import functools
 import importlib.util
 import os
 import shutil
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +26,7 @@ from hypothesis import strategies as st
 from pyarrow import csv as text
 from servers import BINARIES, Postgres, Spark, cells, differing, numbers
 
-from analysis import cohorts, customers, exhibits, findings, habits, order_values, regularity, studies
+from analysis import cohorts, customers, engines, exhibits, findings, habits, order_values, regularity, studies
 from analysis.afterwards import in_study
 from analysis.lifetimes import lifetimes
 from analysis.milestones import AFTER, split
@@ -443,6 +445,68 @@ def test_a_date_format_that_only_duckdb_understands_is_told(postgres, tmp_path):
     })  # fmt: skip
     with pytest.raises(SettingsError, match="%j is understood in the engine duckdb alone"):
         there.table("orders")
+
+
+# --- one Spark for a report, and files as they are now -------------------------------------------------------------
+
+ASKS = """
+from analysis import studies
+there = studies.open_study("shop")
+print(there.table("orders").steps[0].kept, there._engine._session.sparkContext.applicationId)
+"""
+
+
+def test_the_notebooks_of_a_report_share_a_spark(spark, tmp_path, monkeypatch):
+    """Another process asks the Spark of this one, and what it keeps there stays until the report is over."""
+    pq.write_table(LINES, tmp_path / "orders.parquet")
+    study(tmp_path, "orders.parquet", spark.address, {"orders": f"{mapped('day')}\n{TIMES['day']}"})
+    assert not engines.shared()
+    monkeypatch.setattr(engines, "_OURS", [spark.session])
+    spark.session.catalog.clearCache()
+    told = {**os.environ, **engines.shared(), "LOYALTY_STUDIES": str(tmp_path / "pysp.toml")}
+    done = subprocess.run([sys.executable, "-c", ASKS], env=told, capture_output=True, text=True, timeout=300)
+    assert done.stdout.split() == [str(len(LINES)), spark.session.sparkContext.applicationId], done.stderr[-2000:]
+    kept = spark.session.sparkContext._jsc.getPersistentRDDs
+    assert len(kept()) == 1
+    engines.forget()
+    assert not kept()
+
+
+def test_a_file_that_has_changed_is_read_anew(spark, tmp_path):
+    """Although rows of the same path are kept: by a reader who is still there."""
+    readers = []
+    for rows in (LINES, LINES.slice(0, 100)):
+        pq.write_table(rows, tmp_path / "orders.parquet")
+        told = f"{mapped('day')}\n{TIMES['day']}"
+        readers.append(study(tmp_path, "orders.parquet", spark.address, {"orders": told}).table("orders"))
+    assert [reader.steps[0].kept for reader in readers] == [len(LINES), 100]
+
+
+def test_names_of_folders_are_the_same_columns_everywhere(spark, tmp_path):
+    """Text with its leading zeros, also where Spark would take it for a number."""
+    for number, part in enumerate(["region=01/opened=2024-01-05", "region=2/opened=2024-02-06"]):
+        (folder := tmp_path / "lake" / part).mkdir(parents=True)
+        pq.write_table(pa.table({"id": [f"{number} {n}" for n in range(6)]}), folder / "a.parquet")
+    told = {"customers": 'columns = { customer_id = "id" }\ncovariates = ["region", "opened"]'}
+    two = [study(tmp_path, "lake", address, told) for address in ("duckdb", spark.address)]
+    rows = both(two, lambda s: bare(s.table("customers").rows))
+    assert rows.groupby(["region", "opened"]).size().to_dict() == {("01", "2024-01-05"): 6, ("2", "2024-02-06"): 6}
+
+
+@pytest.mark.parametrize(("says", "then"), [("Query interrupted", KeyboardInterrupt), ("bad file", TableError)])
+def test_a_stop_while_duckdb_reads_is_a_stop(tmp_path, monkeypatch, says, then):
+    """What DuckDB says where Ctrl-C reaches it is no error of a table, which a report would tell and go on."""
+
+    def answer(*_, **__):
+        raise RuntimeError(says)
+
+    pq.write_table(LINES, tmp_path / "orders.parquet")
+    here = study(tmp_path, "orders.parquet", "duckdb", {"orders": mapped("at")})
+    monkeypatch.setattr("ibis.backends.duckdb.Backend.to_pyarrow", answer)
+    engines._stoppable.cache_clear()
+    with pytest.raises(then):
+        here.table("orders")
+    engines._stoppable.cache_clear()
 
 
 # --- the data that come with the project ----------------------------------------------------------------------------

@@ -11,6 +11,8 @@ import re
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache, wraps
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +43,7 @@ def connect(address: str, timezone: str) -> Any:
 
     if address == DUCKDB:
         # It never loads anything from the network.
-        engine = ibis.duckdb.connect(autoinstall_known_extensions=False, autoload_known_extensions=False)
+        engine = _stoppable()().connect(autoinstall_known_extensions=False, autoload_known_extensions=False)
         engine.con.execute(f"SET TimeZone = '{timezone}'")
     elif address == SPARK:
         engine = ibis.pyspark.connect(_spark())
@@ -59,6 +61,27 @@ def connect(address: str, timezone: str) -> Any:
     return engine
 
 
+@cache
+def _stoppable() -> Any:
+    """DuckDB, which answers Ctrl-C with an error of its own where it is reading, made to answer as Python does."""
+    from ibis.backends.duckdb import Backend
+
+    def heard(ask: Any) -> Any:
+        @wraps(ask)
+        def asked(*given: Any, **more: Any) -> Any:
+            try:
+                return ask(*given, **more)
+            except RuntimeError as error:
+                if str(error) == "Query interrupted":
+                    raise KeyboardInterrupt from None
+                raise
+
+        return asked
+
+    asking = ("raw_sql", "execute", "to_pyarrow", "to_pyarrow_batches")
+    return type("Backend", (Backend,), {name: heard(getattr(Backend, name)) for name in asking})
+
+
 def _spark() -> Any:
     """A session of our own beside the user's, with their configuration, so that theirs is left as it is."""
     import logging
@@ -73,6 +96,7 @@ def _spark() -> Any:
         return user
     session = user.newSession()
     session.conf.set("spark.sql.ansi.enabled", True)
+    session.conf.set("spark.sql.sources.partitionColumnTypeInference.enabled", False)
     if told is None:
         _OURS[:] = [user]
         user.sparkContext.setLogLevel("ERROR")
@@ -209,8 +233,10 @@ def _in_zone(engine: Any, frame: Any) -> ibis.Table:
 
 
 def parquet(engine: Any, files: Iterable[Path]) -> ibis.Table:
-    """Parquet files as Spark itself reads them."""
-    return _in_zone(engine, engine._session.read.parquet(*map(str, files)))
+    """Parquet files as Spark itself reads them; the names of folders give columns of text (year=2024), as elsewhere."""
+    places = [path.absolute() for path in files]
+    above = list(takewhile(lambda part: "=" not in part, places[0].parent.parts))
+    return _in_zone(engine, engine._session.read.option("basePath", str(Path(*above))).parquet(*map(str, places)))
 
 
 def keep(rows: ibis.Table) -> ibis.Table:

@@ -135,6 +135,8 @@ class Scheduler:
             return [f"{type(error).__name__}. The terminal that ran the schedule shows the message."]
         except BaseException:  # stopped from outside: whoever comes next begins anew
             self.ledger.release(claim)
+            if self.stopped:
+                sys.exit(0)
             raise
         print(*result.problems, sep="\n", end="\n" if result.problems else "", file=sys.stderr)
         return [f"{o.job.slug} {o.verdict}. {o.message}" for o in result.outcomes if o.verdict != OK]
