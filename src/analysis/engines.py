@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 DUCKDB, POSTGRES, SPARK = "duckdb", "postgres", "pyspark"
 LONGEST = 63  # bytes of a name, behind which PostgreSQL cuts it off
 REPORT = "LOYALTY_SPARK"  # names the report whose notebooks share a Spark
+_CONFIGURED = {"SPARK_CONF_DIR", "SPARK_HOME", "PYSPARK_SUBMIT_ARGS", "SPARK_SUBMIT_OPTS"}
 _OURS: list[Any] = []  # the Spark session that this process has started, if it has
 
 
@@ -110,8 +111,8 @@ def _started() -> Any:
     """A Spark as its own files configure it; else one on this machine, which compiles quickly rather than well."""
     from pyspark.sql import SparkSession
 
-    # Short questions are over before Java's second compiler has paid for itself; what the user says comes after this.
-    os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
+    if not _CONFIGURED & os.environ.keys():  # short questions are over before a second compiler has paid for itself
+        os.environ["SPARK_SUBMIT_OPTS"] = "-XX:TieredStopAtLevel=1"
     return SparkSession.builder.appName("loyalty").config("spark.ui.showConsoleProgress", False).getOrCreate()
 
 
