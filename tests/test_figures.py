@@ -364,6 +364,7 @@ def test_no_mark_of_a_distribution_crosses_the_words_of_another(phone):
     lines = [line.get_window_extent() for line in ax.lines]
     words = [text.get_window_extent() for text in ax.texts]
     assert len(lines) == len(words) == 3
+    assert ax.get_xlabel() == "first order, EUR"
     assert not [1 for line in lines for word in words if line.x0 > word.x0 and line.y1 > word.y0 and line.x0 < word.x1]
 
 

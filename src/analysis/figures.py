@@ -458,7 +458,7 @@ def distribution(
             ax.axvline(place, ymax=top, color=INK, lw=1)
             strokes.write(ax, label, (place, top), (4, -10), ("data", "axes fraction"), INK)
         strokes.above(ax, "Customers", phone=phone)
-        ax.set_xlabel(x_label)
+        ax.set_xlabel(f"{x_label}, {currency}" if currency and unit == "money" else x_label)
 
     fullest = bins.iloc[int(np.argmax(bins["count"]))]
     alt = (
