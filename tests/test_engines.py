@@ -457,15 +457,16 @@ print(there.table("orders").steps[0].kept, there._engine._session.sparkContext.a
 
 
 def test_the_notebooks_of_a_report_share_a_spark(spark, tmp_path, monkeypatch):
-    """Another process asks the Spark of this one, and what it keeps there stays until the report is over."""
+    """Other processes ask the Spark of this one, and what they keep there is kept once, until the report is over."""
     pq.write_table(LINES, tmp_path / "orders.parquet")
     study(tmp_path, "orders.parquet", spark.address, {"orders": f"{mapped('day')}\n{TIMES['day']}"})
     assert not engines.shared()
     monkeypatch.setattr(engines, "_OURS", [spark.session])
     spark.session.catalog.clearCache()
     told = {**os.environ, **engines.shared(), "LOYALTY_STUDIES": str(tmp_path / "pysp.toml")}
-    done = subprocess.run([sys.executable, "-c", ASKS], env=told, capture_output=True, text=True, timeout=300)
-    assert done.stdout.split() == [str(len(LINES)), spark.session.sparkContext.applicationId], done.stderr[-2000:]
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", ASKS], env=told, capture_output=True, text=True, timeout=300)
+        assert done.stdout.split() == [str(len(LINES)), spark.session.sparkContext.applicationId], done.stderr[-2000:]
     kept = spark.session.sparkContext._jsc.getPersistentRDDs
     assert len(kept()) == 1
     engines.forget()
