@@ -54,6 +54,7 @@ bench: $(STAMP)
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else 'Loyalty Lab needs Python 3.11, 3.12 or 3.13, and this is %d.%d. Name another with: make PYTHON=python3.12' % v)"
 	@$(PYTHON) -c "import ensurepip" 2>/dev/null || { echo "This Python has no venv module. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Setting up $(VENV), which takes some minutes and prints little."
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) --require-hashes -r requirements.lock
 	$(INSTALL) --no-deps --no-build-isolation -e .
