@@ -351,7 +351,7 @@ def environment(name: str, folder: Path) -> Path:
     python = folder / name / "bin" / "python"
     if not python.exists():
         venv.create(folder / name, with_pip=True)
-    if not [*python.parents[1].glob("lib/*/site-packages/pyarrow")]:  # other benchmarks here do without
+    if not [*python.parents[1].glob("lib/*/site-packages/pyarrow")]:  # left unfinished
         subprocess.run([python, "-m", "pip", "install", "-q", *NEEDS[name]], check=True)
     return python
 
