@@ -458,3 +458,15 @@ def test_a_package_that_is_not_there_is_named_with_its_extra(engine, tmp_path, m
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(SettingsError, match=rf'needs {package}.*pip install "loyalty-lab\[{extra}\]"'):
         opened(engine, tmp_path, source)
+
+
+@pytest.mark.parametrize(
+    ("engine", "package"), [("postgres://nobody@localhost/shop", "psycopg"), ("pyspark", "pyspark")]
+)
+def test_a_driver_that_is_not_installed_is_named(monkeypatch, engine, package):
+    """It was taken for a wrong password."""
+    for name in [package, *(name for name in sys.modules if name.startswith(f"{package}."))]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, f"ibis.backends.{engine.partition(':')[0]}", raising=False)
+    with pytest.raises(SettingsError, match=rf'needs the package {package}.*: pip install "loyalty-lab\['):
+        connect("UTC", engine)

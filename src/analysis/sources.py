@@ -123,8 +123,9 @@ def connect(timezone: str, engine: str = engines.DUCKDB) -> Any:
         return engines.connect(expand(engine), timezone)
     except SettingsError:
         raise
-    except ModuleNotFoundError as error:
-        raise SettingsError(f'"{engine}" needs the package {error.name}: pip install "loyalty-lab[{extra}]".') from None
+    except ImportError as error:  # Ibis wraps what is lacking
+        lacking = getattr(error.__cause__ or error.__context__ or error, "name", None) or "of its driver"
+        raise SettingsError(f'"{engine}" needs the package {lacking}: pip install "loyalty-lab[{extra}]".') from None
     except Exception as error:  # each engine has its own errors, and their text may hold the address
         raise TableError(
             f'The engine "{engine}" could not be reached ({type(error).__name__}). Check the address, the user and '
