@@ -63,7 +63,9 @@ def _plain(value: Any) -> str:
 def _most_common(checked: CheckedTable, name: str, filled: int, min_cell: int) -> str:
     if name.endswith("_id") or not filled:
         return ""
-    value, rows = checked.rows[name].topk(1).to_pandas().iloc[0]
+    each = checked.rows.group_by(value=checked.rows[name]).agg(n=lambda t: t.count())
+    # Of two that are as common, every engine would take another one.
+    value, rows = each.order_by(each.n.desc(), each.value.asc(nulls_first=True)).limit(1).to_pandas().iloc[0]
     if rows < min_cell or pd.isna(value):
         return ""
     shown = ("yes" if value else "no") if isinstance(value, bool) else value
