@@ -106,7 +106,7 @@ def check(name: str, source: Source, reading: Reading) -> CheckedTable:
     steps = _steps(rules, tally)
     if not steps[-1].kept:
         raise TableError(f"{name} ({source.shown}) has no row left to use. Dropped: {_dropped(steps)}")
-    if not matched.settles and (tidy := [column for column in matched.texts if not tally[untidy(column)]]):
+    if not matched.settles and (tidy := [column for column in matched.as_they_are if not tally[untidy(column)]]):
         rows = matched.rows(tidy=tidy)
     kept = rows.filter(~_any_drop(rows, rules))
     checked, facts = _FINISH.get(name, _finish)(matched, kept, tally)
@@ -308,7 +308,7 @@ def _tally(matched: Matched, rows: Any, rules: list[_Rule]) -> dict[str, Any]:
         wanted |= {"first": days.min(where=seen), "last": days.max(where=seen), **kinds_of_lines(marked, kept)}
     for name in _may_be_empty(matched):
         wanted[_empty(name)] = (kept & marked[name].isnull()).sum()
-    wanted |= {untidy(name): marked[untidy(name)].sum() for name in matched.texts}
+    wanted |= {untidy(name): marked[untidy(name)].sum() for name in matched.as_they_are}
     for name in matched.own:
         if marked[name].type().is_string():
             wanted[_words(name)] = (kept & ~marked[name].re_search(_QUANTITY)).sum()

@@ -339,6 +339,19 @@ def hashed(text: Any) -> Any:
     return xxhash64(text)
 
 
+def first_by(value: Any, key: Any) -> Any:
+    """The value of the row whose key is the least of its group; Ibis has DuckDB sort each group for it."""
+    import ibis
+
+    if value.get_backend().name != DUCKDB:
+        return value.argmin(key)
+
+    @ibis.udf.agg.builtin(name="arg_min", signature=((value.type(), key.type()), value.type()))
+    def arg_min(value, key): ...  # type: ignore[no-untyped-def]
+
+    return arg_min(value, key)
+
+
 def any_bit(number: Any) -> Any:
     """The bits that are set in any of the whole numbers of a group; Ibis knows it of some engines only."""
     import ibis

@@ -12,7 +12,7 @@ import pandas as pd
 import scipy  # its parts load when they are first used
 
 from analysis.customers import DECIMALS, Purchases, ordered, returned, rounded
-from analysis.engines import keep
+from analysis.engines import first_by, keep
 from analysis.estimates import Estimate, NotTestable, told
 from analysis.fits import Fit, maximise
 from analysis.retention import MIN_EVENTS
@@ -67,7 +67,7 @@ def _first_and_later(bought: Purchases, end: date) -> Any:
         last_on=orders.ordered_on.max(where=past),
         repeats=orders.count(where=past) - 1,
         # The first order is left out of the mean: what opens a history must not explain what follows.
-        first=value.argmin(orders.key),
+        first=first_by(value, orders.key),
         ordered=value.sum(where=past),
         square=(value * value).sum(where=past),
         **({} if past is None else {"later": value.sum(where=~past)}),

@@ -141,8 +141,9 @@ class Matched:
         """Each column as its kind and, under its name with "?", as it was given; empty where it cannot be read.
 
         Where customers of orders are whole numbers, these stay beside the text that all tables have in common. Columns
-        of text also say whether each value has blanks around it or is nothing else; those that are known to be `tidy`
-        are taken as they are, because to take blanks away is by far the dearest part of reading.
+        of text also say whether each value has blanks around it or is nothing else, and floats whether each is no
+        number; those that are known to be `tidy` are taken as they are, because to take blanks away is by far the
+        dearest part of reading.
 
         `numbered` adds the number of the row, from 1, in the order of the source, and gives numbers and times as text,
         to be shown.
@@ -167,8 +168,10 @@ class Matched:
             written = numbered or raw.type().is_string() or key
             columns[text_of(name)] = as_text(raw) if written else _given(raw)
             columns[name] = self._value(name, raw)
-            if name in self.texts:
-                columns[untidy(name)] = raw.notnull() & (raw != as_text(raw)).fill_null(True)
+            if name in self.as_they_are:
+                number = raw.type().is_floating()
+                odd = raw.isnan() | raw.isinf() if number else (raw != as_text(raw)).fill_null(True)
+                columns[untidy(name)] = raw.notnull() & odd
             if name == "customer_id" and self.contract.name == "orders" and raw.type().is_integer():
                 columns[STORED_ID] = raw  # millions of lines are grouped by a number in two thirds of the time
         for segment in self.reading.segments:
@@ -192,11 +195,13 @@ class Matched:
         return self.one_row_is_one_customer or not parsed.isdisjoint(texts)
 
     @property
-    def texts(self) -> list[str]:
-        """Columns of the contract that are text in the source too."""
-        named = [name for name in self.places if name in self.contract.names and self.places[name] != ROW]
+    def as_they_are(self) -> list[str]:
+        """Columns of the contract that are text, or floats, in the source too: they can be used as they are if tidy."""
+        kinds = {name: self.source.rows[self.theirs(name)].type() for name in self.places if self.places[name] != ROW}
+        named = [name for name in kinds if name in self.contract.names and name not in self.items]
         words = [name for name in named if self.column(name).kind in ("text", "key") and not self._labels(name)]
-        return [name for name in words if self.source.rows[self.theirs(name)].type().is_string()]
+        numbers = [name for name in named if self.column(name).kind in ("money", "number", "integer")]
+        return [*(n for n in words if kinds[n].is_string()), *(n for n in numbers if kinds[n].is_float64())]
 
     def _labels(self, name: str) -> Mapping[float, str]:
         """What the codes of a column stand for, where the words count and not the codes: in text and in rules."""
@@ -228,7 +233,7 @@ def text_of(name: str) -> str:
 
 
 def untidy(name: str) -> str:
-    """The column that tells where a text is not as it was given."""
+    """The column that tells where a text or a float cannot be used as it was given."""
     return f"{name} untidy?"
 
 
