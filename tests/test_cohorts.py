@@ -454,3 +454,22 @@ def test_unknown_settings_are_refused(wrong, says):
     bought = customers.purchases(orders(LOG, until=date(2024, 4, 30).isoformat()))
     with pytest.raises(SettingsError, match=says):
         cohorts.follow(bought, **{"ages": [1], "grain": "month"} | wrong)
+
+
+def test_an_invoice_of_two_months_is_one_order_of_the_first():
+    """Its return came a day before its sale, and the customer ordered again a month later."""
+    log = orders(
+        [
+            ("ann", "2024-01-31", -5, "i1"),
+            ("ann", "2024-02-01", 30, "i1"),
+            ("ann", "2024-03-05", 10, "i2"),
+        ],
+        until="2024-04-30",
+        columns="customer_id, ordered_at, amount, order_id",
+    )
+    bought = customers.purchases(log, returns="net", order="order_id")
+    assert cohorts.begun(bought)["cohort"].tolist() == ["Jan 2024"]
+    cells = cohorts.follow(bought, ages=[1, 2], grain="month", definitions=["n-day"])
+    counted = cells[cells["counted"] == "customers"]
+    assert counted["active"].tolist() == [0, 1]
+    assert cells.loc[cells["counted"] == "net revenue", "base"].tolist() == [25, 25]

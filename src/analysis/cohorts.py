@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.customers import DECIMALS, Purchases
+from analysis.customers import DAY, DECIMALS, Purchases, ordered
 from analysis.engines import any_bit, keep
 from analysis.estimates import NORMAL, NotTestable
 from analysis.tables import SettingsError
@@ -64,10 +64,11 @@ def _lives(bought: Purchases, grain: str) -> Any:
     """
     import ibis
 
-    lines = bought.lines
-    position, begins = _position(lines.ordered_on, grain), _ordinal(bought.began, grain)
-    period = (position - begins).cast("int32")
-    lines = (lines.filter(lines.amount >= 0) if bought.returned else lines).select("customer_id", period=period)
+    # A day with a line of 0 or more is an order without adding up; an invoice may hold lines of several days.
+    by_day, lines = bought.order == DAY, bought.lines
+    orders = (lines.filter(lines.amount >= 0) if bought.returned else lines) if by_day else ordered(bought)
+    position, begins = _position(orders.ordered_on, grain), _ordinal(bought.began, grain)
+    lines = orders.select("customer_id", period=(position - begins).cast("int32"))
     one, masks = ibis.literal(1, "int16").cast("int64"), {}
     periods = _ordinal(bought.observed_until, grain) - begins + 1
     for first in range(0, periods, BITS):

@@ -150,7 +150,7 @@ class Matched:
         """
         import ibis
 
-        number = ibis.row_number() + 1
+        number, plain = ibis.row_number() + 1, self.as_they_are
         columns: dict[str, Any] = {ROW_NUMBER: number} if numbered else {}
         for name in self.places:
             if name == "customer_id" and self.one_row_is_one_customer:
@@ -168,9 +168,9 @@ class Matched:
             written = numbered or raw.type().is_string() or key
             columns[text_of(name)] = as_text(raw) if written else _given(raw)
             columns[name] = self._value(name, raw)
-            if name in self.as_they_are:
-                number = raw.type().is_floating()
-                odd = raw.isnan() | raw.isinf() if number else (raw != as_text(raw)).fill_null(True)
+            if name in plain:
+                is_float = raw.type().is_floating()
+                odd = raw.isnan() | raw.isinf() if is_float else (raw != as_text(raw)).fill_null(True)
                 columns[untidy(name)] = raw.notnull() & odd
             if name == "customer_id" and self.contract.name == "orders" and raw.type().is_integer():
                 columns[STORED_ID] = raw  # millions of lines are grouped by a number in two thirds of the time
