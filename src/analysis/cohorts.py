@@ -149,7 +149,7 @@ def follow(
         grain: "week", "month" or "quarter".
         definitions: some of the three.
         window: periods, at least 2.
-        counted: some of the three. Money takes an engine ten times as long as customers.
+        counted: some of the three. Money takes an engine much longer than customers.
 
     Returns:
         One row a cohort, definition, age and counted: cohort (name), began (day), position, customers (the cohort's

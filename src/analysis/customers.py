@@ -233,6 +233,12 @@ def _gathered(lines: Any, *, opening: bool = False) -> Any:
     return found if "value" in found.columns else found.mutate(value=found.amount)
 
 
+def since_first(rows: Any, first: Any) -> Any:
+    """Rows from a customer's first order on, with what `first` holds of it: first_at, and customer_id."""
+    both = rows.inner_join(first, "customer_id")
+    return both.filter(both["at"] >= both.first_at)
+
+
 def _placed(bought: Purchases) -> Any:
     """Each order, and each return on its own, with its customer's first order; without returns from before it."""
     import ibis
@@ -243,8 +249,7 @@ def _placed(bought: Purchases) -> Any:
     rows = orders.mutate(opens=ibis.literal(1, "int8"))
     if alone is not None:
         rows = rows.union(alone.select(orders.columns).mutate(opens=ibis.literal(0, "int8")))
-    rows = rows.inner_join(first, "customer_id")
-    rows = rows.filter(rows["at"] >= rows.first_at)
+    rows = since_first(rows, first)
     # The engine adds in whatever order its threads come by; rounded sums come out alike every time.
     money = ["amount", "value"] if bought.measure == "margin" else ["amount"]
     # No more than it must hold, for there are nearly as many orders as lines.

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import scipy  # its parts load when they are first used
 
-from analysis.customers import DECIMALS, Purchases, ordered, returned, rounded
+from analysis.customers import DECIMALS, Purchases, ordered, returned, rounded, since_first
 from analysis.engines import first_by, keep
 from analysis.estimates import Estimate, NotTestable, told
 from analysis.fits import Fit, maximise
@@ -78,8 +78,7 @@ def _first_and_later(bought: Purchases, end: date) -> Any:
 
 def _given_back(people: Any, alone: Any, end: date) -> Any:
     """Money of returns on their own that came after a customer's first order, up to a day and after it."""
-    rows = alone.inner_join(people.select("customer_id", "first_at"), "customer_id")
-    rows = rows.filter(rows["at"] >= rows.first_at)
+    rows = since_first(alone, people.select("customer_id", "first_at"))
     value, past = rows.value.cast("float64"), rows.ordered_on <= end
     back = {"ordered_back": value.sum(where=past), "later_back": value.sum(where=~past)}
     return rows.group_by("customer_id").agg(**back)
