@@ -157,9 +157,7 @@ class Matched:
                 columns[name] = number.cast("string")
                 continue
             raw = self.source.rows[self.theirs(name)]
-            if name in self.items and self.items[name].missing:
-                raw = _without_codes(raw, self.items[name].missing, self.reading)
-            elif labels := self._labels(name):
+            if labels := self._labels(name):
                 raw = ibis.cases(*((raw == code, label) for code, label in labels.items()))
             if name in tidy:
                 columns |= {text_of(name): raw, name: raw}
@@ -168,6 +166,9 @@ class Matched:
             written = numbered or raw.type().is_string() or key
             columns[text_of(name)] = as_text(raw) if written else _given(raw)
             columns[name] = self._value(name, raw)
+            if name in self.items and self.items[name].missing:
+                unanswered = _is_code(raw, self.items[name].missing, self.reading)
+                columns |= {of: unanswered.ifelse(None, columns[of]) for of in (text_of(name), name)}
             if name in plain:
                 is_float = raw.type().is_floating()
                 odd = raw.isnan() | raw.isinf() if is_float else (raw != as_text(raw)).fill_null(True)
@@ -325,11 +326,11 @@ def _plain(text: Any, reading: Reading) -> Any:
     return text_is_one.ifelse(without.replace(reading.decimal, "."), None)
 
 
-def _without_codes(raw: Any, codes: tuple[float | str, ...], reading: Reading) -> Any:
-    """The column, empty where it holds a code that means no answer."""
+def _is_code(raw: Any, codes: tuple[float | str, ...], reading: Reading) -> Any:
+    """Whether it is a code that means no answer."""
     numbers = [float(code) for code in codes if not isinstance(code, str)]
     texts = [code for code in codes if isinstance(code, str)]
-    return (_as_number(raw, reading).isin(numbers) | as_text(raw).isin(texts)).ifelse(None, raw)
+    return _as_number(raw, reading).isin(numbers) | as_text(raw).isin(texts)
 
 
 def _as_number(raw: Any, reading: Reading) -> Any:
