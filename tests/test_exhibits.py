@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import exhibits
+from analysis import exhibits, hypotheses
 from analysis.exhibits import (
     EXHIBIT_MIME,
     Figure,
     Table,
+    claimed,
     csv_text,
     isolated,
     kept,
@@ -20,7 +21,7 @@ from analysis.exhibits import (
     shortened,
     visible,
 )
-from analysis.hypotheses.rules import VERDICTS, Directional, NoEffect, Range, Threshold
+from analysis.hypotheses.rules import VERDICTS, Compound, Directional, NoEffect, Part, Range, Threshold, all_of
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 
@@ -220,6 +221,27 @@ def test_a_card_says_verdict_estimate_rule_reason_and_rung_in_words():
         "at least 1.05",
     ):
         assert words in card
+
+
+@pytest.mark.parametrize("row", hypotheses.REGISTER.values(), ids=lambda row: row.id)
+def test_a_rule_is_told_a_line_a_part_and_word_for_word(row):
+    told = claimed(row.id)
+    parts = row.rule.parts if isinstance(row.rule, Compound) else {}
+    assert len(told.points) == len(parts)
+    assert all(said == part.rule.text(part.unit) for (_, said), part in zip(told.points, parts.values(), strict=True))
+    whole = " ".join([told.text, *(f"{name}: {said}" for name, said in told.points), told.after]).strip()
+    assert whole == f"{row.id}. {row.claim} {row.rule.text(row.unit)}"
+
+
+def test_a_card_lists_the_parts_of_its_rule_whose_names_may_be_settings():
+    part = {"estimand": "", "speaks": "both"} | {k: entry()[k] for k in ("estimate", "low", "high", "unit", "verdict")}
+    rule = all_of(word_of_mouth=Part(Threshold(at_least=0.5), "ratio"), gap=Part(Threshold(at_least=2.0), "ratio"))
+    said = {name: one.rule.text(one.unit) for name, one in rule.parts.items()}
+    told = [part | {"name": name, "rule": {"text": text}} for name, text in said.items()]
+    card = exhibits.findings_html([entry(rule=rule.as_dict() | {"text": rule.text("")}, parts=told)])
+    assert card.count("<li>") == 2
+    assert f"<li><b>word of mouth</b><span>: </span>{said['word_of_mouth']}</li>" in card
+    assert '<p dir="auto">The claim needs every part.</p>' in card
 
 
 def test_a_change_after_the_first_run_is_said_to_be_one():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from analysis import guides, hypotheses, languages, pages, report, studies, words
-from analysis.exhibits import Figure, shortened
+from analysis.exhibits import Figure, claimed, shortened
 from analysis.hypotheses.rules import Compound
 from analysis.notebooks import catalogue
 from analysis.tables import TABLES
@@ -42,6 +42,8 @@ def texts_of(row):
     yield row.claim
     yield row.estimand
     yield row.rule.text(row.unit)
+    told = claimed(row.id)
+    yield from (told.text, told.after, *(text for point in told.points for text in point))
     if isinstance(row.rule, Compound):
         for name, part in row.rule.parts.items():
             yield from (part.estimand, row.rule.label(name))

@@ -25,12 +25,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import disclosure, languages, words
+from analysis import disclosure, hypotheses, languages, words
 from analysis.calibrated import CAUTIONS
 from analysis.checks import Step
 from analysis.estimates import Lack, needed
 from analysis.hypotheses.register import RUNGS
-from analysis.hypotheses.rules import VERDICTS
+from analysis.hypotheses.rules import VERDICTS, Compound
 
 EXHIBIT_MIME = "application/vnd.loyalty.exhibit+json"
 FINDING_MIME = "application/vnd.loyalty.finding+json"
@@ -109,7 +109,8 @@ def templates() -> Any:
     environment.globals.update(
         verdicts=VERDICTS, rungs=RUNGS, cautions=CAUTIONS, count=words.count, plural=words.plural, in_unit=in_unit
     )
-    environment.filters.update(estimate=estimate_text, interval=interval_text, anchor=anchor, strip=strip, own=Markup)
+    filters = {"estimate": estimate_text, "interval": interval_text, "anchor": anchor, "strip": strip}
+    environment.filters.update(filters, taken_apart=taken_apart, part_name=part_name, own=Markup)
     return environment
 
 
@@ -369,13 +370,17 @@ def tabulated(name: str, title: str, headings: Sequence[str], rows: Iterable[Any
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph with numbers in it."""
+    """A paragraph with numbers in it; where there are any, named points below it, and a last paragraph."""
 
     text: str
+    points: Sequence[tuple[str, str]] = ()
+    after: str = ""
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Bundle:
-        text = isolated(self.text)
-        return _bundle(f"<p>{escaped(text)}</p>", text, kind="text", text=text), {}
+        told: dict[str, Any] = {"text": isolated(self.text), "points": [*self.points], "after": self.after}
+        plain = [told["text"], *(f"- {name}: {point}" for name, point in self.points), self.after]
+        shown = templates().get_template("exhibits.html.j2").module.paragraphs(*told.values())
+        return _bundle(str(shown).strip(), "\n".join(plain), kind="text", **told), {}
 
 
 def say(sentence: str, *values: object, **named: object) -> Text:
@@ -389,6 +394,31 @@ def say(sentence: str, *values: object, **named: object) -> Text:
     """
     filled = sentence.format(*map(_said, values), **{key: _said(value) for key, value in named.items()})
     return Text(" ".join(filled.split()))
+
+
+def claimed(hypothesis: str) -> Text:
+    """A claim of the register and the rule that decides it.
+
+    Raises:
+        KeyError: the register has no such claim.
+    """
+    row = hypotheses.get(hypothesis)
+    labels = [row.rule.label(part) for part in row.rule.parts] if isinstance(row.rule, Compound) else []
+    asks, parts, together = taken_apart(row.rule.text(row.unit), labels)
+    return Text(f"{row.id}. {row.claim} {asks}", parts, together)
+
+
+def taken_apart(rule: str, labels: Iterable[str]) -> tuple[str, list[tuple[str, str]], str]:
+    """A rule's text at its own marks: what it asks for, each labelled part's rule, how the parts are read together."""
+    marks = "|".join(map(re.escape, labels)) or "(?!)"
+    asks, *parts = re.split(rf"(?<=\.) ((?:{marks})(?: \(can only \w+\))?): ", rule)
+    last, *together = re.split(r"(?<=\.) (?=Because \d)", parts[-1] if parts else "", maxsplit=1)
+    return asks, list(zip(parts[::2], [*parts[1:-1:2], last], strict=False)), "".join(together)
+
+
+def part_name(part: Mapping[str, Any]) -> str:
+    """A part of a rule as people read it; entries of earlier versions have no label."""
+    return part.get("label") or words.spoken(part["name"])
 
 
 def instead(sentence: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

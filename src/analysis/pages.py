@@ -273,7 +273,7 @@ def _shown(output: Any, number: int, folder: str, files: dict[str, str]) -> Iter
 def _exhibit(exhibit: dict[str, Any], folder: str, files: dict[str, str]) -> _Block:
     """An exhibit drawn anew from its parts; its data become a file beside the page."""
     if exhibit["kind"] == "text":
-        return _Block("sentence", exhibit["text"])
+        return _Block("sentence", exhibit)
     href = f"{folder}/{_unique(_slug(exhibit['name']), {Path(file).stem for file in files})}.csv"
     files[href] = exhibit["csv"]
     if exhibit["kind"] == "table":
