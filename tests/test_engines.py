@@ -484,14 +484,16 @@ def test_a_file_that_has_changed_is_read_anew(spark, tmp_path):
 
 
 def test_names_of_folders_are_the_same_columns_everywhere(spark, tmp_path):
-    """Text with its leading zeros, also where Spark would take it for a number."""
-    for number, part in enumerate(["region=01/opened=2024-01-05", "region=2/opened=2024-02-06"]):
+    """Text with its leading zeros and letters of two bytes, also where Spark would take it for a number or for two."""
+    parts = ["region=01/opened=2024-01-05", "region=2/opened=2024-02-06", "region=C%C3%B4te d%27Or/opened=2024-02-06"]
+    for number, part in enumerate(parts):
         (folder := tmp_path / "lake" / part).mkdir(parents=True)
         pq.write_table(pa.table({"id": [f"{number} {n}" for n in range(6)]}), folder / "a.parquet")
     told = {"customers": 'columns = { customer_id = "id" }\ncovariates = ["region", "opened"]'}
     two = [study(tmp_path, "lake", address, told) for address in ("duckdb", spark.address)]
     rows = both(two, lambda s: bare(s.table("customers").rows))
-    assert rows.groupby(["region", "opened"]).size().to_dict() == {("01", "2024-01-05"): 6, ("2", "2024-02-06"): 6}
+    known = {("01", "2024-01-05"): 6, ("2", "2024-02-06"): 6, ("Côte d'Or", "2024-02-06"): 6}
+    assert rows.groupby(["region", "opened"]).size().to_dict() == known
 
 
 @pytest.mark.parametrize(("says", "then"), [("Query interrupted", KeyboardInterrupt), ("bad file", TableError)])

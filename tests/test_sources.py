@@ -307,6 +307,22 @@ def test_the_folders_of_a_partitioned_table_are_columns_of_text(engine, tmp_path
         opened(engine, tmp_path, "orders/shop=009")
 
 
+@pytest.mark.parametrize("ending", ["parquet", "csv", "utf-16.csv"])
+def test_the_names_of_folders_may_be_written_with_percent_signs(engine, tmp_path, ending):
+    # As pyarrow writes them, as Spark does, and none, which both write as the last one.
+    lands = {"C%C3%B4te d%27Ivoire": "Côte d'Ivoire", "Köln%2FBonn": "Köln/Bonn", "%D9%82%D9%85": "قم", "5%": "5%"}
+    lands["__HIVE_DEFAULT_PARTITION__"] = None
+    for number, folder in enumerate(lands):
+        (place := tmp_path / f"orders/land={folder}").mkdir(parents=True)
+        frame = pd.DataFrame({"id": [number]})
+        if ending == "parquet":
+            frame.to_parquet(place / "a.parquet")
+        else:
+            frame.to_csv(place / "a.csv", index=False, encoding=ending.removesuffix("csv").strip(".") or "utf-8")
+    told = {int(row["id"]): row["land"] for row in values(opened(engine, tmp_path, "orders"))}
+    assert told == dict(enumerate(lands.values()))
+
+
 def test_a_table_lies_in_a_folder_or_is_a_name_with_a_bracket(engine, tmp_path):
     (tmp_path / "orders[1].csv").write_text("id\n1\n")
     assert values(opened(engine, tmp_path, "orders[1].csv")) == [{"id": "1"}]

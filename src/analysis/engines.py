@@ -15,6 +15,7 @@ from functools import cache, wraps
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from analysis.tables import SettingsError
 
@@ -110,10 +111,12 @@ def _spark() -> Any:
 def _started() -> Any:
     """A Spark as its own files configure it; else one on this machine, which compiles quickly rather than well."""
     from pyspark.sql import SparkSession
+    from pyspark.sql.utils import is_remote
 
     if not _CONFIGURED & os.environ.keys():  # short questions are over before a second compiler has paid for itself
         os.environ["SPARK_SUBMIT_OPTS"] = "-XX:TieredStopAtLevel=1"
-    return SparkSession.builder.appName("loyalty").config("spark.ui.showConsoleProgress", False).getOrCreate()
+    ours = SparkSession.builder.appName("loyalty")
+    return (ours if is_remote() else ours.config("spark.ui.showConsoleProgress", False)).getOrCreate()
 
 
 def _joined() -> Any:
@@ -237,7 +240,20 @@ def parquet(engine: Any, files: Iterable[Path]) -> ibis.Table:
     """Parquet files as Spark itself reads them; the names of folders give columns of text (year=2024), as elsewhere."""
     places = [path.absolute() for path in files]
     above = list(takewhile(lambda part: "=" not in part, places[0].parent.parts))
-    return _in_zone(engine, engine._session.read.option("basePath", str(Path(*above))).parquet(*map(str, places)))
+    frame = engine._session.read.option("basePath", str(Path(*above))).parquet(*map(str, places))
+    return _in_zone(engine, _with_letters(frame, {part for place in places for part in place.parent.parts}))
+
+
+def _with_letters(frame: Any, folders: Iterable[str]) -> Any:
+    """Values from names of folders as others write them: C%C3%B4te is two bytes of one letter, not two letters."""
+    wrong: dict[str, dict[str, str]] = {}
+    for column, _, value in (part.partition("=") for part in folders):
+        read = re.sub("%([0-9A-Fa-f]{2})", lambda found: chr(int(found[1], 16)), value)
+        if read != unquote(value) and column in frame.columns:
+            wrong.setdefault(column, {})[read] = unquote(value)
+    for column, values in wrong.items():
+        frame = frame.replace(values, subset=[column])
+    return frame
 
 
 def keep(rows: ibis.Table) -> ibis.Table:

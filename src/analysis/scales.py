@@ -139,6 +139,8 @@ def answers(study: Study) -> Answers:
     if not keep.any():
         raise TableError("surveys: no questionnaire holds an answer with a weight.")
     who = rows.loc[keep, [name for name in WHO if name in rows]].reset_index(drop=True)
+    if "answered_at" in who:  # engines fetch times in units of their own
+        who["answered_at"] = who["answered_at"].dt.as_unit("us")
     return Answers(
         given[keep].reset_index(drop=True),
         who,
