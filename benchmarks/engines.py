@@ -2,11 +2,13 @@
 
     .venv/bin/python benchmarks/engines.py                    # or: make engines-equal
     .venv/bin/python benchmarks/engines.py cdnow telco --engines postgres
+    .venv/bin/python benchmarks/engines.py club --engines shuffled      # DuckDB on the same rows in another order
 
 Each study's tables are put into a PostgreSQL that is started here, as tables, and into a folder of Parquet for a Spark
-in local mode. In studies.toml `engine` and `source` change and what the files' descriptions say is told there; then
-`loyalty report` runs as anybody would run it: every notebook, pages and publishing included. Compared are all values of
-findings.json and all cells of the tables that lie beside the pages: numbers to 1e-9 of themselves, words as they are.
+in local mode; in another order than the files have, since a database keeps none. In studies.toml `engine` and `source`
+change and what the files' descriptions say is told there; then `loyalty report` runs as anybody would run it: every
+notebook, pages and publishing included. Compared are all values of findings.json and all cells of the tables that lie
+beside the pages: numbers to 1e-9 of themselves, words as they are.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv as text
@@ -43,12 +46,13 @@ BESIDE = "origins"  # what is written beside a file does not come along into a d
 
 
 def table(path: Path) -> pa.Table:
-    """A bundled file; every column of a CSV as text, because parsing it belongs to what is compared."""
+    """A bundled file in another order; columns of a CSV as text, because parsing belongs to what is compared."""
     if path.suffix == ".parquet":
-        return pq.read_table(path)
-    names = text.open_csv(path).schema.names
-    kinds = dict.fromkeys(names, pa.string())
-    return text.read_csv(path, convert_options=text.ConvertOptions(column_types=kinds, strings_can_be_null=True))
+        rows = pq.read_table(path)
+    else:
+        kinds = dict.fromkeys(text.open_csv(path).schema.names, pa.string())
+        rows = text.read_csv(path, convert_options=text.ConvertOptions(column_types=kinds, strings_can_be_null=True))
+    return rows.take(np.random.default_rng(len(rows)).permutation(len(rows)))
 
 
 def studies_file(folder: Path, engine: str, place: Callable[[Path], str]) -> Path:
@@ -105,7 +109,8 @@ def compare(names: list[str], engines: list[str], keep: Path) -> bool:
                 server = stack.enter_context(Postgres.started())
                 address = server.address
                 place = lambda path, server=server: server.load(f"crm.{path.stem}", table(path)) or f"crm.{path.stem}"  # noqa: E731
-            elif engine == "pyspark":
+            elif engine in ("pyspark", "shuffled"):
+                address = engine.replace("shuffled", "duckdb")
 
                 def place(path: Path, folder: Path = folder) -> str:
                     pq.write_table(table(path), folder / f"{path.stem}.parquet")
@@ -133,7 +138,7 @@ def compare(names: list[str], engines: list[str], keep: Path) -> bool:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="STUDY", help="default: all that are bundled")
-    parser.add_argument("--engines", nargs="+", default=["postgres", "pyspark"], choices=["postgres", "pyspark"])
+    parser.add_argument("--engines", nargs="+", default=["postgres", "pyspark"], choices=["postgres", "pyspark", "shuffled"])
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the three sites in this new folder")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

@@ -108,7 +108,7 @@ def answers(study: Study) -> Answers:
         TableError: the items of a construct have scales of different length, or an item to be turned round has none.
     """
     checked = study.table("surveys")
-    rows, ends = checked.rows.to_pandas(), dict(checked.facts["scales"])
+    rows, ends = _in_order(checked.rows.to_pandas()), dict(checked.facts["scales"])
     dimensions = {
         pair.dimension: {level: tuple(named) for level in LEVELS if (named := getattr(pair, level))}
         for pair in study.pairs
@@ -139,8 +139,6 @@ def answers(study: Study) -> Answers:
     if not keep.any():
         raise TableError("surveys: no questionnaire holds an answer with a weight.")
     who = rows.loc[keep, [name for name in WHO if name in rows]].reset_index(drop=True)
-    if "answered_at" in who:  # engines fetch times in units of their own
-        who["answered_at"] = who["answered_at"].dt.as_unit("us")
     return Answers(
         given[keep].reset_index(drop=True),
         who,
@@ -150,6 +148,14 @@ def answers(study: Study) -> Answers:
         scale,
         tuple(notes),
     )
+
+
+def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """Questionnaires in one order and their times in one unit: engines give both as they like, and resamples draw."""
+    if "answered_at" in rows:
+        rows = rows.assign(answered_at=rows["answered_at"].dt.as_unit("us"))
+    first = [name for name in ("wave", "customer_id", "answered_at", "unit") if name in rows]
+    return rows.sort_values([*first, *sorted(rows.columns.difference(first))], ignore_index=True)
 
 
 def _turned(rows: pd.DataFrame, item: str, ends: Mapping[str, Any]) -> pd.Series:
