@@ -138,7 +138,9 @@ def compare(names: list[str], engines: list[str], keep: Path) -> bool:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="STUDY", help="default: all that are bundled")
-    parser.add_argument("--engines", nargs="+", default=["postgres", "pyspark"], choices=["postgres", "pyspark", "shuffled"])
+    parser.add_argument(
+        "--engines", nargs="+", default=["postgres", "pyspark"], choices=["postgres", "pyspark", "shuffled"]
+    )
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the three sites in this new folder")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

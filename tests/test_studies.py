@@ -159,6 +159,20 @@ def test_a_failing_table_does_not_stop_the_others(load, tmp_path):
     assert "tenure is negative" in printed
 
 
+@pytest.mark.parametrize(
+    ("amounts", "says"),
+    [
+        ([2, 3], None),
+        ([2, 3, 0, -1, -2], "2 of 5 rows bring money in, 2 are below zero (returns), 1 are worth nothing"),
+    ],
+)
+def test_lines_that_bring_no_money_are_told(load, tmp_path, amounts, says):
+    rows = "".join(f"{number},2024-01-31,{amount}\n" for number, amount in enumerate(amounts))
+    (tmp_path / "orders.csv").write_text(f"id,day,total\n{rows}")
+    printed = str(load(SHOP)["shop"].check())
+    assert says in printed if says else "bring money in" not in printed
+
+
 def test_a_changed_file_is_refused(load, tmp_path):
     (tmp_path / "orders.csv").write_text("id,day,total\n1,2024-01-31,2\n")
     (tmp_path / "orders.toml").write_text(

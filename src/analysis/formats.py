@@ -11,7 +11,7 @@ import csv
 import importlib
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -31,7 +31,7 @@ UTF8 = ("utf-8", "utf-8-sig", "ascii")  # what the engine reads by itself
 ENCODINGS = {"cp1252": "Western Europe", "cp1256": "Persian, Arabic", "cp1250": "Central Europe", "cp1251": "Cyrillic"}
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _DELIMITERS = (",", ";", "\t", "|")
-_SHOWN = 60  # characters of a first line
+_SHOWN = 60  # characters of a line
 
 Labels = Mapping[str, Mapping[float, str]]
 
@@ -230,7 +230,7 @@ def _header(files: Files, path: str, encoding: str | None, separator: str | None
             names = next(csv.reader(chain([line], lines), delimiter=delimiter))
         except UnicodeDecodeError:
             file.seek(0)
-            raise _undecoded(name, file.readline(4096), encoding) from None
+            raise _undecoded(name, file, encoding) from None
     return _Head(codecs.lookup(told).name, skip, delimiter, _named(names, name))
 
 
@@ -245,16 +245,18 @@ def _named(names: list[str], where: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _undecoded(name: str, line: bytes, encoding: str | None) -> TableError:
-    """What to say of text that cannot be read as it should be, with how its first line reads in what it may be in."""
+def _undecoded(name: str, file: Iterable[bytes], encoding: str | None) -> TableError:
+    """What to say of text that cannot be read as it should be, with how its first special letter reads elsewhere."""
     if encoding:
         return TableError(f"{name} is not in {encoding}, as the settings say, or not all of it.")
-    seen = {code: "" if line.isascii() else line.strip().decode(code, "replace")[:_SHOWN] for code in ENCODINGS}
-    reads = {code: f", its first line reads {text}" if text else "" for code, text in seen.items()}
-    may = (f'"{code}" ({place}{reads[code]})' for code, place in ENCODINGS.items())
+    number, line = next((at, line.strip()) for at, line in enumerate(file, 1) if not line.isascii())
+    begin = max(re.search(rb"[^\x00-\x7f]", line).start() - _SHOWN // 2, 0)  # type: ignore[union-attr]
+    seen = {code: line[begin:].decode(code, "replace")[:_SHOWN] for code in ENCODINGS}
+    may = (f'"{code}" ({place}, in line {number} then stands {seen[code]})' for code, place in ENCODINGS.items())
     return TableError(
         f"{name} is not in UTF-8, and no file says which other encoding it is in. Save it as UTF-8 (in a spreadsheet: "
-        f"CSV UTF-8), or name it with encoding = …: {'; '.join(may)}, or another one that Python knows."
+        f"CSV UTF-8), or name it with encoding = … (--encoding … of loyalty new): {'; '.join(may)}, or another one "
+        "that Python knows."
     )
 
 

@@ -95,8 +95,20 @@ class StudyCheck:
                 + step.rule
                 for number, step in enumerate(table.steps)
             ]
-            lines += [f"  note: {note}" for note in table.notes]
+            lines += [f"  note: {note}" for note in (*_kinds_of_lines(table.facts), *table.notes)]
         return "\n".join([*lines, *(f"\n{problem}" for problem in self.problems)])
+
+
+def _kinds_of_lines(facts: Mapping[str, Any]) -> Iterator[str]:
+    """What order lines are, where not all are sales: a notebook's `returns` decides what is done with the others."""
+    if "sold" not in facts or facts["sold"] == facts["rows"]:
+        return
+    other = facts["rows"] - facts["sold"] - facts["returns"]
+    yield (
+        f"{words.count(facts['sold'])} of {words.plural(facts['rows'], 'row')} bring money in, "
+        f"{words.count(facts['returns'])} are below zero (returns), {words.count(other)} are worth nothing or marked as "
+        "returned."
+    )
 
 
 class _Setting(Generic[T]):
