@@ -131,12 +131,29 @@ def test_matplotlib_can_shape_persian():
 GROUPS = pd.DataFrame({"group": ["a", "b", "c", "d"], "customers": [100, 3, 8, 50], "mean": [1.5, 9.0, 2.0, np.nan]})
 
 
-def test_amounts_beside_their_interval_show_the_digits_that_it_leaves():
-    rows = pd.DataFrame({"who": ["all", "one"], "value": [5000.55, 6.5], "low": [4000.0, 6.0], "high": [6001.0, 7.0]})
-    shown = Table("t", "Worth", rows, units=dict.fromkeys(["value", "low", "high"], "money")).html()
-    assert "5,001<" in shown
-    assert "6,001<" in shown
-    assert "6.50<" in shown
+def test_amounts_beside_their_interval_show_the_digits_that_it_leaves_the_same_in_every_row():
+    rows = pd.DataFrame({"who": ["all", "one"], "value": [5000.55, 65.5], "low": [4000.0, 63.2], "orders": [7, 8]})
+    rows["high"] = [6001.0, 67.0]
+    units = dict.fromkeys(["value", "low", "high"], "money")
+    shown = Table("t", "Worth", rows, units=units).html()
+    assert re.findall(r'data-heading="(?:Value|Low)">([^<]*)<', shown) == ["5,001", "4,000", "66", "63"]
+    narrow = Table("t", "Worth", rows.assign(low=[4000.0, 65.0], high=[6001.0, 66.0]), units=units).html()
+    assert ">5,000.55<" in narrow
+    assert ">7<" in narrow  # a count stays one
+    assert ">65.00<" in narrow  # in whole units it would be 66 from 65 to 66
+
+
+def test_a_column_and_an_interval_have_one_number_of_decimals():
+    rows = {
+        "who": ["a", "b", "c"],
+        "error": [0.039, 1.47, 0.0],
+        "value": [0.2, 0.0042, 0.04],
+        "low": [0.1, 0.0004, 0.01],
+    }
+    shown = Table("t", "Slopes", pd.DataFrame(rows), units=dict.fromkeys(["error", "value", "low"], "slope")).html()
+    assert re.findall(r'data-heading="Error">([^<]*)<', shown) == ["0.04", "1.47", "0.00"]
+    assert re.findall(r'data-heading="Value">([^<]*)<', shown) == ["0.2000", "0.0042", "0.0400"]
+    assert re.findall(r'data-heading="Low">([^<]*)<', shown) == ["0.1000", "0.0004", "0.0100"]
 
 
 def test_a_table_has_caption_scopes_and_numbers_marked_as_numbers():

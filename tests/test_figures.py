@@ -184,7 +184,7 @@ KINDS = {
     ),
     "arrows": (
         lambda **say: maps.arrows(BOXES, PATHS, x_label="Slopes", **say),
-        "image to trust 0.050 (-0.10 to 0.20). quality: index 70 R² 31%.",
+        "image to trust 0.05 (-0.10 to 0.20). quality: index 70 R² 31%.",
     ),
     "quarters": (mapped, "wait: concentrate here in 95% of the resamples, performance 60.00 (50.00 to 70.00) and"),
 }

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from analysis.words import UNITS, count, interval, listing, plural, quantity, with_interval
+from analysis.words import UNITS, count, interval, listing, plural, quantity, setting, with_interval
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,37 @@ def test_a_narrow_interval_of_growth_shows_its_tenths():
 )
 def test_an_estimate_shows_the_digits_that_its_interval_needs(value, low, high, unit, shown):
     assert with_interval(value, low, high, unit) == shown
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "unit", "shown"),
+    [
+        (0.034, 0.12, "growth", "+3 to +12%"),
+        (0.0064, 0.0102, "ratio", "0.006 to 0.010"),
+        (0.05, 1.37, "ratio", "0.05 to 1.37"),
+        (0.0, 0.034, "share", "0.0 to 3.4%"),
+        (0.0, 0.0, "points", "0 to 0 points"),
+        (0.4, 36.3, "days", "0.4 to 36.3 days"),
+        # What lies above nothing does not seem to reach it, unless it is next to nothing beside the other end.
+        (0.00047, 0.042, "points", "+0.05 to +4.20 points"),
+        (-0.0004, 0.053, "slope", "-0.0004 to 0.0530"),
+        (0.0003, 1.37, "ratio", "0.00 to 1.37"),
+        (0.2, 3, "count", "0 to 3"),
+        (-120, 0.3, "money", "-120 to 0"),
+    ],
+)
+def test_both_ends_of_an_interval_have_the_same_decimals(low, high, unit, shown):
+    assert interval(low, high, unit) == shown
+
+
+def test_an_estimate_has_the_decimals_of_its_interval():
+    assert with_interval(0.0766, 0.034, 0.12, "growth") == "+8% (+3 to +12%)"
+    assert with_interval(0.062, -0.05, 0.17, "sd", level="95% interval ") == "0.06 (95% interval -0.05 to 0.17)"
+    assert with_interval(0.5, 0.4, 0.6, "sd", beside=[0.0041, 0.0052]) == "0.500 (0.400 to 0.600)"
+
+
+def test_a_setting_is_shown_as_it_was_set():
+    assert [setting(share) for share in (0.05, 0.125, 0.1, 0, 1 / 3)] == ["5%", "12.5%", "10%", "0%", "33.3333%"]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from analysis.renewal import RetentionCurve
 from analysis.scores import named, offer
 from analysis.spending import concentration
 from analysis.value import Payers, expected_from, from_newcomer, payers
-from analysis.words import count, listing, plural, quantity
+from analysis.words import count, listing, plural, quantity, setting
 
 if TYPE_CHECKING:
     from analysis.studies import Study
@@ -215,10 +215,10 @@ def spread_out(equity: Equity, found: Valuation, *, min_cell: int) -> Figure:
     return figures.lorenz(
         concentration(found.spelt_out(found.values[0]), min_cell=min_cell),
         name="spread",
-        title=f"{quantity(HELD, 'share')} of the value is expected from "
+        title=f"{setting(HELD)} of the value is expected from "
         f"{'some' if isinstance(share, NotTestable) else quantity(share.value, 'share')} of the customers",
         y_label=f"Share of the expected {equity.measure}",
-        caption=f"{plural(found.customers, 'customer')}. {equity.told} Share who hold {quantity(HELD, 'share')}: "
+        caption=f"{plural(found.customers, 'customer')}. {equity.told} Share who hold {setting(HELD)}: "
         f"{in_brief(share)}. Gini coefficient: {in_brief(found.unequal)}.",
     )
 
@@ -228,7 +228,7 @@ def horizons(equity: Equity, found: Valuation, *, annual_discount_rates: Iterabl
     ways = list(itertools.product(sorted(set(annual_discount_rates)), MONTHS))
     asked = [terms(horizon_months=m, annual_discount_rate=rate, margin=equity.terms.margin) for rate, m in ways]
     rows: list[dict[str, Any]] = [
-        {"line": f"{quantity(rate, 'share')} a year", "x": months} | columns(total)
+        {"line": f"{setting(rate)} a year", "x": months} | columns(total)
         for (rate, months), total in zip(ways, found.totals(asked), strict=True)
     ]
     finite = np.isfinite(equity.terms.weeks)
@@ -293,7 +293,7 @@ def conclusion(equity: Equity, found: Valuation) -> Text:
         told(found.total, equity.currency),
         told(found.newcomer, equity.currency),
         told(found.holding(HELD)),
-        quantity(HELD, "share"),
+        setting(HELD),
         told(equity.trial.gain),
     )
 
@@ -363,9 +363,7 @@ def contracts(
     lines |= {"all, by one curve": of(who, own=None)} if own else {}
     lines |= {"all, without end": of(who, years=None), "a newcomer, without end": new(curve, who, years=None)}
     what = "value" if who.unit == "money" else who.measure
-    told = (
-        f"Counted: {who.measure}, discounted by {quantity(annual_discount_rate, 'share')} a year. {_whose(own, here)}"
-    )
+    told = f"Counted: {who.measure}, discounted by {setting(annual_discount_rate)} a year. {_whose(own, here)}"
     make: Callable[..., Table] = partial(_table, told, lab.currency, unit="money" if who.unit == "money" else "ratio")
     amount = count(total.value) + (f" {lab.currency or ''} of" if who.unit == "money" else "")
     span = f"within {plural(horizon_years, 'year')}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.words import interval, quantity, with_interval
+from analysis.words import with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -200,9 +200,7 @@ def told(answer: Answer, currency: str | None = None) -> str:
     """An answer in a sentence: the estimate with its 95% interval, or that there is none."""
     if isinstance(answer, NotTestable):
         return "not testable here"
-    low, high = answer.interval()
-    shown = quantity(answer.value, answer.unit, currency, narrow=high - low)
-    return f"{shown} (95% interval {interval(low, high, answer.unit, currency)})"
+    return with_interval(answer.value, *answer.interval(), answer.unit, currency, level="95% interval ")
 
 
 def in_brief(answer: Answer) -> str:

@@ -42,6 +42,8 @@ PAPER = "#fdfcf9"  # the page's own colour, so that a figure has no edge
 INK, QUIET = "#22262b", "#5c636b"
 DOTS_PER_INCH = 200  # two device pixels for each CSS pixel
 
+INTERVAL = ("value", "estimate", "low", "high")  # columns of a table that are read as one
+
 HIDDEN = {"Cc", "Cs", "Zl", "Zp"}  # categories of characters that nobody sees
 REORDERING = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x206A))}
 # Words of right-to-left scripts, with the blanks, joiners, digits and hyphens between them.
@@ -114,10 +116,10 @@ def templates() -> Any:
     return environment
 
 
-def in_unit(value: float | None, unit: str, currency: str | None = None, *, narrow: float = np.inf) -> str:
+def in_unit(value: float | None, unit: str, currency: str | None = None, **look: Any) -> str:
     """`words.quantity`, which also shows a number whose unit is unknown here (an entry written by a later version)."""
     if unit in words.UNITS or value is None:
-        return words.quantity(value, unit if unit in words.UNITS else "ratio", currency, narrow=narrow)
+        return words.quantity(value, unit if unit in words.UNITS else "ratio", currency, **look)
     return f"{words.quantity(value, 'ratio')} {unit}".strip()
 
 
@@ -304,16 +306,28 @@ class Table:
         """The table as accessible HTML: a caption, headings that name their scope, numbers marked as numbers."""
         rows = self.released()
         columns = [(self._heading(str(name)), _look(self.rows[name])) for name in rows.columns]
-        units = [self.units.get(str(name)) for name in rows.columns]
-        widths = np.full(len(rows), np.nan)
-        if self.units.get("low") == self.units.get("high") == "money":
-            low, high = (pd.to_numeric(rows[end], errors="coerce") for end in ("low", "high"))
-            widths = (high - low).to_numpy()
-        cells = [
-            [_shown(value, unit, self.currency, width) for value, unit in zip(row, units, strict=True)]
-            for row, width in zip(rows.itertuples(index=False), widths, strict=True)
-        ]
-        return str(templates().get_template("exhibits.html.j2").module.table(isolated(self.title), columns, cells))
+        cells = zip(*(self._cells(rows, str(name)) for name in rows.columns), strict=True)
+        return str(
+            templates().get_template("exhibits.html.j2").module.table(isolated(self.title), columns, list(cells))
+        )
+
+    def _cells(self, rows: pd.DataFrame, name: str) -> list[str]:
+        """A column as text; its numbers, and those of an interval's columns together, have the same decimals."""
+        column, unit = rows[name], self.units.get(name)
+        if not (unit or _is_number(column)):
+            return [_shown(value, self.currency) for value in column]
+        kin = [other for other in INTERVAL if name in INTERVAL and self.units.get(other) == unit and other in rows]
+        together = rows[kin or [name]].apply(pd.to_numeric, errors="coerce").to_numpy(float).ravel()
+        unit = unit or ("count" if np.equal(together % 1, 0)[np.isfinite(together)].all() else "ratio")
+        narrow = self._narrow(rows) if unit == "money" else np.nan
+        return [_shown(value, self.currency, unit, narrow=narrow, beside=together) for value in column]
+
+    def _narrow(self, rows: pd.DataFrame) -> float:
+        """How exactly its amounts of money are known: the widest of their intervals, unless one would be nothing."""
+        if not self.units.get("low") == self.units.get("high") == "money":
+            return np.nan
+        widths = (pd.to_numeric(rows["high"], errors="coerce") - pd.to_numeric(rows["low"], errors="coerce")).dropna()
+        return float(widths.max() if (widths >= 2).all() else widths.min())
 
     def _heading(self, column: str) -> str:
         heading = isolated(self.headings.get(column, words.spoken(column)))
@@ -340,7 +354,7 @@ def _look(column: pd.Series) -> str:
     return "short" if longest <= 16 else "long" if longest > LONGEST_LABEL else ""
 
 
-def _shown(value: Any, unit: str | None, currency: str | None, width: float) -> str:
+def _shown(value: Any, currency: str | None, unit: str | None = None, **look: Any) -> str:
     if pd.isna(value):
         return words.MISSING
     if isinstance(value, (bool, np.bool_)):
@@ -348,8 +362,7 @@ def _shown(value: Any, unit: str | None, currency: str | None, width: float) -> 
     if isinstance(value, dt.date):
         return f"{value:%Y-%m-%d}"
     if isinstance(value, numbers.Real):
-        given = unit or ("count" if float(value).is_integer() else "ratio")
-        return in_unit(float(value), given, currency, narrow=width if unit == "money" else np.nan)
+        return in_unit(float(value), unit or ("count" if float(value).is_integer() else "ratio"), currency, **look)
     return isolated(value)
 
 
@@ -464,7 +477,8 @@ def estimate_text(entry: Mapping[str, Any], *, interval: bool = True) -> str:
         return ""
     ends = interval_text(entry)
     narrow = entry["high"] - entry["low"] if ends else np.inf
-    value = in_unit(entry["estimate"], entry["unit"], entry.get("currency"), narrow=narrow)
+    together = [entry["estimate"], *([entry["low"], entry["high"]] if ends else [])]
+    value = in_unit(entry["estimate"], entry["unit"], entry.get("currency"), narrow=narrow, beside=together)
     return f"{value} ({ends})" if interval and ends else value
 
 
@@ -473,7 +487,9 @@ def interval_text(entry: Mapping[str, Any]) -> str:
     low, high, unit = entry["low"], entry["high"], entry["unit"]
     if low is None or high is None:
         return ""
-    return words.interval(low, high, unit, entry.get("currency")) if unit in words.UNITS else f"{low:g} to {high:g}"
+    if unit not in words.UNITS:
+        return f"{low:g} to {high:g}"
+    return words.interval(low, high, unit, entry.get("currency"), beside=[entry["estimate"]])
 
 
 def strip(entry: Mapping[str, Any]) -> dict[str, Any] | None:

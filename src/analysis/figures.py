@@ -227,6 +227,7 @@ def dots(
     estimates = estimates[~few]
     sections = estimates.groupby("section", sort=False) if "section" in estimates else [("", estimates)]
     lines: list[Any] = [line for name, rows in sections for line in (*filter(None, [name]), *rows.to_dict("records"))]
+    alike = estimates[["value", "low", "high"]].to_numpy(float).ravel().tolist()
     label = "  ·  ".join(filter(None, [x_label, reference_label and f"line: {reference_label}"]))
 
     def draw(fig: Any, phone: bool) -> None:
@@ -242,12 +243,12 @@ def dots(
         if reference is not None:
             ax.axvline(reference, color=INK, lw=1, zorder=1)
         for place, line in enumerate(lines):
-            _dot_row(ax, place, line, unit, phone=phone)
+            _dot_row(ax, place, line, unit, alike, phone=phone)
         ax.grid(axis="x")
         ax.set(ylim=(len(lines) - 0.4, -0.6), yticks=[], xlabel=textwrap.fill(label, 48 if phone else 90))
 
     said = strokes.listed(
-        f"{shortened(row['label'])} {strokes.numbers(row, unit)}" for row in estimates.to_dict("records")
+        f"{shortened(row['label'])} {strokes.numbers(row, unit, alike)}" for row in estimates.to_dict("records")
     )
     claimed = "".join(f" Shaded: {claim}." for _, _, claim in bands)
     fixed = 1.0 + 0.18 * len(bands)
@@ -260,8 +261,13 @@ def dots(
     )
 
 
-def _dot_row(ax: Any, place: int, row: Mapping[Any, Any] | str, unit: str, *, phone: bool) -> None:
-    """One estimate: its words at the sides; on a phone above the dot, on paper of their own that no line crosses."""
+def _dot_row(
+    ax: Any, place: int, row: Mapping[Any, Any] | str, unit: str, alike: Sequence[float], *, phone: bool
+) -> None:
+    """One estimate: its words at the sides; on a phone above the dot, on paper of their own that no line crosses.
+
+    `alike` are the numbers of all rows, whose decimals it shares.
+    """
     left, right, above = ((0, "left"), (1, "right"), 0.3) if phone else ((-0.02, "right"), (1.02, "left"), 0.0)
     look = {"transform": ax.get_yaxis_transform(), "va": "center"}
     if phone:
@@ -271,7 +277,7 @@ def _dot_row(ax: Any, place: int, row: Mapping[Any, Any] | str, unit: str, *, ph
         return
     label = shortened(row["label"], 34 if phone else 40)
     ax.text(left[0], place - above, label, ha=left[1], fontsize=8.2 if phone else 9, **look)
-    ax.text(right[0], place - above, strokes.numbers(row, unit), ha=right[1], fontsize=8.2, color=QUIET, **look)
+    ax.text(right[0], place - above, strokes.numbers(row, unit, alike), ha=right[1], fontsize=8.2, color=QUIET, **look)
     middle = place + above / 2
     if np.isfinite(row["value"]):
         ax.plot([row["low"], row["high"]], [middle] * 2, color=ABOVE, lw=2.2, solid_capstyle="butt", alpha=0.55)

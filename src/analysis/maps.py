@@ -137,7 +137,7 @@ def arrows(boxes: pd.DataFrame, paths: pd.DataFrame, *, x_label: str, **telling:
             look |= {"lw": 0.9 + 3 * abs(row["value"]), "ls": (0, (3, 2)) if unsure else "-", "mutation_scale": 1}
             look |= {"patchA": drawn[row["cause"]], "patchB": drawn[row["effect"]]}
             ax.annotate("", ways[1], ways[0], arrowprops=look, zorder=1)
-            told = f"{in_unit(row['value'], 'slope')}\n{words.interval(row['low'], row['high'], 'slope')}"
+            told = strokes.numbers(row, "slope").replace(" (", "\n").removesuffix(")")
             paper = {"boxstyle": "square,pad=0.12", "fc": PAPER, "ec": "none"}
             ax.text(*ways.mean(axis=0), told, fontsize=7.6, bbox=paper, **words_in_box | {"va": "center", "zorder": 3})
         ax.set(xlim=ends["x"] + np.array([-0.42, 0.42]), ylim=ends["y"] + np.array([-0.3, 0.3]))
@@ -197,7 +197,7 @@ def quarters(
     said = strokes.listed(
         f"{row['attribute']}: {row['quadrant']} in {row['chance']:.0%} of the resamples, "
         + " and ".join(
-            f"{what} {in_unit(row[what], unit)} ({words.interval(row[f'{what} low'], row[f'{what} high'], unit)})"
+            f"{what} {words.with_interval(row[what], row[f'{what} low'], row[f'{what} high'], unit)}"
             for what, unit in axes.values()
         )
         for row in placed.to_dict("records")

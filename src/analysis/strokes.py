@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import disclosure, words
-from analysis.exhibits import PAPER, QUIET, Text, in_unit, say, shortened
+from analysis.exhibits import PAPER, QUIET, Text, say, shortened
 
 BANDS, BAND_INK = ("#f8f2de", "#f2e6c3"), "#75590f"
 # Told apart by people who do not see red or green as well; each is dark enough to write in.
@@ -61,11 +61,11 @@ def listed(items: Iterable[str], most: int = 12) -> str:
     return "; ".join(items[:most]) + rest
 
 
-def numbers(row: Mapping[Any, Any], unit: str) -> str:
-    """A value with its interval, or why there is none."""
+def numbers(row: Mapping[Any, Any], unit: str, beside: Iterable[float | None] = ()) -> str:
+    """A value with its interval, or why there is none; `beside` as for `words.quantity`: what stands around it."""
     if not np.isfinite(row["value"]):
         return shortened(row.get("note") or words.MISSING)
-    return f"{in_unit(row['value'], unit)} ({words.interval(row['low'], row['high'], unit)})"
+    return words.with_interval(row["value"], row["low"], row["high"], unit, beside=beside)
 
 
 def above(ax: Any, label: str, *, phone: bool) -> None:

@@ -19,7 +19,7 @@ from analysis.exhibits import Figure, Text, say
 from analysis.hypotheses.rules import Range
 from analysis.renewal import RetentionCurve
 from analysis.value import CAP, Costs, growth, readings
-from analysis.words import quantity
+from analysis.words import quantity, setting
 
 MOVES = np.arange(-20, 11) / 100  # points by which the retention of the data is moved
 RUNNER = "LOYALTY_FINDINGS"  # stands in the environment of a notebook that a report runs
@@ -105,9 +105,9 @@ class Panel:
             bands=[(low, high, "claimed")],
             mark=at.moved,
             mark_label="here",
-            caption=f"Over {self.years} years, margin {quantity(at.margin, 'share')}, discount "
-            f"{quantity(at.discount_rate, 'share')} a year, winning a customer costs "
-            f"{quantity(at.acquisition_cost, 'share')} of their yearly revenue. Band: 95% interval.",
+            caption=f"Over {self.years} years, margin {setting(at.margin)}, discount "
+            f"{setting(at.discount_rate)} a year, winning a customer costs "
+            f"{setting(at.acquisition_cost)} of their yearly revenue. Band: 95% interval.",
         )
 
     def short(self, at: Setting) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 UNITS = {
     "share": "share of a whole, 0 to 1, shown in per cent",
@@ -57,6 +58,9 @@ _SHOWN: dict[str, tuple[float, int | None, str, str]] = {
 _OTHER = (1.0, 2, "", "")
 # Nobody reads the cents of an amount that is known no better than this.
 WIDE = 100
+MOST = 4  # decimals
+NEGLIGIBLE = 1000  # what is so many times less than the largest beside it may be shown as nothing
+WHOLE = ("count", "violations", "money")  # and what is less than the usual last digit of these
 
 
 def _decimals(value: float, usual: int | None, narrow: float = math.inf) -> int:
@@ -68,10 +72,17 @@ def _decimals(value: float, usual: int | None, narrow: float = math.inf) -> int:
         needed = max(needed, digits - math.floor(math.log10(size))) if size else needed
     if 0 < narrow < math.inf:
         needed = max(needed, math.floor(1 - math.log10(narrow)))
-    return min(needed, 4)
+    return min(needed, MOST)
 
 
-def quantity(value: float | None, unit: str, currency: str | None = None, *, narrow: float = math.inf) -> str:
+def quantity(
+    value: float | None,
+    unit: str,
+    currency: str | None = None,
+    *,
+    narrow: float = math.inf,
+    beside: Iterable[float | None] = (),
+) -> str:
     """A value as people read it in its unit.
 
     Args:
@@ -79,6 +90,8 @@ def quantity(value: float | None, unit: str, currency: str | None = None, *, nar
         unit: a key of `UNITS`.
         currency: shown with amounts of money.
         narrow: a width, in the unit's own scale, of which two digits should show; a wide one hides cents.
+        beside: all numbers that are read together with this one, itself among them: the largest decides how many
+            decimals they all have, with some more where one that is not zero would look like zero.
 
     Raises:
         KeyError: the unit is not in `UNITS`.
@@ -88,31 +101,65 @@ def quantity(value: float | None, unit: str, currency: str | None = None, *, nar
     if value is None or not math.isfinite(value):
         return MISSING
     factor, usual, sign, tail = _SHOWN.get(unit, _OTHER)
-    if unit == "growth" and abs(value) < 0.1:
+    together = [abs(one) for one in beside if one is not None and math.isfinite(one)]
+    most = max(together, default=abs(value))
+    if unit == "growth" and most < 0.1:
         usual = 1
     if unit == "money" and WIDE < narrow < math.inf:
         usual = 0
-    shown = factor * value
-    if shown == 0 and usual != 2:
+    if most == 0 and usual != 2:
         return f"0{tail}"
+    places = _decimals(factor * most, usual, factor * narrow)
+    least = min((one for one in together if one * NEGLIGIBLE > most), default=0)
+    if least and unit not in WHOLE and places < (needed := math.ceil(-math.log10(2 * factor * least))) <= MOST:
+        places = needed
     tail = f" {currency}" if unit == "money" and currency else tail
-    return f"{shown:{sign}z,.{_decimals(shown, usual, factor * narrow)}f}{tail}"
+    return f"{factor * value:{sign if value else ''}z,.{places}f}{tail}"
 
 
-def interval(low: float | None, high: float | None, unit: str, currency: str | None = None) -> str:
-    """Two ends as one phrase, the unit named once: "12.0 to 14.5 months"; a narrow one with digits enough to show."""
+def setting(share: float) -> str:
+    """A share that somebody has set, in per cent and as it was set: .05 is "5%", .125 is "12.5%"."""
+    return f"{100 * share:.6g}%"
+
+
+def interval(
+    low: float | None,
+    high: float | None,
+    unit: str,
+    currency: str | None = None,
+    *,
+    beside: Iterable[float | None] = (),
+) -> str:
+    """Two ends as one phrase, alike in their decimals and the unit named once: "12.0 to 14.5 months".
+
+    A narrow one has digits enough to show its width. `beside` as for `quantity`: what else is read with it.
+    """
     width = abs(high - low) if low is not None and high is not None else math.inf
-    left, right = (quantity(end, unit, currency, narrow=width) for end in (low, high))
+    ends = [low, high, *beside]
+    left, right = (quantity(end, unit, currency, narrow=width, beside=ends) for end in (low, high))
     tail = f" {currency}" if unit == "money" else _SHOWN.get(unit, _OTHER)[3]
     if tail and left.endswith(tail) and right.endswith(tail):
         left = left.removesuffix(tail)
     return f"{left} to {right}"
 
 
-def with_interval(value: float, low: float, high: float, unit: str, currency: str | None = None) -> str:
-    """An estimate with its interval, all with the same decimals: "+18.7% (+18.4 to +18.9%)"."""
-    shown = quantity(value, unit, currency, narrow=abs(high - low))
-    return f"{shown} ({interval(low, high, unit, currency)})"
+def with_interval(
+    value: float,
+    low: float,
+    high: float,
+    unit: str,
+    currency: str | None = None,
+    *,
+    level: str = "",
+    beside: Iterable[float | None] = (),
+) -> str:
+    """An estimate with its interval, all with the same decimals: "+18.7% (+18.4 to +18.9%)"; `level` names the latter.
+
+    `beside` as for `quantity`: what else is read with them.
+    """
+    ends = [value, *beside]
+    shown = quantity(value, unit, currency, narrow=abs(high - low), beside=[low, high, *ends])
+    return f"{shown} ({level}{interval(low, high, unit, currency, beside=ends)})"
 
 
 def listing(items: list[str], joint: str = "and") -> str:
