@@ -204,6 +204,33 @@ def drawn(figure, *, phone=False):
     return canvas.axes
 
 
+def cells(cohorts, ages):
+    """A triangle of cohorts of 1,000, each as old as the study less its place."""
+    rows = [
+        (f"cohort {c}", 1000, age, 0.148, 0.127, 0.171, "complete") for c in range(cohorts) for age in range(ages - c)
+    ]
+    return pd.DataFrame(rows, columns=["cohort", "customers", "age", "value", "low", "high", "state"])
+
+
+@pytest.mark.parametrize(
+    # Few cohorts show every age, on a phone down the page; of many, each shows as many ages as have room.
+    ("cohorts", "ages", "across", "on_a_phone"),
+    [(3, 10, 10, 3), (3, 17, 17, 3), (40, 40, 10, 5)],
+)
+def test_a_triangle_names_every_age_that_has_room_and_no_interval_meets_another(cohorts, ages, across, on_a_phone):
+    figure = figures.triangle(cells(cohorts, ages), **SAID)
+    for phone, columns in enumerate((across, on_a_phone)):
+        (ax,) = drawn(figure, phone=bool(phone))
+        assert len(ax.get_xticks()) == columns
+        assert len(ax.get_yticks()) == (ages if phone and cohorts == 3 else cohorts)
+        boxes = [text.get_window_extent() for text in ax.texts]
+        rows = {}
+        for box in sorted(boxes, key=lambda box: box.x0):
+            rows.setdefault(round(box.y0), []).append(box)
+        assert all(left.x1 <= right.x0 for row in rows.values() for left, right in itertools.pairwise(row))
+    assert list(figure.data) == ["cohort", "customers", "age", "value", "low", "high", "state"]
+
+
 def test_a_dot_on_too_few_is_not_drawn_at_a_threshold():
     """The bin of three goes, and the smallest other with it, so that nobody can subtract."""
     figure = make("jump")

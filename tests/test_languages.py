@@ -222,7 +222,9 @@ def test_a_figure_speaks_persian_down_to_its_ticks():
 
 
 @pytest.mark.usefixtures("persian_figures")
-@pytest.mark.parametrize(("label", "told"), [("8.8–10.1", "\u200f۸٫۸–۱۰٫۱"), ("12", "۱۲"), ("BG/NBD", "BG/NBD")])
+@pytest.mark.parametrize(
+    ("label", "told"), [("8.8–10.1", "\u200f۸٫۸–۱۰٫۱"), ("8.8–", "\u200f۸٫۸–"), ("12", "۱۲"), ("BG/NBD", "BG/NBD")]
+)
 def test_a_range_of_bare_numbers_runs_from_right_to_left(label, told):
     from matplotlib.figure import Figure as Canvas
 

@@ -131,7 +131,8 @@ def triangle(cells: pd.DataFrame, *, min_cell: int | None = None, **telling: Unp
     """Cohorts down, ages across: each cell its share in per cent, darker for more, with its interval below.
 
     Cells not lived through stay blank; one whose period still runs is slanted and framed. Where there are more ages
-    than fit, every second or third is drawn, and the data behind the figure hold all.
+    than fit, every second or third is drawn, and the data behind the figure hold all. On a phone few cohorts stand
+    across, with all their ages down.
 
     Args:
         cells: one row a cohort and age, cohorts in order: cohort, customers (its size), age, value, low, high (0 to
@@ -150,34 +151,43 @@ def triangle(cells: pd.DataFrame, *, min_cell: int | None = None, **telling: Unp
         alone = disclosure.few(counted, least, columns=("active", "gone"), by="age") & cells["value"].notna()
         cells = cells.assign(**cells[["value", "low", "high"]].mask(alone))
         telling = strokes.hiding(alone, "cell", least, telling)
-    cells = cells[["cohort", "customers", "age", "value", "low", "high", "state"]]
+    cells = cells[["cohort", "customers", "age", "value", "low", "high", "state"]].copy()
     sizes = cells.drop_duplicates("cohort").set_index("cohort")["customers"]
     ages, most = sorted(cells.loc[cells["value"].notna(), "age"].unique()), cells["value"].max()
     if not most > 0:
         return strokes.too_few(min_cell)
-    places = {cohort: place for place, cohort in enumerate(sizes.index)}
+    cells["told"] = [f"{100 * value:.{int(most < 0.2)}f}" for value in cells["value"]]
+    ends = [[f"{100 * end:.{int(most < 0.2)}f}" for end in cells[which]] for which in ("low", "high")]
+    cells["ends"] = [f"{low}–{high}" for low, high in zip(*ends, strict=True)]
+    known = cells.dropna(subset="low" if cells["low"].notna().any() else "value")
+    fit = [strokes.columns(known["told"], known["ends"], phone=phone) for phone in (False, True)]
+    stacked = fit[False][0] < len(ages) <= fit[False][1]  # on a page, where that makes room for all of them
+    turned = len(sizes) <= fit[True][0] < len(ages)  # on a phone: few cohorts across, their many ages down
+    rows = {cohort: place for place, cohort in enumerate(sizes.index)}
+    names = [(shortened(name, 12), f"({words.count(n)})") for name, n in sizes.items()]
 
     def draw(fig: Any, phone: bool) -> None:
         ax = fig.subplots()
-        shown = ages[:: int(np.ceil(len(ages) / (5 if phone else 12)))]
+        flat = not (phone and turned)
+        shown = ages if (turned if phone else stacked) else ages[:: int(np.ceil(len(ages) / fit[phone][0]))]
         grid = cells.pivot(index="cohort", columns="age", values="value").reindex(index=sizes.index, columns=shown)
+        drawn = cells[cells["age"].isin(shown) & cells["value"].notna()]
+        places = [(shown.index(age), rows[cohort]) for age, cohort in zip(drawn["age"], drawn["cohort"], strict=True)]
+        if flat:
+            ax.set(xticks=range(len(shown)), xticklabels=[str(age) for age in shown])
+            ax.set(yticks=range(len(sizes)), yticklabels=[" ".join(name) for name in names])
+        else:
+            grid, places = grid.T, [at[::-1] for at in places]
+            ax.set(yticks=range(len(shown)), yticklabels=[str(age) for age in shown])
+            ax.set(xticks=range(len(sizes)), xticklabels=["\n".join(name) for name in names])
         # The darkest blue stands for more than there is, so that dark type can be read on all.
         ax.imshow(grid.to_numpy(float), cmap="Blues", vmin=0, vmax=1.8 * most, aspect="auto")
-        drawn = cells[cells["age"].isin(shown) & cells["value"].notna()]
-        for row in drawn.to_dict("records"):
-            x, y, running = shown.index(row["age"]), places[row["cohort"]], row["state"] == "running"
-            value, low, high = (f"{100 * row[part]:.{int(most < 0.2)}f}" for part in ("value", "low", "high"))
-            look = {"ha": "center", "color": INK, "style": "italic" if running else "normal"}
-            sure = np.isfinite(row["low"])
-            ax.text(x, y, value, va="bottom" if sure else "center", fontsize=8, **look)
-            ax.text(x, y + 0.08, f"{low}–{high}" if sure else "", va="top", fontsize=5.8, **look)
-            if running:
-                ax.add_patch(strokes.frame(x, y))
-        ax.set_xticks(range(len(shown)), [str(age) for age in shown])
-        ax.set_yticks(range(len(sizes)), [f"{shortened(name, 12)} ({words.count(n)})" for name, n in sizes.items()])
-        ax.tick_params(length=0)
+        for at, cell in zip(places, drawn.to_dict("records"), strict=True):
+            strokes.cell(ax, at, cell, stacked=stacked and not phone, phone=phone)
+        ax.tick_params(length=0, labeltop=len(grid) > 12)  # a tall one names its columns above too
         ax.spines[:].set_visible(False)
-        strokes.above(ax, "Cohort (customers) by age in periods; per cent, with 95% intervals", phone=phone)
+        laid = "Cohort (customers) by age in periods" if flat else "Age in periods, by cohort (customers)"
+        strokes.above(ax, f"{laid}; per cent, with 95% intervals", phone=phone)
 
     seen = cells.dropna(subset="low").groupby("cohort", sort=False)
     said = strokes.listed(
@@ -185,12 +195,11 @@ def triangle(cells: pd.DataFrame, *, min_cell: int | None = None, **telling: Unp
         f"{in_unit(rows['value'].iloc[-1], 'share')} at age {rows['age'].iloc[-1]}"
         for name, rows in seen
     )
-    tall = 0.7 + 0.36 * len(sizes)
     return Figure(
         alt=f"{words.plural(len(sizes), 'cohort')} by age: {said}.",
-        data=cells,
+        data=cells.drop(columns=["told", "ends"]),
         draw=draw,
-        heights=(tall, tall + 0.2),
+        heights=(0.7 + 0.36 * len(sizes), 0.9 + 0.36 * (len(ages) if turned else len(sizes))),
         **strokes.noting(few.any(), f"Left out: {left_out} of fewer than {least} customers.", telling),
     )
 

@@ -46,8 +46,8 @@ DIGITS = str.maketrans("0123456789.,%-", "۰۱۲۳۴۵۶۷۸۹٫٬٪−")
 MONTHS = ["ژانویهٔ", "فوریهٔ", "مارس", "آوریل", "مهٔ", "ژوئن", "ژوئیهٔ", "اوت", "سپتامبر", "اکتبر", "نوامبر", "دسامبر"]
 PERSIAN_LETTER = "[\u0621-\u064a\u066e-\u06d3]"  # no digit, no sign
 APART, END = "\u2066", "\u2069"  # left-to-right isolate
-# A range of bare numbers has no letter to tell its direction by.
-RANGE, TO_THE_LEFT = re.compile(r"[+−]?\d[\d.,]*%?–[+−]?\d[\d.,]*%?"), "\u200f"
+# A range of bare numbers, or the first line of one, has no letter to tell its direction by.
+RANGE, TO_THE_LEFT = re.compile(r"[+−]?\d[\d.,]*%?–([+−]?\d[\d.,]*%?)?"), "\u200f"
 MARKS = dict.fromkeys(map(ord, "\u2066\u2067\u2068\u2069"))
 # Markup, and elements whose content is not ours to translate.
 MARKUP = re.compile(r"""<!--.*?-->|<(style|pre|code)\b.*?</\1>|<(?:[^<>"']|"[^"]*"|'[^']*')*>""", re.DOTALL)

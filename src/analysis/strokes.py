@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import disclosure, words
-from analysis.exhibits import PAPER, QUIET, Text, say, shortened
+from analysis.exhibits import INK, PAPER, QUIET, WIDTHS, Text, say, shortened
 
 BANDS, BAND_INK = ("#f8f2de", "#f2e6c3"), "#75590f"
 # Told apart by people who do not see red or green as well; each is dark enough to write in.
@@ -178,8 +178,28 @@ def time_ticks(longest: float, unit: str, most: int) -> list[float]:
     return [float(tick) for tick in np.arange(0, longest + 1e-9, step)]
 
 
-def frame(x: float, y: float) -> Any:
-    """A dashed edge around a cell whose period has not ended."""
+TOLD = 8.0, {False: 5.8, True: 6.8}  # points: the type of a cell's value, and of its interval on a page and a phone
+
+
+def columns(values: Iterable[str], ends: Iterable[str], *, phone: bool) -> tuple[int, int]:
+    """How many columns of cells fit beside the names of their rows: their intervals on one line, and on two."""
+    value, interval = (max(map(len, texts)) * 0.6 / 72 for texts in (values, ends))  # inches a point of type
+    needed = [max(TOLD[0] * value, TOLD[1][phone] * part * interval) + 0.05 for part in (1, 0.6)]
+    one, two = (max(1, int((WIDTHS[phone] - 1.0) / inches)) for inches in needed)
+    return one, two
+
+
+def cell(ax: Any, at: tuple[int, int], row: Mapping[Any, Any], *, stacked: bool, phone: bool) -> None:
+    """A value with its interval below; slanted and in a dashed edge where its period has not ended."""
     from matplotlib.patches import Rectangle
 
-    return Rectangle((x - 0.47, y - 0.47), 0.94, 0.94, fill=False, ec=QUIET, lw=0.8, ls=(0, (3, 2)))
+    (x, y), running, sure = at, row["state"] == "running", np.isfinite(row["low"])
+    look = {"ha": "center", "color": INK, "style": "italic" if running else "normal"}
+    up = 0.14 * stacked * sure
+    ax.text(x, y - up, row["told"], va="bottom" if sure else "center", fontsize=TOLD[0], **look)
+    if sure:
+        ends = row["ends"].replace("–", "–\n") if stacked else row["ends"]
+        ax.text(x, y + 0.06 - up, ends, va="top", fontsize=TOLD[1][phone], linespacing=1.05, **look)
+    if running:
+        corner = (x - 0.47, y - 0.47)
+        ax.add_patch(Rectangle(corner, 0.94, 0.94, fill=False, ec=QUIET, lw=0.8, ls=(0, (3, 2))))
