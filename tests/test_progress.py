@@ -1,4 +1,4 @@
-"""One line a notebook: on a terminal a bar each, elsewhere a line whenever the state changes."""
+"""How far a report is: on a terminal in bars, elsewhere a line whenever a notebook begins or ends."""
 
 import os
 import pty
@@ -24,16 +24,14 @@ def test_away_from_a_terminal_each_change_is_a_line():
     done = subprocess.run([sys.executable, "-c", SHOW], capture_output=True, text=True, check=True)
     assert done.stdout == "", "the answer's place stays free"
     assert [line.split(maxsplit=1) for line in done.stderr.splitlines()] == [
-        ["waiting", "shop · 10_first"],
-        ["waiting", "shop · 20_second"],
         ["running", "shop · 10_first"],
-        ["done", "shop · 10_first"],
+        ["done", "shop · 10_first (1 of 2)"],
         ["running", "shop · 20_second"],
-        ["failed", "shop · 20_second"],
+        ["failed", "shop · 20_second (2 of 2)"],
     ]
 
 
-def test_on_a_terminal_each_notebook_keeps_its_bar():
+def test_on_a_terminal_what_runs_has_a_bar_and_what_has_ended_a_line():
     master, slave = pty.openpty()
     termios.tcsetwinsize(slave, (30, 110))
     with subprocess.Popen([sys.executable, "-c", SHOW], stderr=slave, stdout=slave) as shown:
@@ -47,10 +45,10 @@ def test_on_a_terminal_each_notebook_keeps_its_bar():
     os.close(master)
     assert shown.returncode == 0
     for words in (
-        "waiting   shop · 10_first",
         "running   shop · 10_first",
-        "done      shop · 10_first",
-        "failed    shop",
+        "done      shop · 10_first (1 of 2)",
+        "failed    shop · 20_second (2 of 2)",
+        "1 of 2",
     ):
         assert words in text.decode()
     assert "█" in text.decode()

@@ -106,8 +106,8 @@ def _kinds_of_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     other = facts["rows"] - facts["sold"] - facts["returns"]
     yield (
         f"{words.count(facts['sold'])} of {words.plural(facts['rows'], 'row')} bring money in, "
-        f"{words.count(facts['returns'])} are below zero (returns), {words.count(other)} are worth nothing or marked as "
-        "returned."
+        f"{words.count(facts['returns'])} are below zero (returns), {words.count(other)} are worth nothing or marked "
+        "as returned."
     )
 
 
