@@ -145,7 +145,7 @@ def test_a_tier_reached_after_the_answer_is_not_known_yet():
     free = planted.study(memberships=clubs)
     ordered = allegiance.members(free, planted.around(found, np.arange(150) % 2))
     assert ordered["stayed"].sum() == 75  # without contracts, who ordered has stayed
-    assert "no table memberships" in allegiance.members(planted.study(), planted.around(found, np.ones(150))).reason
+    assert "no memberships table" in allegiance.members(planted.study(), planted.around(found, np.ones(150))).reason
     same = allegiance.beyond_tier(table.assign(tier="gold", stayed=np.arange(150) % 2 * 1.0), **DRAWS)
     assert "same tier" in same.reason
 

@@ -118,8 +118,8 @@ def test_what_cannot_be_tested_says_why(told):
 
 def test_without_roll_outs_the_table_is_named():
     dates = chain.starts(planted.study())
-    assert "no table rollouts" in dates.reason
-    assert "no table rollouts" in chain.improved({chain.SAME: board()[0]}, dates, "mend", **WINDOW)[chain.SAME].reason
+    assert "no rollouts table" in dates.reason
+    assert "no rollouts table" in chain.improved({chain.SAME: board()[0]}, dates, "mend", **WINDOW)[chain.SAME].reason
 
 
 # --- the tips -----------------------------------------------------------------------------------------------------
@@ -238,9 +238,9 @@ def test_what_is_missing_is_named():
     found, _ = worlds.mended(np.random.default_rng(1), "null")
     lab = planted.study()
     assert "no construct engagement" in chain.certain(chain.growing(lab, found)).reason
-    assert "no table units" in chain.on_file(lab, "churn").reason
-    assert "no table units" in chain.mirrored(chain.staffed(lab))[chain.LATER].reason
-    assert "no table contacts" in chain.complaints(lab, found).reason
+    assert "no units table" in chain.on_file(lab, "churn").reason
+    assert "no units table" in chain.mirrored(chain.staffed(lab))[chain.LATER].reason
+    assert "no contacts table" in chain.complaints(lab, found).reason
     assert "nothing to count" in chain.exceptions_told(NotTestable("No.")).text
 
 

@@ -92,8 +92,8 @@ def test_every_claim_has_an_answer_whatever_is_missing(brought):
 
 def test_the_missing_table_or_column_is_named():
     nothing, half = all_readings(study()), all_readings(study(costs=NEEDS["costs"], units=NEEDS["units"]))
-    assert "no table finances" in nothing["R03"]["money"].reason
-    assert "no table costs" in nothing["R08"][economics.WITHIN].reason
+    assert "no finances table" in nothing["R03"]["money"].reason
+    assert "no costs table" in nothing["R08"][economics.WITHIN].reason
     assert "no column marketing_cost" in half["R08"][economics.WITHIN].reason
     across = half["R13"][economics.ACROSS]
     assert "no column satisfaction or retention" in across["satisfaction_retention"].reason

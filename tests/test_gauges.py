@@ -150,7 +150,7 @@ def test_i05_is_not_flattered_by_those_who_stay_long_enough_to_complain(tmp_path
 
 def test_i05_says_what_is_missing(bundled):
     (answer,) = gauges.warned(bundled["mobile"], complaint="complaint").values()
-    assert "no table contacts and subscriptions" in answer.reason
+    assert "no contacts or subscriptions table" in answer.reason
 
 
 # --- I06 ------------------------------------------------------------------------------------------------------------

@@ -208,13 +208,13 @@ def test_prices_bite_harder_where_more_is_known_and_only_what_was_told_before_co
 @pytest.mark.parametrize(
     ("ask", "told"),
     [
-        (lambda lab, found: journeys.matched(lab, days=30, gap=0), "no table subscriptions"),
-        (lambda lab, found: journeys.lifelong(lab), "no table subscriptions"),
-        (lambda lab, found: journeys.rated(lab, found, "trust"), "no table subscriptions"),
+        (lambda lab, found: journeys.matched(lab, days=30, gap=0), "no subscriptions table"),
+        (lambda lab, found: journeys.lifelong(lab), "no subscriptions table"),
+        (lambda lab, found: journeys.rated(lab, found, "trust"), "no subscriptions table"),
         (lambda lab, found: journeys.rated(lab, found, "quality"), "no construct quality"),
-        (lambda lab, found: journeys.ways(lab, found, days=90), "no table touchpoints"),
+        (lambda lab, found: journeys.ways(lab, found, days=90), "no touchpoints table"),
         (lambda lab, found: journeys.priced(lab, found), "no column unit_price"),
-        (lambda lab, found: journeys.advertised(lab, found), "no table promotions"),
+        (lambda lab, found: journeys.advertised(lab, found), "no promotions table"),
     ],
 )
 def test_what_is_missing_is_named(ask, told):

@@ -157,7 +157,7 @@ def test_s07_fails_where_branches_keep_customers_anyway():
 
 def test_s07_without_branches_says_so():
     empty = SimpleNamespace(has=lambda name: False)
-    assert "no table units" in motives.indispensable(empty, draws=5, seed=1)["stepwise ceiling"].reason
+    assert "no units table" in motives.indispensable(empty, draws=5, seed=1)["stepwise ceiling"].reason
 
 
 def test_exhibits():

@@ -149,7 +149,7 @@ def test_gates_say_what_is_missing():
         "alike in satisfaction": same,
         "no construct satisfaction": unasked,
         "50 customers": few,
-        "no table orders": NotTestable("The study has no table orders."),
+        "no orders table": NotTestable("The study has no orders table."),
     }
     for reason, case in refused.items():
         table = payoff.answered(case)
@@ -349,12 +349,12 @@ def test_s03_needs_an_order_in_time():
 
 def test_few_branches_and_missing_tables_are_named():
     found = later_loyalty(0.5)
-    nothing = NotTestable("The study has no table orders.")
+    nothing = NotTestable("The study has no orders table.")
     parts = payoff.outcomes(branches(0.5, units=10), found, nothing, nothing)
     assert "20 are needed" in parts["success"].reason
     assert parts["repeat"] == nothing
     without = payoff.outcomes(SimpleNamespace(has=lambda name: False), found, nothing, nothing)
-    assert "no table units" in without["success"].reason
+    assert "no units table" in without["success"].reason
     unknown = Answers(found.items, found.who[["wave"]], found.weight, found.constructs, {}, found.scale)
     assert "customer_id and answered_at" in payoff.outcomes(branches(0.5), unknown, nothing, nothing)["loyalty"].reason
 

@@ -90,7 +90,7 @@ def test_trials_that_nobody_named_are_asked_for(club):
     assert "its treated arm is not named (reward_arm)" in personal.kept(lab, bought, "", days=9).reason
     assert "its treated arm is not named (service_arm)" in personal.answered(lab, "").reason
     assert "was treated with tea" in personal.offers(lab, bought, "tea", days=9).reason
-    assert "no table surveys" in personal.answered(study(), "tea").reason
+    assert "no surveys table" in personal.answered(study(), "tea").reason
     assert "none is said to fit" in personal.matched(lab, past=[], fits=[], outcome="", control="").reason
 
 
@@ -205,7 +205,7 @@ def test_contacts_between_two_answers_by_hand(make_study):
     settings = 'scale = [1, 7]\n[study.shop.constructs]\nsatisfaction = ["satisfaction_1"]\nknowledge = ["knowledge_1"]'
     asked = scales.answers(make_study(surveys, settings, table="surveys"))
     found = personal.undrawn(study(), asked, "call", days=90)
-    assert "no table touchpoints" in found.reason
+    assert "no touchpoints table" in found.reason
     touched = pd.DataFrame({"customer_id": ["ben", *["ann"] * 3], "touchpoint": ["site", "call", "call", "site"]})
     touched["touched_at"] = pd.to_datetime(["2023-09-01", "2023-12-01", "2024-06-01", "2024-06-02"])
     both = study(touchpoints=touched)

@@ -114,7 +114,7 @@ def test_i02_tells_signs_from_noise(slope, word):
 def test_i02_without_referrals_names_them():
     rng, mood, willing = people(300)
     later = watched(asked(mood, willing), rng.poisson(1.0, 300), age=rng.random(300))
-    parts = promoters.signs_of_loyalty(later, NotTestable("The study has no table referrals."), draws=20, seed=7)
+    parts = promoters.signs_of_loyalty(later, NotTestable("The study has no referrals table."), draws=20, seed=7)
     assert isinstance(parts["praise"], NotTestable)
     assert not isinstance(parts["repeat"], NotTestable)
 

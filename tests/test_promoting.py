@@ -155,7 +155,7 @@ def offered(assigned, **more):
         ({"promotions": offered([True] * 300)}, "Hold some out by lot"),
         ({"promotions": offered([True] * 150 + [False] * 9)}, "the smaller one has 9"),
         ({"promotions": offered([True, False]).drop(columns="assigned")}, "no column assigned"),
-        ({}, "no table promotions, and no outcome"),
+        ({}, "no promotions table, and no outcome"),
     ],
 )
 def test_promotions_without_a_control_group_are_not_testable(tables, reason):
@@ -210,7 +210,7 @@ def test_who_was_there_from_the_start_on_by_hand():
     assert table.loc[False, ["ran", "time", "left", "n"]].tolist() == [10, 20, True, 1]
     assert sorted(table.loc[True, "time"]) == [5, 40]
     assert (
-        "no table subscriptions" in promoting.staying(study(promotions=promotions), trials.promoted(lab), days=3).reason
+        "no subscriptions table" in promoting.staying(study(promotions=promotions), trials.promoted(lab), days=3).reason
     )
 
 
@@ -295,6 +295,6 @@ def test_a_promotion_of_one_branch_beside_the_others():
     assert "began on 0 days" in refused(action="quiet")
     assert "no column home" in refused(branch="home")
     assert "The orders end 28 days after" in refused(days=60)
-    assert "no table rollouts" in refused(lab=study(customers=homes))
+    assert "no rollouts table" in refused(lab=study(customers=homes))
     two = pd.DataFrame({"unit": ["b0", "b1"], "action": "loud", "started_at": [START, START + pd.Timedelta(days=9)]})
     assert "began on 2 days" in refused(lab=study(rollouts=two, customers=homes))

@@ -97,7 +97,7 @@ def test_orders_alone_are_enough_for_deeds(firm):
     watched = recommending.periods(lab, afterwards.asked(lab), days=3, top=0.5)
     assert watched.rows[DEEDS].notna().all()
     assert recommending.told_by(watched) == DEEDS
-    assert "no table referrals" in reason(recommending.referring(watched))
+    assert "no referrals table" in reason(recommending.referring(watched))
     assert "not asked" in reason(recommending.crossing(watched, WORDS, lines=1))
     assert "no categories" in reason(recommending.crossing(watched, lines=1))
     assert "no margin" in reason(recommending.losing(watched))
@@ -107,7 +107,7 @@ def test_orders_alone_are_enough_for_deeds(firm):
 def test_a_period_longer_than_the_table_and_no_orders(firm):
     assert "two are needed" in reason(recommending.periods(firm(), NotTestable(""), days=9, top=0.5))
     nothing = recommending.periods(firm(without(FIRM, "orders")), NotTestable(""), days=3, top=0.5)
-    assert "no table orders" in reason(nothing)
+    assert "no orders table" in reason(nothing)
     for answer in (
         recommending.referring(nothing),
         recommending.crossing(nothing, lines=3),
@@ -182,13 +182,13 @@ def test_shares_and_worth_of_those_whom_customers_brought():
     assert recommending.premium(rows, "value").value == pytest.approx(10, abs=1)
     assert recommending.premium(rows, "again").value == pytest.approx(1)
     assert isinstance(recommending.sources(rows), Figure)
-    assert "no table orders" in reason(recommending.premium(rows.drop(columns="value"), "value"))
+    assert "no orders table" in reason(recommending.premium(rows.drop(columns="value"), "value"))
 
 
 def test_sources_that_are_not_known(firm):
     lab = firm()
     lacking = recommending.newcomers(lab, channel="friend", days=3)
-    assert "no table customers" in reason(lacking)
+    assert "no customers table" in reason(lacking)
     assert isinstance(recommending.sources(lacking), Text)
     told = FIRM.replace("costs =", 'customers = { source = "customers.csv" }\ncosts =')
     few = "customer_id,acquired_at,channel,referred_by\nann,2025-01-01,friend,\nben,2025-01-01,search,\n"

@@ -110,7 +110,7 @@ class TestDecided:
 
     def test_no_costs(self):
         lab = study(memberships=members(), orders=BOUGHT)
-        assert "no table costs" in rewarding.decided(lab, bought(lab)).reason
+        assert "no costs table" in rewarding.decided(lab, bought(lab)).reason
 
 
 class TestTier:

@@ -54,7 +54,7 @@ def test_of_several_trials_one_is_named_or_told_by_what_only_it_knows():
 @pytest.mark.parametrize(
     ("tables", "reason"),
     [
-        ({}, "no table experiments"),
+        ({}, "no experiments table"),
         ({"experiments": lots(["a"])[["customer_id"]]}, "no column arm"),
         ({"experiments": lots(["control"] * 3)}, "Nobody in the table experiments was treated"),
         ({"experiments": lots(["gift"] * 3)}, "is in the control arm, control"),

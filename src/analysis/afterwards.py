@@ -154,7 +154,7 @@ def in_study(
         days, once, returns, order: as in `afterwards` and `customers.purchases`.
     """
     if missing := [name for name in ("surveys", table) if not lab.has(name)]:
-        return NotTestable(f"The study has no table {listing(missing)}.")
+        return NotTestable(f"The study has no {listing(missing, 'or')} table.")
     try:
         spans = []
         if lab.has("orders"):
@@ -228,7 +228,7 @@ def dealt_out(*causes: str) -> Callable[[Any, np.random.Generator], Any]:
 
 def asked(lab: Study) -> Answers | NotTestable:
     """The answers of a study, or that it has none."""
-    return answers(lab) if lab.has("surveys") else NotTestable("There is no table surveys.")
+    return answers(lab) if lab.has("surveys") else NotTestable("The study has no surveys table.")
 
 
 @gated

@@ -237,7 +237,7 @@ def members(lab: Study, around: Afterwards | NotTestable) -> Any:
     """
     of: Afterwards = needed(around)
     needed(of.answers.lacks("loyalty") or of)
-    need(lab.has("memberships"), "The study has no table memberships.")
+    need(lab.has("memberships"), "The study has no memberships table.")
     known = lab.table("memberships").rows.to_pandas()
     missing = "tier and tier_at are needed: a tier without its day may have been reached after the answer."
     need({"tier", "tier_at"} <= {*known}, f"The table memberships has not both columns: {missing}")

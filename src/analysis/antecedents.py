@@ -374,7 +374,7 @@ def logged_before(lab: Study, found: Answers, construct: str, columns: Sequence[
         served (day of the event) and staff_id as far as that is logged.
     """
     needed(found.lacks(construct) or found)
-    need(lab.has("operations"), "The study has no table operations.")
+    need(lab.has("operations"), "The study has no operations table.")
     log = lab.table("operations").rows.to_pandas()
     lacking = [name for name in ("customer_id", "measured_at", *columns) if name not in log]
     need(not lacking, f"The study has no log of operations with {listing(lacking)}.")

@@ -290,7 +290,8 @@ def correlations(study: Study, *, over_time: bool = False, draws: int = 1000, se
     Across branches, ranks are taken inside each period, so that a trend or season that all share plays no part. Over
     time, each branch is compared with itself: its deviations from its own mean and from the mean of the period.
     """
-    need(study.has("units"), "There is no table units. Bring unit, period, satisfaction, retention and profit.")
+    columns = "unit, period, satisfaction, retention and profit"
+    need(study.has("units"), f"The study has no units table. Bring one with {columns}.")
     return {"_".join(pair): _correlation(study, list(pair), over_time, draws, seed) for pair in PAIRS}
 
 

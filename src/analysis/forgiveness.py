@@ -35,7 +35,7 @@ THIRDS = ("lowest third", "highest third")
 
 def _contacts(lab: Study, *columns: str) -> pd.DataFrame:
     """Contacts of a study that has these columns: customer_id, day and them."""
-    need(lab.has("contacts"), "There is no table contacts.")
+    need(lab.has("contacts"), "The study has no contacts table.")
     lacking = [name for name in columns if not lab.table("contacts").has(name)]
     need(not lacking, f"The table contacts has no column {listing(lacking, 'or')}. Bring it.")
     also = [name for name in ("recovery_rating", "queue") if lab.table("contacts").has(name)]

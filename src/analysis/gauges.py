@@ -258,7 +258,7 @@ def warned(lab: Study, *, complaint: str, ways: str = "") -> dict[str, Answer]:
     import ibis
 
     if missing := [name for name in ("contacts", "subscriptions") if not lab.has(name)]:
-        return {FROM_THEN: NotTestable(f"The study has no table {listing(missing)}.")}
+        return {FROM_THEN: NotTestable(f"The study has no {listing(missing, 'or')} table.")}
     contacts, contracts = lab.table("contacts").rows, lab.table("subscriptions")
     if not contracts.has("started_at"):
         return {FROM_THEN: NotTestable("The contracts have no dates, so nobody knows what came before the complaint.")}

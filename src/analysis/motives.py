@@ -286,7 +286,7 @@ def indispensable(study: Study, *, draws: int, seed: int) -> dict[str, Answer]:
     both = ["satisfaction", "retention"]
     rows = study.table("units").rows.to_pandas() if study.has("units") else pd.DataFrame()
     if lacking := [name for name in both if name not in rows]:
-        return dict.fromkeys(ways, NotTestable(f"The study has no table units with {listing(lacking)}."))
+        return dict.fromkeys(ways, NotTestable(f"The study has no units table with {listing(lacking)}."))
     latest = rows.dropna(subset=both).sort_values("period").groupby("unit")[both].last()
     return {
         name: _excess(necessity(latest["satisfaction"], latest["retention"], kind=kind, draws=draws, seed=seed))

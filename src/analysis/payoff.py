@@ -342,7 +342,7 @@ def _later_loyalty(found: Answers) -> Any:
 def _later_profit(lab: Study) -> Any:
     rows = lab.table("units").rows.to_pandas() if lab.has("units") else pd.DataFrame()
     lacking = [name for name in ("satisfaction", "profit") if name not in rows]
-    need(not lacking, f"The study has no table units with {listing(lacking)}.")
+    need(not lacking, f"The study has no units table with {listing(lacking)}.")
     rows = rows.sort_values("period", kind="stable").assign(weight=1.0)
     rows = rows.rename(columns={"profit": "earlier", "unit": "who", "period": "when"})
     return rows.assign(outcome=rows.groupby("who")["earlier"].shift(-1))

@@ -162,7 +162,7 @@ def retained(table: pd.DataFrame | NotTestable, costs: Sequence[float]) -> Any:
 def answered(study: Study, arm: str, *, last: bool = False) -> Any:
     """Satisfaction after the lot of personal service (see `trials.asked`); the trial must be named."""
     need(arm, UNNAMED.format("personal treatment", "service_arm"))
-    need(study.has("surveys"), "The study has no table surveys.")
+    need(study.has("surveys"), "The study has no surveys table.")
     return trials.asked(study, scales.answers(study), "satisfaction", arm, last=last)
 
 

@@ -47,7 +47,7 @@ NO_AFTERWARDS = (
 @gated
 def orders_of(study: Study, **policy: str) -> Any:
     """The orders of a study under a policy of `customers.purchases`, or that there are none."""
-    need(study.has("orders"), "The study has no table orders.")
+    need(study.has("orders"), "The study has no orders table.")
     return purchases(study.table("orders"), **policy)
 
 
@@ -75,7 +75,7 @@ def exposed(
     """
     if study.has("promotions"):
         return trials.around(trials.promoted(study), needed(bought), days=days)
-    need(outcome, "The study has no table promotions, and no outcome of its experiments is named.")
+    need(outcome, "The study has no promotions table, and no outcome of its experiments is named.")
     people = needed(trials.arms(study, known=outcome, **trial))
     trials.rows_of(study, "experiments", *before)
     numbers = {name: people[name].cast("float64") for name in before}
@@ -305,7 +305,7 @@ def staying(study: Study, people: Any, *, days: int) -> Any:
     import ibis
 
     people = trials.dated(needed(people))
-    need(study.has("subscriptions"), "The study has no table subscriptions, so nobody is known to leave.")
+    need(study.has("subscriptions"), "The study has no subscriptions table, so nobody is known to leave.")
     need(study.table("subscriptions").has("started_at"), "The subscriptions have no dates.")
     following = people.start.lead().over(ibis.window(group_by="customer_id", order_by="start"))
     people = people.mutate(free=following.delta(people.start, unit="day").fill_null(2**30))

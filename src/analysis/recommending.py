@@ -62,7 +62,7 @@ def periods(lab: Study, found: Answers | NotTestable, *, days: int, top: float) 
     """
     from ibis import _, literal
 
-    need(lab.has("orders"), "There is no table orders.")
+    need(lab.has("orders"), "The study has no orders table.")
     orders = lab.table("orders")
     until, lines = pd.Timestamp(orders.facts["observed_until"]), orders.rows.filter(_.amount > 0)
     lines = lines.filter(~_.returned.fill_null(False)) if orders.has("returned") else lines
@@ -134,7 +134,7 @@ def referring(watched: Watched | NotTestable, loyal: str = DEEDS, *, dispersed: 
         loyal: `DEEDS` or `WORDS`.
         dispersed: by a negative binomial.
     """
-    rows = _known(watched, loyal, "happened", "There is no table referrals.")
+    rows = _known(watched, loyal, "happened", "The study has no referrals table.")
     fewest = int(rows.groupby(loyal)["happened"].sum().reindex([0.0, 1.0], fill_value=0).min())
     need(fewest >= MIN_EVENTS, f"{plural(fewest, 'referral')} in the smaller group, and {MIN_EVENTS} are needed.")
     return rates.ratio(rows, loyal, held=["start"], dispersed=dispersed)
@@ -241,7 +241,7 @@ def newcomers(lab: Study, *, channel: str, days: int) -> Any:
         One row a customer: customer, source (the channel), NAMED and TRACED (whether another customer brought them),
         month (of winning, as a word), and, where followed for long enough, value (money) and again (ordered again).
     """
-    need(lab.has("customers"), "There is no table customers. Bring one with channel and referred_by.")
+    need(lab.has("customers"), "The study has no customers table. Bring one with channel and referred_by.")
     table = lab.table("customers")
     lacking = [name for name in ("acquired_at", "channel", "referred_by") if not table.has(name)]
     need(not lacking, f"The table customers has no column {', '.join(lacking)}. Bring it.")
@@ -269,7 +269,7 @@ def contributed(rows: pd.DataFrame | NotTestable, how: str = TRACED) -> Any:
 @gated
 def premium(rows: pd.DataFrame | NotTestable, what: str) -> Any:
     """How customers brought by others differ, in value or in ordering again, from those won in the same month."""
-    need(what in needed(rows), "There is no table orders.")
+    need(what in needed(rows), "The study has no orders table.")
     known = needed(rows).dropna(subset=what).assign(brought=lambda t: t[TRACED].astype(float))
     return rates.difference(known, what, "brought", held=["month"], unit="money" if what == "value" else "points")
 
@@ -280,7 +280,7 @@ def premium(rows: pd.DataFrame | NotTestable, what: str) -> Any:
 def recommended(watched: Watched | NotTestable) -> Figure | Text:
     """Referrals a customer-year of the loyal and of the others, by both ways to tell them."""
     if isinstance(watched, NotTestable) or "happened" not in watched.rows:
-        return say("{}", getattr(watched, "reason", "There is no table referrals."))
+        return say("{}", getattr(watched, "reason", "The study has no referrals table."))
     shown = []
     for section in (WORDS, DEEDS):
         for loyal, label in ((1.0, "the loyal"), (0.0, "the others")):

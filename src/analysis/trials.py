@@ -32,7 +32,7 @@ AT_ONCE = -1  # length of a treatment of which nothing but the afterwards counts
 
 def rows_of(study: Study, table: str, *names: str) -> Any:
     """Inside a `gated` function: a table of the study that has these columns, in the engine."""
-    need(study.has(table), f"There is no table {table}. Bring one with {listing(list(names))}.")
+    need(study.has(table), f"The study has no {table} table. Bring one with {listing(list(names))}.")
     rows = study.table(table).rows
     missing = [name for name in names if name not in rows.columns]
     need(not missing, f"The table {table} has no column {listing(missing, 'or')}. Bring it.")
