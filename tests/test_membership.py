@@ -264,6 +264,7 @@ class TestInAStudy:
         assert "30 are needed" in readings[membership.DATED]["spending"].reason
         assert membership.ALL not in readings
         assert membership.BY_LOT not in readings
+        assert membership.the_lot(found, readings, drawn=True).text.startswith("Invite half of those who could join")
 
     def test_silence_longer_than_the_habit_is_leaving(self, shop):
         lab, bought = shop([("c1", "2023-06-01")])
@@ -293,4 +294,9 @@ class TestClub:
         dated = readings[membership.DATED]["spending"]
         assert dated.low < 1.05
         assert dated.value < membership.naive(found, "spending").value - 0.05  # selection alone makes most of the rest
-        assert readings[membership.BY_LOT]["spending"].low < 1 < readings[membership.BY_LOT]["spending"].high
+        lot = readings[membership.BY_LOT]["spending"]
+        assert lot.low < 1 < lot.high
+        said = membership.the_lot(found, readings, drawn=True).text
+        assert f"{(found.known['invited'] == 1).sum():,} were invited by lot" in said
+        assert f"spent {lot.value:.2f} ({lot.low:.2f} to {lot.high:.2f}) times" in said
+        assert "Invite half" in membership.the_lot(found, readings, drawn=False).text

@@ -14,7 +14,8 @@ from analysis import mediation, milestones, rates, staggered, trials, within
 from analysis.afterwards import Afterwards
 from analysis.checks import CheckedTable, Step
 from analysis.customers import DECIMALS, YEAR, Purchases
-from analysis.estimates import Answer, Estimate, NotTestable, gated, need, needed
+from analysis.estimates import Answer, Estimate, NotTestable, gated, in_brief, need, needed
+from analysis.exhibits import Text, say
 from analysis.hazards import CoxModel
 from analysis.regressions import gains
 from analysis.retention import MIN_EVENTS
@@ -272,6 +273,32 @@ def headline(readings: Mapping[str, Any]) -> str:
     """By lot, where the lot tells about twice the smallest effect from none; else by date."""
     each = readings.get(BY_LOT, {"": None}).values()
     return BY_LOT if all(isinstance(one, Estimate) and one.high / one.low < SHARP for one in each) else DATED
+
+
+def the_lot(found: People | NotTestable, readings: Mapping[str, Any], *, drawn: bool) -> Text:
+    """What the lot said, where the study drew one; else how to draw one.
+
+    Args:
+        found: from `people`.
+        readings: from `club`.
+        drawn: whether the study says that its invitations were drawn by lot.
+    """
+    if isinstance(found, NotTestable) or not drawn or BY_LOT not in readings:
+        return say(
+            "Invite half of those who could join, by lot, and remember whom. The more the invitation moves people to "
+            "join, the fewer are needed."
+        )
+    known, told = found.known["invited"].dropna(), [in_brief(readings[BY_LOT][part]) for part in PARTS]
+    leads = "It leads above." if headline(readings) == BY_LOT else "That is too vague to lead above."
+    return say(
+        "This was done here: of {} customers, {} were invited by lot and the others were not. By the lot alone, those "
+        "who joined because of it spent {} times what they would have spent, ordered {} times as often, and left at {} "
+        "times the rate. {}",
+        len(known),
+        int((known == 1).sum()),
+        *told,
+        leads,
+    )
 
 
 # --- P04: the second year; P02: the bond; P03: what the club teaches ----------------------------------------------
