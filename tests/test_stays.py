@@ -35,6 +35,21 @@ def test_titles_state_the_finding():
     )
 
 
+def test_why_there_is_no_comparison_is_said_once():
+    model = hazards.cox(TWO, covariates=[])
+    shown = (
+        stays.ratios(model),
+        stays.assumption(model),
+        stays.stretched(TWO, covariates=[]),
+        stays.size(TWO, unit="day"),
+    )
+    assert "no covariate" in shown[0].text
+    said = Text(shown[3])
+    assert stays.anew(*shown[:3], said, unless=model) == [said]
+    found = hazards.cox(TWO, covariates=["plan"])
+    assert stays.anew(*shown[:3], unless=found) == [*shown[:3]]
+
+
 def test_who_came_later_is_counted():
     late = TWO.assign(entered=np.where(TWO["time"] == 24, 3.0, 0.0))
     assert stays.size(late, unit="month") == (

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FROM_TO = {"low": "from", "high": "to"}
 AS_COHORT = " if the table is read as a cohort,"
+UNTESTED = "No ratio was estimated, so none can be tested."
 
 
 def size(spells: pd.DataFrame, *, unit: str) -> str:
@@ -182,6 +183,13 @@ def _p(p: float) -> str:
 # --- Covariates at once -----------------------------------------------------------------------------------------
 
 
+def anew(*shown: Figure | Table | Text, unless: hazards.CoxModel | NotTestable) -> list[Figure | Table | Text]:
+    """What is shown, less what only says again why a model, which came first, could not be had."""
+    if not isinstance(unless, NotTestable):
+        return [*shown]
+    return [one for one in shown if not isinstance(one, Text) or not one.text.endswith((unless.reason, UNTESTED))]
+
+
 @instead("{}")
 def ratios(model: hazards.CoxModel, *, name: str = "hazard-ratios") -> Figure | Text:
     """Hazard ratios with their intervals, a section for each covariate."""
@@ -214,7 +222,7 @@ def _ratio_dots(rows: pd.DataFrame, **telling: Any) -> Figure | Text:
     return figures.dots(shown, unit="hazard ratio", reference=1.0, reference_label="no difference", **telling)
 
 
-@instead("No ratio was estimated, so none can be tested.")
+@instead(UNTESTED)
 def assumption(model: hazards.CoxModel, *, name: str = "assumption") -> Table:
     """Whether each ratio is the same at every age."""
     rows = model.assumption.assign(
