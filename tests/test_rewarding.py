@@ -70,6 +70,21 @@ class TestDecided:
         assert rows.loc[25.0, "profit"] == 0  # bought nothing, and counts
         assert [(step.kept, step.dropped) for step in line.steps] == [(8, 0), (8, 0), (8, 0)]
 
+    def test_a_first_decision_is_the_earliest_whatever_order_a_database_gives(self):
+        again = members().assign(
+            tier_at=lambda t: t["tier_at"] + pd.Timedelta(days=7), running_value=lambda t: t["running_value"] + 1
+        )
+        twice = pd.concat([members(), again], ignore_index=True)
+        lines = [
+            rewarding.decided(made, bought(made))
+            for rows in (twice, twice[::-1])
+            for made in (study(memberships=rows, orders=BOUGHT, costs=COSTS),)
+        ]
+        assert len(lines[0].rows) == 2 * len(members())
+        pd.testing.assert_frame_equal(lines[0].rows, lines[1].rows)
+        firsts = lines[0].rows.drop_duplicates("customer")
+        assert sorted(firsts["x"] + lines[0].at) == sorted(members()["running_value"])
+
     def test_rewards_cost_too(self):
         given = members().assign(reward_at=pd.Timestamp("2021-02-01"), reward_value=3.0)
         lab = study(memberships=given, orders=BOUGHT, costs=COSTS)

@@ -75,6 +75,18 @@ def test_answers_stand_in_one_order_whatever_order_their_rows_have(make_study, n
     assert one.weight.tolist() == other.weight.tolist() != other.weight[::-1].tolist()
 
 
+def test_waves_stand_as_they_began_whatever_they_are_called(make_study):
+    rows = "customer_id,answered_at,w,wave,q1,q2,q3\n" + "".join(
+        f"{who},2024-0{month}-01,1,{wave},{month},4,4\n"
+        for who in ("b", "a")
+        for month, wave in ((7, "autumn"), (3, "spring"), (5, "summer"))
+    )
+    settings = SURVEY.replace("{{ ", '{{ customer_id = "customer_id", answered_at = "answered_at", ')
+    found = survey(make_study, rows=rows, settings=settings)
+    assert list(found.items["q1"]) == [3, 3, 5, 5, 7, 7]
+    assert list(found.who["customer_id"]) == ["a", "b"] * 3
+
+
 def test_levels_of_pairs_are_constructs(make_study):
     pair = '[[study.shop.pairs]]\ndimension = "care"\nexpectation = ["e1"]\ndesired = ["d1"]\nperception = ["p1"]'
     found = survey(make_study, more=pair)

@@ -99,7 +99,7 @@ def people(lab: Study, bought: Purchases, *, days: int) -> Any:
     left = period(ends.reindex(start.index)) if contracts else NEVER
     known = pd.DataFrame({"start": start, "left": left, "benefit": None, "invited": np.nan})
     if "benefit" in members:
-        known["benefit"] = members.groupby("customer_id")["benefit"].first()
+        known["benefit"] = members.sort_values("joined_at", kind="stable").groupby("customer_id")["benefit"].first()
     if "invited" in who.columns and len(known):
         drawn = who.invited.cast("string").lower().isin(["true", "1", "1.0", "yes", "y"]).ifelse(1.0, 0.0)
         known["invited"] = who.select("customer_id", drawn=drawn).to_pandas().set_index("customer_id")["drawn"]

@@ -94,7 +94,8 @@ def decided(study: Study, bought: Purchases, *, tier: str = "") -> Any:
         tier: the higher tier of the two; "" takes the highest.
     """
     given = rows_of(study, "memberships", "tier", "tier_at", "running_value").to_pandas()
-    held = given.dropna(subset=["tier", "tier_at", "running_value"]).drop_duplicates(["customer_id", "tier_at"])
+    by = ["tier_at", "customer_id", "tier", "running_value"]  # time first: a database keeps no order
+    held = given.dropna(subset=by).sort_values(by).drop_duplicates(["customer_id", "tier_at"])
     order = [str(name) for name in held.groupby("tier")["running_value"].median().sort_values().index]
     need(len(order) > 1, "All members with a value that decides hold one tier, so there is no threshold.")
     need(not tier or tier in order[1:], f"No tier {tier} stands above another; the tiers are {listing(order)}.")

@@ -152,10 +152,14 @@ def answers(study: Study) -> Answers:
 
 def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
     """Questionnaires in one order and their times in one unit: engines give both as they like, and resamples draw."""
+    by = [name for name in ("wave", "customer_id", "answered_at", "unit") if name in rows]
+    by += sorted(rows.columns.difference(by))
     if "answered_at" in rows:
         rows = rows.assign(answered_at=rows["answered_at"].dt.as_unit("us"))
-    first = [name for name in ("wave", "customer_id", "answered_at", "unit") if name in rows]
-    return rows.sort_values([*first, *sorted(rows.columns.difference(first))], ignore_index=True)
+    if {"wave", "answered_at"} <= {*rows}:  # waves as they began, whatever they are called
+        begun = rows.groupby("wave", dropna=False)["answered_at"].transform("min")
+        return rows.assign(**{"begun?": begun}).sort_values(["begun?", *by], ignore_index=True).drop(columns="begun?")
+    return rows.sort_values(by, ignore_index=True)
 
 
 def _turned(rows: pd.DataFrame, item: str, ends: Mapping[str, Any]) -> pd.Series:
