@@ -353,9 +353,22 @@ def test_the_data_of_a_figure_are_the_table_it_was_given():
     assert pd.read_csv(io.StringIO(figure.csv())).equals(LINES)
 
 
+@pytest.mark.parametrize("phone", [False, True])
+def test_a_long_label_is_broken_and_meets_neither_numbers_nor_its_neighbours(phone):
+    """Three texts a row: its label, whole, in as many lines as it needs; its numbers; and none on another."""
+    rows = ESTIMATES.assign(label=[f"Bank transfer (automatic) against Electronic check {n}" for n in ESTIMATES.index])
+    figure = figures.dots(rows.drop(columns="section", errors="ignore"), **SAID, unit="points", x_label="x")
+    (ax,) = drawn(figure, phone=phone)
+    said = [text for text in ax.texts if "against" in text.get_text()]
+    assert [" ".join(text.get_text().split())[-7:] for text in said] == [f"check {n}" for n in ESTIMATES.index]
+    assert all("\n" in text.get_text() for text in said)
+    boxes = [text.get_window_extent() for text in ax.texts if text.get_text()]
+    assert not [1 for one, other in itertools.combinations(boxes, 2) if one.overlaps(other)]
+
+
 def test_labels_from_data_are_shortened_and_made_visible():
     alt = make("dots").alt
-    assert "a" * 41 not in alt
+    assert "a" * 81 not in alt
     assert "…" in alt
     assert "\\u202egnp.exe" in alt
 

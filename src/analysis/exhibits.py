@@ -317,10 +317,14 @@ class Table:
         if not (unit or _is_number(column)):
             return [_shown(value, self.currency) for value in column]
         kin = [other for other in INTERVAL if name in INTERVAL and self.units.get(other) == unit and other in rows]
-        together = rows[kin or [name]].apply(pd.to_numeric, errors="coerce").to_numpy(float).ravel()
+        together = rows[kin or [name]].apply(pd.to_numeric, errors="coerce").to_numpy(float)
         unit = unit or ("count" if np.equal(together % 1, 0)[np.isfinite(together)].all() else "ratio")
+        beside = together if unit in words.MULTIPLES else np.tile(together.ravel(), (len(rows), 1))
         narrow = self._narrow(rows) if unit == "money" else np.nan
-        return [_shown(value, self.currency, unit, narrow=narrow, beside=together) for value in column]
+        return [
+            _shown(value, self.currency, unit, narrow=narrow, beside=row)
+            for value, row in zip(column, beside, strict=True)
+        ]
 
     def _narrow(self, rows: pd.DataFrame) -> float:
         """How exactly its amounts of money are known: the widest of their intervals, unless one would be nothing."""

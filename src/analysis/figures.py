@@ -19,9 +19,11 @@ import pandas as pd
 
 from analysis import disclosure, strokes, words
 from analysis.exhibits import HEIGHTS, INK, PAPER, QUIET, Figure, Text, in_unit, say, shortened
-from analysis.strokes import ABOVE, BAND_INK, BANDS, BELOW, Group, Telling
+from analysis.strokes import ABOVE, BAND_INK, BANDS, BELOW, LONGEST, Group, Telling
 
 BIGGEST = 0.2  # the share of customers whose share of the total is written on a Lorenz curve
+
+CROWDED = 58  # letters beside the dots of a page, which leave their axis room for few ticks
 
 Band = tuple[float, float, str]
 
@@ -236,13 +238,19 @@ def dots(
     estimates = estimates[~few]
     sections = estimates.groupby("section", sort=False) if "section" in estimates else [("", estimates)]
     lines: list[Any] = [line for name, rows in sections for line in (*filter(None, [name]), *rows.to_dict("records"))]
-    alike = estimates[["value", "low", "high"]].to_numpy(float).ravel().tolist()
+    numbers = [] if unit in words.MULTIPLES else ["value", "low", "high"]  # of multiples each row has its own decimals
+    alike = estimates[numbers].to_numpy(float).ravel().tolist()
+    told = ["" if isinstance(line, str) else strokes.numbers(line, unit, alike) for line in lines]
+    names = [line if isinstance(line, str) else line["label"] for line in lines]
+    rows = [strokes.beside(names, told, phone=phone) for phone in (False, True)]
+    tall = [len(lines) + sum(more) for _, _, more in rows]
+    crowded = max(map(len, told)) + max(len(part) for name in rows[False][0] for part in name.split("\n")) > CROWDED
     label = "  ·  ".join(filter(None, [x_label, reference_label and f"line: {reference_label}"]))
 
     def draw(fig: Any, phone: bool) -> None:
         ax = fig.subplots()
         drawn = [estimates[["value", "low", "high"]], [low_high[:2] for low_high in bands], [reference]]
-        strokes.scale(ax, "x", unit, strokes.limits(*drawn, unit=unit), few=phone)
+        strokes.scale(ax, "x", unit, strokes.limits(*drawn, unit=unit), few=phone or crowded)
         for place, (low, high, claim) in enumerate(bands):
             seen = np.clip((low, high), *ax.get_xlim())
             ax.axvspan(*seen, color=BANDS[min(place, 1)], lw=0, zorder=0)
@@ -251,13 +259,14 @@ def dots(
             strokes.write(ax, claim, (at, 1), above, ("data", "axes fraction"), BAND_INK, ha="center")
         if reference is not None:
             ax.axvline(reference, color=INK, lw=1, zorder=1)
-        for place, line in enumerate(lines):
-            _dot_row(ax, place, line, unit, alike, phone=phone)
+        for row in zip(lines, *rows[phone], told, strict=True):
+            _dot_row(ax, *row, phone=phone)
         ax.grid(axis="x")
-        ax.set(ylim=(len(lines) - 0.4, -0.6), yticks=[], xlabel=textwrap.fill(label, 48 if phone else 90))
+        ax.set(ylim=(tall[phone] - 0.4, -0.6), yticks=[], xlabel=textwrap.fill(label, 48 if phone else 90))
 
     said = strokes.listed(
-        f"{shortened(row['label'])} {strokes.numbers(row, unit, alike)}" for row in estimates.to_dict("records")
+        f"{shortened(row['label'], LONGEST)} {strokes.numbers(row, unit, alike)}"
+        for row in estimates.to_dict("records")
     )
     claimed = "".join(f" Shaded: {claim}." for _, _, claim in bands)
     fixed = 1.0 + 0.18 * len(bands)
@@ -265,28 +274,27 @@ def dots(
         alt=f"{x_label}, with intervals: {said}.{claimed}",
         data=estimates,
         draw=draw,
-        heights=(fixed + 0.27 * len(lines), fixed + 0.42 * len(lines)),
+        heights=(fixed + 0.27 * tall[False], fixed + 0.42 * tall[True]),
         **strokes.hiding(few, "row", min_cell, telling),
     )
 
 
 def _dot_row(
-    ax: Any, place: int, row: Mapping[Any, Any] | str, unit: str, alike: Sequence[float], *, phone: bool
+    ax: Any, row: Mapping[Any, Any] | str, label: str, place: float, more: float, told: str, *, phone: bool
 ) -> None:
     """One estimate: its words at the sides; on a phone above the dot, on paper of their own that no line crosses.
 
-    `alike` are the numbers of all rows, whose decimals it shares.
+    `more` is the room that a label of several lines takes beyond one.
     """
     left, right, above = ((0, "left"), (1, "right"), 0.3) if phone else ((-0.02, "right"), (1.02, "left"), 0.0)
     look = {"transform": ax.get_yaxis_transform(), "va": "center"}
     if phone:
-        ax.axhspan(place - 0.6, place + (0.45 if isinstance(row, str) else -0.05), color=PAPER, lw=0, zorder=1.5)
+        ax.axhspan(place - 0.6 - more, place + (0.45 if isinstance(row, str) else -0.05), color=PAPER, lw=0, zorder=1.5)
     if isinstance(row, str):
-        ax.text(left[0], place + 0.1, shortened(row), ha=left[1], weight="bold", fontsize=8.5, **look)
+        ax.text(left[0], place + 0.1 - phone * more / 2, label, ha=left[1], weight="bold", fontsize=8.5, **look)
         return
-    label = shortened(row["label"], 34 if phone else 40)
-    ax.text(left[0], place - above, label, ha=left[1], fontsize=8.2 if phone else 9, **look)
-    ax.text(right[0], place - above, strokes.numbers(row, unit, alike), ha=right[1], fontsize=8.2, color=QUIET, **look)
+    ax.text(left[0], place - above - phone * more / 2, label, ha=left[1], fontsize=8.2 if phone else 9, **look)
+    ax.text(right[0], place - above, told, ha=right[1], fontsize=8.2, color=QUIET, **look)
     middle = place + above / 2
     if np.isfinite(row["value"]):
         ax.plot([row["low"], row["high"]], [middle] * 2, color=ABOVE, lw=2.2, solid_capstyle="butt", alpha=0.55)

@@ -16,7 +16,7 @@ BANDS, BAND_INK = ("#f8f2de", "#f2e6c3"), "#75590f"
 # Told apart by people who do not see red or green as well; each is dark enough to write in.
 COLOURS = ("#1d5f93", "#b8482a", "#3f7f6f", "#7a4f8e", "#8a6a12", "#4a4f57")
 ABOVE, BELOW, GREY = COLOURS[0], COLOURS[1], "#9aa0a6"
-LOG_UNITS = ("hazard ratio", "odds ratio")
+LONGEST = 80  # letters of a label that may be broken into lines
 
 Group = tuple[str, str, pd.DataFrame]  # colour, name, rows
 
@@ -68,6 +68,21 @@ def numbers(row: Mapping[Any, Any], unit: str, beside: Iterable[float | None] = 
     return words.with_interval(row["value"], row["low"], row["high"], unit, beside=beside)
 
 
+def beside(names: Iterable[object], told: Sequence[str], *, phone: bool) -> tuple[list[str], list[float], list[float]]:
+    """Labels of rows, broken where the numbers told beside them would not leave them room.
+
+    Returns:
+        The labels, the place of each row, and how much more than one row each takes: below its place and above, on a
+        phone above only.
+    """
+    wide = int(np.clip(55 - max(map(len, told)), 16, 34)) if phone else 40
+    rows = zip(names, told, strict=True)
+    labels = [textwrap.fill(shortened(name, LONGEST), wide if numbers else 40) for name, numbers in rows]
+    more = np.array([(0.34 if phone else 0.55) * label.count("\n") for label in labels])
+    ends = np.arange(len(labels)) + np.cumsum(more)
+    return labels, (ends if phone else ends - more / 2).tolist(), more.tolist()
+
+
 def above(ax: Any, label: str, *, phone: bool) -> None:
     """The words of the vertical axis, level above it: sideways type is slow to read."""
     ax.set_title(textwrap.fill(label, 44 if phone else 90), loc="left", fontsize=8.5, color=QUIET, pad=8)
@@ -99,7 +114,7 @@ def limits(*drawn: Any, unit: str, margin: float = 0.05) -> tuple[float, float]:
         return 0.0, 1.0
     least, most = float(values.min()), float(values.max())
     margin = margin or 0.1 * (most == least)  # one value alone needs room around it
-    if unit in LOG_UNITS and least > 0:
+    if unit in words.MULTIPLES and least > 0:
         room = (most / least if most > least else 2.0) ** margin
         return least / room, most * room
     room = margin * ((most - least) or 1)
@@ -112,7 +127,7 @@ def scale(ax: Any, which: str, unit: str, limits: tuple[float, float | None], *,
 
     axis = getattr(ax, f"{which}axis")
     low, high = limits
-    if unit in LOG_UNITS and high is not None and low > 0:
+    if unit in words.MULTIPLES and high is not None and low > 0:
         ax.set(**{f"{which}scale": "log"})
         axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > 5 else (1, 1.5, 2, 3, 5, 8), numticks=20))
         axis.set_minor_locator(NullLocator())

@@ -60,6 +60,7 @@ _OTHER = (1.0, 2, "", "")
 WIDE = 100
 MOST = 4  # decimals
 NEGLIGIBLE = 1000  # what is so many times less than the largest beside it may be shown as nothing
+MULTIPLES = ("hazard ratio", "odds ratio")  # drawn on a logarithmic scale, where .02 is as far from 1 as 50
 WHOLE = ("count", "violations", "money")  # and what is less than the usual last digit of these
 
 
