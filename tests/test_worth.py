@@ -1,8 +1,10 @@
 """The readings, tables and sentences of the page on what five per cent is worth."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from test_silence import shop
 from test_value import CHURN, POINTS, curve, growths
@@ -98,6 +100,10 @@ def test_orders_are_the_basis_else_with_a_line_a_model(make_shop):
     # Ten an order, and so many repeat orders in the first year of a customer.
     assert base.annual_revenue == pytest.approx(10 / base.curve.first[0])
     assert set(worth.retention_lines(base, years=3)["line"]) == {"Pareto/NBD", "BG/NBD", "MBG/NBD"}
+    refused = replace(base, others=base.others | {"BG/NBD": NotTestable("It does not fit.")})
+    drawn = worth.retention_lines(refused, years=3)
+    assert set(drawn["line"]) == {"Pareto/NBD", "MBG/NBD"}
+    assert all(pd.api.types.is_numeric_dtype(drawn[name]) for name in ("x", "y", "low", "high")), "or no chart"
     with_first, without = (
         value.growth(of, POINTS, change=0.05, years=10) for of in (base.curve, base.others[worth.REPEATS])
     )

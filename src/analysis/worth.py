@@ -232,7 +232,7 @@ def reading_table(
 def retention_table(curve: RetentionCurve | NotTestable, *, years: int) -> pd.DataFrame:
     """Yearly retention for drawing: line ("observed", "projected"), x (year), y, low, high (95%)."""
     if isinstance(curve, NotTestable):
-        return pd.DataFrame(columns=LINES)
+        return pd.DataFrame(columns=LINES, dtype=float)  # so that numbers stay numbers beside other lines
     span, seen = curve.until(years), curve.observed_years
     low, high = np.nanquantile(span.draws, [0.025, 0.975], axis=0)
     table = pd.DataFrame({"x": np.arange(1, years + 1), "y": span.rates, "low": low, "high": high})
