@@ -437,6 +437,16 @@ def test_what_changed_is_told_above_the_claims_with_a_link_and_nothing_hostile()
         {"kind": "data", "study": "grocer", "hypothesis": "", "text": "orders: 3 more rows.", "href": ""},
     ]
     page = index(of("grocer", "supported"), news={"at": "2026-03-01T06:00:00+00:00", "items": items})
-    assert page.index("What changed on 2026-03-01") < page.index("Claim by claim")
+    assert page.index("What changed on") < page.index("Claim by claim")
     assert "grocer/24_do.html" in {a.get("href") for a in Elements(page).all("a")}
     assert "orders: 3 more rows." in page
+
+
+def test_a_day_and_an_interval_are_not_broken_into_lines_and_code_and_links_stay_as_they_are():
+    said = "Seen to 2024-01-31, 0.18 (0.10 to 0.26); [here](https://a.test/2024-01-31), `2024-01-31`, A-2024-01-31."
+    cells = nbf.new_markdown_cell(said), code("day = '2024-01-31'")
+    page, _ = pages.render_page(notebook(*cells), CONTEXT)
+    body = page.partition("Seen to")[2].partition("Where this page")[0]
+    assert body.startswith(' <span class="whole">2024-01-31</span>, 0.18 <span class="whole">(0.10 to 0.26)</span>;')
+    assert body.count('class="whole"') == 2
+    assert 'href="https://a.test/2024-01-31"' in body

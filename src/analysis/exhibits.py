@@ -351,11 +351,15 @@ def _is_number(column: pd.Series) -> bool:
 
 
 def _look(column: pd.Series) -> str:
-    """How a column is set: numbers to the right, words and dates unbroken, sentences with room."""
+    """How a column is set: numbers to the right, words and dates unbroken, intervals and sentences with room."""
     if _is_number(column):
         return "number"
-    longest = column.astype(str).str.len().max()
-    return "short" if longest <= 16 else "long" if longest > LONGEST_LABEL else ""
+    texts = column.astype(str)
+    longest = texts.str.len().max()
+    if longest <= 16:
+        return "short"
+    told = longest <= 60 and texts.str.contains(r"^[+-]?\d.* to .*\d").any()
+    return "told" if told else "long" if longest > LONGEST_LABEL else ""
 
 
 def _shown(value: Any, currency: str | None, unit: str | None = None, **look: Any) -> str:

@@ -32,6 +32,13 @@ HELD, TOGETHER, DEPENDS, FELL, OPEN, UNTESTED = OUTCOMES = (
 )
 OF_VERDICT = {SUPPORTED: HELD, ASSOCIATION: TOGETHER, INCONCLUSIVE: OPEN, NOT_TESTABLE: UNTESTED}
 
+# What must not be broken into lines: a day at its hyphens, a short interval in brackets. Tags and code are passed over.
+WHOLE = re.compile(
+    languages.MARKUP.pattern
+    + r"|(?P<whole>(?<![\w-])\d{4}-\d\d-\d\d(?![\w-])|\([+-]?\d[^()<]{0,12} to [^()<]{1,18}\))",
+    re.DOTALL,
+)
+
 STALE = "<!--stale-->"  # stands on both sides of the note that a page is out of date
 
 TAGS = {
@@ -169,7 +176,13 @@ def fill(template: str, language: str, **filled: object) -> str:
     """A page made from a template of this package, in a language of `languages.LANGUAGES`."""
     style = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("findings.css", "page.css"))
     page = str(templates().get_template(template).render(style=style, **filled))
-    return page if language == languages.ENGLISH else languages.edition(language).page(page)
+    page = page if language == languages.ENGLISH else languages.edition(language).page(page)
+    head, main, body = page.partition("<main")
+    return head + main + WHOLE.sub(_unbroken, body)
+
+
+def _unbroken(found: re.Match[str]) -> str:
+    return f'<span class="whole">{found[0]}</span>' if found["whole"] else found[0]
 
 
 def _put_out(notebook: Any, kind: str) -> list[dict[str, Any]]:
@@ -311,7 +324,7 @@ def clean(fragment: str) -> Markup:
             tags=TAGS,
             attributes=ATTRIBUTES,
             clean_content_tags={"script", "style", "template", "iframe", "object", "svg", "math"},
-            allowed_classes={cell: {"number", "short", "long"} for cell in ("td", "th")},
+            allowed_classes={cell: {"number", "short", "told", "long"} for cell in ("td", "th")},
             url_schemes={"http", "https", "mailto"},
         )
     )
