@@ -261,6 +261,11 @@ def test_a_card_lists_the_parts_of_its_rule_whose_names_may_be_settings():
     assert '<p dir="auto">The claim needs every part.</p>' in card
 
 
+def test_what_was_counted_has_no_interval_on_its_card():
+    assert "interval 0 to 2" in exhibits.findings_html([entry(estimate=0.0, low=0.0, high=2.0, unit="violations")])
+    assert "interval 0 to 0" not in exhibits.findings_html([entry(estimate=0.0, low=0.0, high=0.0, unit="violations")])
+
+
 def test_a_change_after_the_first_run_is_said_to_be_one():
     change = {"what": "smallest effect", "name": "R05", "default": 1.05, "value": 1.01, "after_first_run": True}
     card = exhibits.findings_html([entry(changed=[change, change | {"after_first_run": False}])])
