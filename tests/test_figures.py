@@ -366,6 +366,14 @@ def test_a_long_label_is_broken_and_meets_neither_numbers_nor_its_neighbours(pho
     assert not [1 for one, other in itertools.combinations(boxes, 2) if one.overlaps(other)]
 
 
+def test_a_choice_of_true_or_false_is_told_as_yes_or_no():
+    table = SPECIFICATIONS.assign(netted=[True, False, True, False])
+    how = {"unit": "ratio", "choices": ["netted"], "y_label": "Ratio", "reference": 1}
+    _, options = drawn(figures.specification_curve(table, **how, **SAID))
+    assert [label.get_text() for label in options.get_yticklabels()] == ["Netted", "yes", "no"]
+    assert [len(dots.get_offsets()) for dots in options.collections] == [0, 2, 2]
+
+
 def test_labels_from_data_are_shortened_and_made_visible():
     alt = make("dots").alt
     assert "a" * 81 not in alt

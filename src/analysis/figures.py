@@ -323,7 +323,7 @@ def specification_curve(
         telling: see the module.
     """
     table = specifications.sort_values("value", kind="stable").reset_index(drop=True)
-    options = [(choice, option) for choice in choices for option in [None, *pd.unique(specifications[choice])]]
+    options = [(choice, option) for choice in choices for option in [None, *pd.unique(specifications[choice]).tolist()]]
     colours = np.where(table["value"] < reference, BELOW, ABOVE)
 
     def draw(fig: Any, phone: bool) -> None:
@@ -378,7 +378,11 @@ def _curve(ax: Any, table: pd.DataFrame, colours: np.ndarray) -> None:
 
 def _options(ax: Any, options: Sequence[tuple[str, Any]]) -> None:
     """A row an option from the top, those of one choice under its name."""
-    names = [words.spoken(choice).capitalize() if option is None else option for choice, option in options]
+    told = {True: "yes", False: "no"}
+    names = [
+        words.spoken(choice).capitalize() if option is None else told[option] if isinstance(option, bool) else option
+        for choice, option in options
+    ]
     ax.set_yticks(range(len(options)), [shortened(name, 26) for name in names], fontsize=8)
     for label, (_, option) in zip(ax.get_yticklabels(), options, strict=True):
         label.set(**({"weight": "bold", "color": INK} if option is None else {}))
