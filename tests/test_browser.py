@@ -176,10 +176,13 @@ def test_the_keyboard_reaches_the_content_and_wide_tables(visit):
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    regions = page.evaluate(
+    wide = (
         "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth)"
         ".map(e => [e.tabIndex, e.getAttribute('role'), Boolean(e.getAttribute('aria-label'))])"
     )
+    assert page.query_selector("table.readings")
+    assert not page.evaluate(wide)  # other readings stand below one another on a phone
+    regions = visit("tables", width=390).evaluate(wide)
     assert regions
     assert all(region == [0, "group", True] for region in regions)
 
