@@ -367,7 +367,9 @@ def _trend(cells: pd.DataFrame) -> dict[str, float] | NotTestable:
     seen = cells[(cells["state"] == SEEN) & (cells["base"] > 0)]
     used = seen[seen["customers"] * seen["active"].sum() >= FEWEST * seen["customers"].sum()]
     if len(used) < FEWEST_COHORTS:
-        return NotTestable(f"Only {len(used)} cohorts lived so long and are large enough; {FEWEST_COHORTS} are needed.")
+        return NotTestable(
+            f"Only {plural(len(used), 'cohort')} lived so long and are large enough; {FEWEST_COHORTS} are needed."
+        )
     n, rates, common = used["customers"], used["kept"] / used["base"], used["kept"].sum() / used["base"].sum()
     variance, free = _variance(used, common), len(used) - 2
     if common <= 0 or not (variance > 0).all():
@@ -396,8 +398,8 @@ def _found(parts: Sequence[tuple[dict[str, Any], pd.DataFrame]], names: list[str
 
 def told(table: pd.DataFrame) -> str:
     """What `trends` found at which age, as question and answer."""
-    ages = table.groupby("answer", sort=False)["age"].agg(lambda ages: listing([count(age) for age in ages]))
-    said = [f"At age {ages[answer]}: {answer}." for answer in ages.index]
+    ages = table.groupby("answer", sort=False)["age"].agg(lambda ages: [count(age) for age in ages])
+    said = [f"At {'age' if len(at) == 1 else 'ages'} {listing(at)}: {answer}." for answer, at in ages.items()]
     return " ".join(["Are newer cohorts better?", *said, *filter(None, table["note"].unique())])
 
 
