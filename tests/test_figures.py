@@ -451,6 +451,18 @@ def test_ticks_read_like_quantities_without_idle_zeros(value, unit, shown):
     assert strokes.tick(value, unit) == shown
 
 
+@pytest.mark.parametrize("longest", [3, 15, 17, 57])
+def test_what_is_counted_is_marked_at_whole_numbers(longest):
+    import matplotlib.pyplot as plt
+
+    figure, ax = plt.subplots()
+    strokes.scale(ax, "x", "count", (1, longest))
+    ticks = [tick for tick in ax.get_xticks() if 1 <= tick <= longest]
+    plt.close(figure)
+    assert len(ticks) >= 3
+    assert all(float(tick).is_integer() for tick in ticks)
+
+
 def test_a_figure_keeps_the_page_colour_behind_it():
     from PIL import Image
 

@@ -132,7 +132,7 @@ def scale(ax: Any, which: str, unit: str, limits: tuple[float, float | None], *,
         axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low > 5 else (1, 1.5, 2, 3, 5, 8), numticks=20))
         axis.set_minor_locator(NullLocator())
     else:
-        axis.set_major_locator(MaxNLocator(4 if few else 6, steps=[1, 2, 2.5, 5, 10]))
+        axis.set_major_locator(MaxNLocator(4 if few else 6, steps=[1, 2, 2.5, 5, 10], integer=unit == "count"))
     ax.set(**{f"{which}lim": limits})
     axis.set_major_formatter(lambda value, _: tick(value, unit))
     if which == "y":
