@@ -75,6 +75,17 @@ def test_a_duckdb_file_is_opened_relative_to_the_studies_file(engine, tmp_path):
     assert source.digest() == file_digest(tmp_path / "shop.duckdb")
 
 
+def test_a_table_of_a_duckdb_file_may_stand_in_a_schema_and_a_misspelt_one_is_answered(engine, tmp_path):
+    with duckdb.connect(str(tmp_path / "shop.duckdb")) as shop:
+        shop.sql("CREATE SCHEMA marts")
+        shop.sql("CREATE TABLE marts.sales AS SELECT 2 AS id")
+        shop.sql("CREATE TABLE clients AS SELECT 1 AS id")
+    assert values(opened(engine, tmp_path, "duckdb://shop.duckdb", table="marts.sales")) == [{"id": 2}]
+    for wrong, near in (("marts.sails", "marts.sales"), ("client", "clients")):
+        with pytest.raises(TableError, match=f'The nearest name there is "{near}"'):
+            opened(engine, tmp_path, "duckdb://shop.duckdb", table=wrong)
+
+
 def test_a_database_needs_the_name_of_its_table(engine, tmp_path):
     with pytest.raises(SettingsError, match="name the table"):
         opened(engine, tmp_path, "duckdb://shop.duckdb")

@@ -10,8 +10,9 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from glob import escape, glob, has_magic
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -340,17 +341,28 @@ def _database_table(address: str, source: str, *, folder: Path, engine: Any, tab
     """Open one table of a database, for reading only where the engine allows to say so."""
     if not table:
         raise SettingsError(f'The source "{source}" is a database: name the table with table = "…".')
+    beside: Callable[[], list[str]] = list
     try:
         if address.startswith("duckdb://"):
-            return _attached(engine, folder / address.removeprefix("duckdb://"), table)
-        return engines.table(connect(engine.timezone, source), table)
+            place = _attached(engine, folder / address.removeprefix("duckdb://"))
+            beside = partial(_tables_in, engine, place)
+            *schema, name = table.split(".")
+            return engine.table(name, database=(place, ".".join(schema) or "main"))
+        there = connect(engine.timezone, source)
+        beside = partial(engines.beside, there, table)
+        return engines.table(there, table)
     except LoyaltyError:
         raise
     except Exception as error:  # each engine has its own errors, and their text may hold the address
         raise TableError(
-            f'The table "{table}" of "{source}" could not be opened ({type(error).__name__}). '
-            "Check the address, the permission, the table's name, and that Ibis has the driver."
+            f'The table "{table}" of "{source}" could not be opened ({type(error).__name__}). Check the address, the '
+            f"permission, the table's name, and that Ibis has the driver.{_nearest_there(table, beside())}"
         ) from None
+
+
+def _nearest_there(name: str, tables: list[str]) -> str:
+    near = nearest(name, tables)
+    return f' The nearest name there is "{near}".' if near else ""
 
 
 def own_table(engine: Any, name: str, *, shown: str) -> ibis.Table:
@@ -362,8 +374,7 @@ def own_table(engine: Any, name: str, *, shown: str) -> ibis.Table:
     try:
         return engines.table(engine, name)
     except Exception as error:  # each engine has its own errors, and their text may hold the address
-        near = nearest(name, engines.beside(engine, name))
-        hint = f' The nearest name there is "{near}".' if near else ""
+        hint = _nearest_there(name, engines.beside(engine, name))
         raise TableError(
             f'The source "{name}" is no file beside the studies file, and as a table of the engine "{shown}" it could '
             f"not be opened ({type(error).__name__}). Check its name, with its schema before it, and the "
@@ -371,10 +382,17 @@ def own_table(engine: Any, name: str, *, shown: str) -> ibis.Table:
         ) from None
 
 
-def _attached(engine: Any, file: Path, table: str) -> ibis.Table:
-    """A table of a DuckDB file, on the study's own engine, so that it can be joined with the others."""
+def _attached(engine: Any, file: Path) -> str:
+    """The name under which a DuckDB file is on the study's own engine, so that its tables can be joined with others."""
     name = f"file_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}"
     sys.audit(READ, str(file))
     path = str(file).replace("'", "''")
     engine.con.execute(f"ATTACH IF NOT EXISTS '{path}' AS {name} (READ_ONLY)")
-    return engine.table(table, database=(name, "main"))
+    return name
+
+
+def _tables_in(engine: Any, place: str) -> list[str]:
+    """The tables of a DuckDB file that is attached, with their schema unless it is the file's own."""
+    asked = "SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = ?"
+    found = engine.con.execute(asked, [place]).fetchall()
+    return [name if schema == "main" else f"{schema}.{name}" for schema, name in found]
