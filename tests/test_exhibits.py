@@ -333,3 +333,10 @@ def test_parts_of_which_nothing_is_known_do_not_fill_the_card():
     assert silent.count("No table units.") == 1
     half = exhibits.findings_html([entry(**told, parts=[part, part | {"estimate": 1.0, "verdict": "contradicted"}])])
     assert half.count("slope of nothing") == 2
+
+
+@pytest.mark.parametrize(("known", "shown"), [([2.0, 30.0], ["2", "30"]), ([2.0, 30.5], ["2.00", "30.50"])])
+def test_what_has_no_end_and_what_is_missing_do_not_decide_how_numbers_look(known, shown):
+    rows = pd.DataFrame({"who": list("abcd"), "days": [*known, np.inf, np.nan]})
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", Table("t", "Days", rows).html())
+    assert [cell.strip() for cell in cells][:2] == shown

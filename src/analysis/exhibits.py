@@ -318,7 +318,7 @@ class Table:
             return [_shown(value, self.currency) for value in column]
         kin = [other for other in INTERVAL if name in INTERVAL and self.units.get(other) == unit and other in rows]
         together = rows[kin or [name]].apply(pd.to_numeric, errors="coerce").to_numpy(float)
-        unit = unit or ("count" if np.equal(together % 1, 0)[np.isfinite(together)].all() else "ratio")
+        unit = unit or ("ratio" if (together[np.isfinite(together)] % 1).any() else "count")
         beside = together if unit in words.MULTIPLES else np.tile(together.ravel(), (len(rows), 1))
         narrow = self._narrow(rows) if unit == "money" else np.nan
         return [
