@@ -319,7 +319,8 @@ class Table:
         kin = [other for other in INTERVAL if name in INTERVAL and self.units.get(other) == unit and other in rows]
         together = rows[kin or [name]].apply(pd.to_numeric, errors="coerce").to_numpy(float)
         unit = unit or ("ratio" if (together[np.isfinite(together)] % 1).any() else "count")
-        beside = together if unit in words.MULTIPLES else np.tile(together.ravel(), (len(rows), 1))
+        alike = words.deciding(together.ravel().tolist())
+        beside = together if unit in words.MULTIPLES else [alike] * len(rows)
         narrow = self._narrow(rows) if unit == "money" else np.nan
         return [
             _shown(value, self.currency, unit, narrow=narrow, beside=row)

@@ -239,7 +239,7 @@ def dots(
     sections = estimates.groupby("section", sort=False) if "section" in estimates else [("", estimates)]
     lines: list[Any] = [line for name, rows in sections for line in (*filter(None, [name]), *rows.to_dict("records"))]
     numbers = [] if unit in words.MULTIPLES else ["value", "low", "high"]  # of multiples each row has its own decimals
-    alike = estimates[numbers].to_numpy(float).ravel().tolist()
+    alike = words.deciding(estimates[numbers].to_numpy(float).ravel().tolist())
     told = ["" if isinstance(line, str) else strokes.numbers(line, unit, alike) for line in lines]
     names = [line if isinstance(line, str) else line["label"] for line in lines]
     rows = [strokes.beside(names, told, phone=phone) for phone in (False, True)]

@@ -76,6 +76,17 @@ def _decimals(value: float, usual: int | None, narrow: float = math.inf) -> int:
     return min(needed, MOST)
 
 
+def deciding(values: Iterable[float | None]) -> tuple[float, float] | tuple[()]:
+    """Of numbers that are read together, the sizes that decide how many decimals all have; nothing if there are none.
+
+    Returns:
+        The largest, and the least that must not look like zero beside it.
+    """
+    sizes = [abs(one) for one in values if one is not None and math.isfinite(one)]
+    most = max(sizes, default=0.0)
+    return (most, min((one for one in sizes if one * NEGLIGIBLE > most), default=0.0)) if sizes else ()
+
+
 def quantity(
     value: float | None,
     unit: str,
@@ -102,8 +113,7 @@ def quantity(
     if value is None or not math.isfinite(value):
         return MISSING
     factor, usual, sign, tail = _SHOWN.get(unit, _OTHER)
-    together = [abs(one) for one in beside if one is not None and math.isfinite(one)]
-    most = max(together, default=abs(value))
+    most, least = deciding(beside) or (abs(value), 0.0)
     if unit == "growth" and most < 0.1:
         usual = 1
     if unit == "money" and WIDE < narrow < math.inf:
@@ -111,7 +121,6 @@ def quantity(
     if most == 0 and usual != 2:
         return f"0{tail}"
     places = _decimals(factor * most, usual, factor * narrow)
-    least = min((one for one in together if one * NEGLIGIBLE > most), default=0)
     if least and unit not in WHOLE and places < (needed := math.ceil(-math.log10(2 * factor * least))) <= MOST:
         places = needed
     tail = f" {currency}" if unit == "money" and currency else tail
