@@ -512,6 +512,47 @@ def test_a_stop_while_duckdb_reads_is_a_stop(tmp_path, monkeypatch, says, then):
     engines._stoppable.cache_clear()
 
 
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc, which tells a process's memory")
+def test_what_a_check_has_freed_goes_back_to_the_machine(tmp_path):
+    """A million customers' ids are counted and forgotten; without the answer some hundred MB stay with DuckDB."""
+    people = 1_000_000
+    days = pa.array(["2024-01-05 10:00:00", "2024-02-06 10:00:00"] * (people // 2)).cast(pa.timestamp("us"))
+    ids = pa.array(range(people)).cast("string")
+    lines = pa.table({"customer_id": ids, "ordered_at": days, "amount": pa.array([1.0] * people)})
+    pq.write_table(lines, tmp_path / "orders.parquet")
+    study(tmp_path, "orders.parquet", "duckdb", {"orders": ""})
+    told = """
+from pathlib import Path
+from analysis import engines, studies
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+def checked(give_back):
+    here = studies.load(Path("duck.toml"))["shop"]
+    before = resident()
+    from analysis import checks
+    checks.give_back = give_back
+    here.table("orders")
+    return resident() - before
+checked(engines.give_back)
+print(checked(engines.give_back), checked(lambda engine: None))
+"""
+    done = subprocess.run([sys.executable, "-c", told], cwd=tmp_path, capture_output=True, text=True, check=True)
+    given, held = map(int, done.stdout.split())
+    assert given < held / 10
+    assert held > 30e6
+
+
+@pytest.mark.parametrize("limit", ["300 MB", "12.34 GB", "1.2 TiB", "-1"])
+def test_giving_memory_back_leaves_the_limit_as_it_is(limit):
+    """A limit told with one digit would shrink by a tenth each time; and none at all stays none."""
+    engine = engines.connect("duckdb", "UTC")
+    engine.con.execute(f"SET memory_limit = '{limit}'")
+    told = engine.con.execute("SELECT current_setting('memory_limit')").fetchone()
+    for _ in range(20):
+        engines.give_back(engine)
+    assert engine.con.execute("SELECT current_setting('memory_limit')").fetchone() == told
+
+
 # --- the data that come with the project ----------------------------------------------------------------------------
 
 SAMPLE = """source = "{}"

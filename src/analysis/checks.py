@@ -14,6 +14,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any, Literal
 
 from analysis import words
+from analysis.engines import give_back
 from analysis.readings import ROW_NUMBER, STORED_ID, Matched, Reading, match, text_of, untidy
 from analysis.sources import Source
 from analysis.tables import TABLES, TableError
@@ -111,7 +112,9 @@ def check(name: str, source: Source, reading: Reading) -> CheckedTable:
     kept = rows.filter(~_any_drop(rows, rules))
     checked, facts = _FINISH.get(name, _finish)(matched, kept, tally)
     facts = {"rows": steps[-1].kept, "customers": tally.get("customers"), **facts}
-    return CheckedTable(name, checked, steps, tuple(_notes(matched, rules, tally, facts)), facts)
+    notes = tuple(_notes(matched, rules, tally, facts))
+    give_back(checked.get_backend())
+    return CheckedTable(name, checked, steps, notes, facts)
 
 
 # The rules
