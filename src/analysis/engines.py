@@ -293,10 +293,10 @@ def settle(rows: ibis.Table) -> ibis.Table:
 
 
 def give_back(engine: Any) -> None:
-    """Return to the machine what DuckDB's allocator has kept of freed memory: hundreds of bytes a customer after checks.
+    """Return to the machine what DuckDB's allocator keeps of freed memory: hundreds of bytes a customer after checks.
 
-    It does so at once when its limit is set, and only then. A limit is told with one digit behind the point, the rest cut
-    off; a 5 behind it is told alike, so that the limit does not shrink from one time to the next.
+    It does so at once when its limit is set, and only then. A limit is told with one digit behind the point, the rest
+    cut off; a 5 behind it is told alike, so that the limit does not shrink from one time to the next.
     """
     if engine.name != DUCKDB:
         return
