@@ -225,12 +225,11 @@ def _gathered(lines: Any, *, opening: bool = False) -> Any:
     times = {"ordered_on": lines.ordered_on.min(), "at": lines["ordered_at"].min()} if by_invoice else {}
     found = lines.group_by("customer_id", "key" if by_invoice else "ordered_on").agg(**times, **sums)
     found = found.filter(found.highest >= 0).drop("highest") if opening else found
+    value = {} if "value" in found.columns else {"value": found.amount}
     if by_invoice:
         # Invoices of one instant are told apart by their number; a tab comes before what makes an instant longer.
-        found = found.mutate(key=found["at"].cast("string") + "\t" + found.key)
-    else:
-        found = found.mutate(at=found.ordered_on, key=found.ordered_on)
-    return found if "value" in found.columns else found.mutate(value=found.amount)
+        return found.mutate(key=found["at"].cast("string") + "\t" + found.key, **value)
+    return found.mutate(at=found.ordered_on, key=found.ordered_on, **value)
 
 
 def since_first(rows: Any, first: Any) -> Any:

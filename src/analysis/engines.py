@@ -261,15 +261,13 @@ def keep(rows: ibis.Table) -> ibis.Table:
     from ibis.util import gen_name
 
     engine, name = rows.get_backend(), gen_name("loyalty")
-    if engine.name == POSTGRES:
-        engine._run_pre_execute_hooks(rows)
-        _make(engine, name, rows.schema(), query=engine.compile(rows))
-        return engine.table(name)
     if engine.name == SPARK:
         kept = engine.create_view(name, rows)
         engine._session.catalog.cacheTable(name)
         return kept
-    return engine.create_table(name, rows, temp=True)
+    engine._run_pre_execute_hooks(rows)
+    _make(engine, name, rows.schema(), query=engine.compile(rows))
+    return engine.table(name)
 
 
 def bring(rows: ibis.Table, engine: Any) -> ibis.Table:
@@ -334,18 +332,21 @@ def _put(engine: Any, name: str, schema: Any, data: pa.Table) -> None:
 
 
 def _make(engine: Any, name: str, schema: Any, *, query: str = "", rows: Any = ()) -> None:
-    """Make a temporary table of PostgreSQL from a query or from rows.
-
-    Every other statement runs in a read-only transaction.
-    """
+    """Make a temporary table of a database from a query, or one of PostgreSQL from rows."""
+    kinds = {column: engine.compiler.type_mapper.to_string(kind) for column, kind in schema.items()}
+    if engine.name == DUCKDB:  # by its own words, because Ibis writes a query anew to put it into a table
+        columns = ", ".join(f"{_quoted(column)} {kind}" for column, kind in kinds.items())
+        engine.raw_sql(f"CREATE TEMPORARY TABLE {_quoted(name)} ({columns})")
+        engine.raw_sql(f"INSERT INTO {_quoted(name)} {query}")
+        return
     if long := [column for column in schema if len(column.encode()) > LONGEST]:
         raise SettingsError(
             f'The column name "{long[0]}" is longer than the {LONGEST} bytes that PostgreSQL tells apart. Shorten it '
             "in the file, or leave engine out so that the table is worked on here."
         )
-    kinds = {column: engine.compiler.type_mapper.to_string(kind) for column, kind in schema.items()}
     text = {column: ' COLLATE "C"' * kind.is_string() for column, kind in schema.items()}
     columns = ", ".join(f"{_quoted(column)} {kind}{text[column]}" for column, kind in kinds.items())
+    # Every other statement runs in a read-only transaction.
     with _writing(engine), engine.con.cursor() as cursor, engine.con.transaction():
         cursor.execute(f"CREATE TEMPORARY TABLE {_quoted(name)} ({columns})")
         if query:
