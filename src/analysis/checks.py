@@ -453,7 +453,7 @@ def _finish(matched: Matched, kept: Any, tally: dict[str, Any]) -> tuple[Any, di
     facts: dict[str, Any] = {"covariates": matched.reading.covariates, "observed_until": matched.reading.observed_until}
     if matched.items:
         facts |= {"items": tuple(matched.items), "scales": {i.name: i.scale for i in matched.items.values()}}
-    return kept.mutate(**numbers).select(*columns), facts
+    return kept.select(**{name: numbers.get(name, kept[name]) for name in columns}), facts
 
 
 def _finish_orders(matched: Matched, kept: Any, tally: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

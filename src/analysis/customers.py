@@ -202,7 +202,7 @@ def ordered(bought: Purchases, **also: Any) -> Any:
 
     `also` are columns of the lines to be added up beside the money.
     """
-    return _gathered(bought.lines.mutate(**also), opening=bought.returned > 0)
+    return _gathered(bought.lines.mutate(**also) if also else bought.lines, opening=bought.returned > 0)
 
 
 def returned(bought: Purchases, **also: Any) -> Any:
