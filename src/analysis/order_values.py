@@ -42,9 +42,9 @@ def ledger(bought: Purchases, *, until: date | None = None) -> Any:
     first, each = people["first"].round(DECIMALS), people.repeats.nullif(0)
     spent, bought_for, square = (sums.round(DECIMALS) for sums in (spent, people.ordered, people.square))
     squares = square - first**2 - (bought_for - first) ** 2 / each
-    return keep(
+    kept = keep(
         people.select(
-            customer_id=people.customer_id.cast("string"),
+            customer_id=people.customer_id,
             repeats=people.repeats,
             last=people.last_on.delta(people.first_on, unit="day"),
             observed=ibis.literal(end).delta(people.first_on, unit="day"),
@@ -54,6 +54,7 @@ def ledger(bought: Purchases, *, until: date | None = None) -> Any:
             later=later.round(DECIMALS),
         )
     )
+    return kept.mutate(customer_id=kept.customer_id.cast("string"))  # which few ask for, and a number is shorter
 
 
 def _first_and_later(bought: Purchases, end: date) -> Any:
@@ -72,8 +73,9 @@ def _first_and_later(bought: Purchases, end: date) -> Any:
         square=(value * value).sum(where=past),
         **({} if past is None else {"later": value.sum(where=~past)}),
     )
-    people = people.filter(people.first_on <= end)
-    return people.mutate(later=0.0 if past is None else people.later.fill_null(0.0))
+    if past is None:
+        return people.mutate(later=0.0)
+    return people.filter(people.first_on <= end).mutate(later=people.later.fill_null(0.0))
 
 
 def _given_back(people: Any, alone: Any, end: date) -> Any:
