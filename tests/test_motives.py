@@ -108,7 +108,8 @@ def judged_s08(felt_of):
     rng = np.random.default_rng(4)
     rated = {kind: rng.uniform(1, 7, 600) for kind in motives.KINDS}
     felt = felt_of(np.array(list(rated.values())), rng)
-    readings = motives.right_again(asked(rated | {"satisfaction": felt}), draws=199, seed=5)
+    found = asked(rated | {"satisfaction": felt})
+    readings = motives.right_again(found, motives.ceilings(found, draws=199, seed=5), draws=199, seed=5)
     return {verdict("S08", parts) for parts in readings.values()}
 
 
@@ -136,7 +137,8 @@ def branches(satisfaction, retention):
 def judged_s07(retained):
     rng = np.random.default_rng(6)
     satisfaction = rng.uniform(1, 7, 200)
-    readings = motives.indispensable(branches(satisfaction, retained(satisfaction, rng)), draws=199, seed=7)
+    seen = branches(satisfaction, retained(satisfaction, rng))
+    readings = motives.indispensable(motives.over_branches(seen, draws=199, seed=7))
     return {name: verdict("S07", answer) for name, answer in readings.items()}
 
 
@@ -157,7 +159,27 @@ def test_s07_fails_where_branches_keep_customers_anyway():
 
 def test_s07_without_branches_says_so():
     empty = SimpleNamespace(has=lambda name: False)
-    assert "no units table" in motives.indispensable(empty, draws=5, seed=1)["stepwise ceiling"].reason
+    bounds = motives.over_branches(empty, draws=5, seed=1)
+    assert "no units table" in motives.indispensable(bounds)["stepwise ceiling"].reason
+    assert motives.bottlenecks(bounds, **RETENTION) is None
+
+
+RETENTION = {"of": "retention", "title": "How much satisfaction retention takes", "name": "levels"}
+
+
+def test_levels_are_told_of_what_is_needed_and_of_nothing_else():
+    """Up to the diagonal anything goes: so much of the range of retention takes as much of that of satisfaction."""
+    rng = np.random.default_rng(6)
+    satisfaction = np.r_[1, 7, rng.uniform(1, 7, 400)]
+    any_below = np.minimum((satisfaction - 1) / 6, np.r_[0, 1, rng.uniform(size=400)])
+    bounds = motives.over_branches(branches(satisfaction, any_below), draws=199, seed=7)
+    table = motives.bottlenecks(bounds, **RETENTION)
+    assert list(table.rows.columns) == ["level", "stepwise ceiling", "straight ceiling"]
+    told = table.rows["stepwise ceiling"].str.rstrip("%").astype(float) / 100
+    # The nearest case to the diagonal, of 400, lies within a few hundredths of it.
+    assert (told - np.linspace(0.1, 1, 10)).abs().max() < 0.05
+    free = motives.over_branches(branches(satisfaction, rng.uniform(size=402)), draws=199, seed=7)
+    assert "Nothing" in motives.bottlenecks(free, **RETENTION).text
 
 
 def test_exhibits():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from analysis import figures, maps
 from analysis.drivers import QUADRANTS, Importance, importance, kano, penalty_reward, quadrants
 from analysis.estimates import Answer, NotTestable, gated, need, needed, told
 from analysis.exhibits import Figure, Table, Text, instead, say
-from analysis.necessity import Kind, necessity
+from analysis.necessity import Kind, Necessity, necessity
 from analysis.readings import DYSFUNCTIONAL, FUNCTIONAL
 from analysis.regressions import slopes
 from analysis.scales import LEVELS, Answers, Moments, moments, reliability
@@ -244,13 +245,25 @@ def features(found: Answers, *, draws: int, seed: int) -> Table:
 # --- Claims ---------------------------------------------------------------------------------------------------------
 
 
-def right_again(found: Answers, *, draws: int, seed: int) -> dict[str, dict[str, Answer] | NotTestable]:
-    """Readings of S08: slopes of satisfaction on four kinds of quality, and whether it can do without any."""
+def ceilings(found: Answers, *, draws: int, seed: int) -> dict[str, Necessity | NotTestable] | NotTestable:
+    """How high satisfaction goes at each level of each kind of quality."""
+    if lacking := found.lacks("satisfaction", *KINDS):
+        return lacking
+    table = found.table(["satisfaction", *KINDS])
+    return {kind: necessity(table[kind], table["satisfaction"], draws=draws, seed=seed) for kind in KINDS}
+
+
+def right_again(found: Answers, bounds: Any, *, draws: int, seed: int) -> dict[str, dict[str, Answer] | NotTestable]:
+    """Readings of S08: slopes of satisfaction on four kinds of quality, and whether it can do without any.
+
+    Args:
+        found: one questionnaire a customer.
+        bounds: their `ceilings`.
+        draws, seed: of the resamples of customers.
+    """
     made = found.lacks("satisfaction", *KINDS) or gathered(found, ["satisfaction", *KINDS], draws=draws, seed=seed)
     if isinstance(made, NotTestable):
         return {AS_ANSWERED: made, FREED: made}
-    table = found.table(["satisfaction", *KINDS])
-    bounds = {kind: necessity(table[kind], table["satisfaction"], draws=draws, seed=seed) for kind in KINDS}
     without: dict[str, Answer] = {f"{kind}_necessary": _excess(bound) for kind, bound in bounds.items()}
     omegas = {kind: reliability(found, kind, draws=2, seed=seed)["omega"] for kind in KINDS}
     sure = {kind: each.value for kind, each in omegas.items() if not isinstance(each, NotTestable)}
@@ -280,15 +293,51 @@ def keys_of_service(found: Answers, beside: Sequence[str], *, draws: int, seed: 
     return of.importance.beyond_even(*KEYS)
 
 
-def indispensable(study: Study, *, draws: int, seed: int) -> dict[str, Answer]:
-    """Readings of S07: is satisfaction necessary for retention, over the latest period of each branch?"""
+def over_branches(study: Study, *, draws: int, seed: int) -> dict[str, Necessity | NotTestable]:
+    """How high retention goes at each level of satisfaction in the latest period of branches, by kind of ceiling."""
     ways: dict[str, Kind] = {"stepwise ceiling": "CE-FDH", "straight ceiling": "CR-FDH"}
     both = ["satisfaction", "retention"]
     rows = study.table("units").rows.to_pandas() if study.has("units") else pd.DataFrame()
     if lacking := [name for name in both if name not in rows]:
         return dict.fromkeys(ways, NotTestable(f"The study has no units table with {listing(lacking)}."))
     latest = rows.dropna(subset=both).sort_values("period").groupby("unit")[both].last()
-    return {
-        name: _excess(necessity(latest["satisfaction"], latest["retention"], kind=kind, draws=draws, seed=seed))
-        for name, kind in ways.items()
-    }
+    bound = partial(necessity, latest["satisfaction"], latest["retention"], draws=draws, seed=seed)
+    return {name: bound(kind=kind) for name, kind in ways.items()}
+
+
+def indispensable(bounds: Mapping[str, Necessity | NotTestable]) -> dict[str, Answer]:
+    """Readings of S07: is satisfaction necessary for retention, `over_branches`?"""
+    return {name: _excess(bound) for name, bound in bounds.items()}
+
+
+def bottlenecks(bounds: Any, *, of: str, title: str, name: str) -> Table | Text | None:
+    """What each level of something takes at least of all that is surely needed for it.
+
+    Args:
+        bounds: what may be needed, with its ceiling; where nothing is known, the verdict says why, and nothing is here.
+        of: what it may be needed for.
+        title, name: of the table.
+    """
+    given = {} if isinstance(bounds, NotTestable) else bounds
+    known = {what: bound for what, bound in given.items() if isinstance(bound, Necessity)}
+    sure = {what: bound.ceiling.bottlenecks() for what, bound in known.items() if bound.excess.low > 0}
+    if not sure:
+        return (
+            say("Nothing of this is surely needed for {}, so there are no levels to tell.", spoken(of))
+            if known
+            else None
+        )
+
+    def told(least: float) -> str:
+        return "not needed" if np.isnan(least) else "out of reach" if np.isinf(least) else f"{least:.0%}"
+
+    levels = next(iter(sure.values()))["outcome"].map("{:.0%}".format)
+    least = {what: cut["needed"].map(told) for what, cut in sure.items()}
+    return Table(
+        name=name,
+        title=title,
+        rows=pd.DataFrame({"level": levels, **least})[1:],
+        headings={"level": f"{spoken(of).capitalize()}, of its range"},
+        caption="All in shares of the way from the lowest to the highest seen. Only what is surely needed has a "
+        "column. Single cases draw a ceiling, so these levels are rough.",
+    )

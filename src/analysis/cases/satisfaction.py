@@ -84,6 +84,15 @@ def kinds(random: np.random.Generator, world: str) -> Answers:
     return answers(random, held)
 
 
+def indispensable(lab: Any, seed: int) -> Any:
+    return motives.indispensable(motives.over_branches(lab, draws=DRAWS, seed=seed))["stepwise ceiling"]
+
+
+def right_again(found: Answers, seed: int) -> Any:
+    bounds = motives.ceilings(found, draws=DRAWS, seed=seed)
+    return motives.right_again(found, bounds, draws=DRAWS, seed=seed)[motives.AS_ANSWERED]
+
+
 def service(random: np.random.Generator, world: str) -> Answers:
     """Five parts of service; twice five points more, or less, than an even share fall to three of them."""
     share = {"true": 0.7, "reversed": 0.5}.get(world, 0.6)
@@ -112,11 +121,10 @@ CASES = (
          part="repeat", truth={"null": 0.0}),
     Case("S06", partial(returning, n=20_000, top=True), lambda table, seed: payoff.delight(table), "20,000 customers",
          "C", artefact=SERVED, dear=True, truth={"null": 0.0}),
-    Case("S07", needed, lambda lab, seed: motives.indispensable(lab, draws=DRAWS, seed=seed)["stepwise ceiling"],
-         "60 branches", "C", artefact="the two go together closely, and neither binds the other", few=True,
-         reversible=False),
-    Case("S08", kinds, lambda found, seed: motives.right_again(found, draws=DRAWS, seed=seed)[motives.AS_ANSWERED],
-         "500 answers", "C", artefact="a halo over all that is rated", removable=False, few=True),
+    Case("S07", needed, indispensable, "60 branches", "C",
+         artefact="the two go together closely, and neither binds the other", few=True, reversible=False),
+    Case("S08", kinds, right_again, "500 answers", "C", artefact="a halo over all that is rated", removable=False,
+         few=True),
     Case("S10", service,
          lambda found, seed: motives.keys_of_service(found, ["courtesy", "opening_hours"], draws=DRAWS, seed=seed),
          "1,000 answers", "B", artefact="a halo over all parts of service, which count alike"),
