@@ -43,7 +43,7 @@ def connect(address: str, timezone: str) -> Any:
     import ibis
     from ibis.util import gen_name
 
-    # Every engine fuses selects itself, in no time; Ibis takes a third of its own to do so before.
+    # Every engine fuses selects itself; Ibis would go through each query once more for every pair of them.
     ibis.options.sql.fuse_selects = False
     if address == DUCKDB:
         # It never loads anything from the network.
@@ -336,23 +336,23 @@ def _put(engine: Any, name: str, schema: Any, data: pa.Table) -> None:
 def _make(engine: Any, name: str, schema: Any, *, query: str = "", rows: Any = ()) -> None:
     """Make a temporary table of a database from a query, or one of PostgreSQL from rows."""
     kinds = {column: engine.compiler.type_mapper.to_string(kind) for column, kind in schema.items()}
+    text = {column: ' COLLATE "C"' * (kind.is_string() and engine.name == POSTGRES) for column, kind in schema.items()}
+    columns = ", ".join(f"{_quoted(column)} {kind}{text[column]}" for column, kind in kinds.items())
+    made, filled = f"CREATE TEMPORARY TABLE {_quoted(name)} ({columns})", f"INSERT INTO {_quoted(name)} {query}"
     if engine.name == DUCKDB:  # by its own words, because Ibis writes a query anew to put it into a table
-        columns = ", ".join(f"{_quoted(column)} {kind}" for column, kind in kinds.items())
-        engine.raw_sql(f"CREATE TEMPORARY TABLE {_quoted(name)} ({columns})")
-        engine.raw_sql(f"INSERT INTO {_quoted(name)} {query}")
+        engine.raw_sql(made)
+        engine.raw_sql(filled)
         return
     if long := [column for column in schema if len(column.encode()) > LONGEST]:
         raise SettingsError(
             f'The column name "{long[0]}" is longer than the {LONGEST} bytes that PostgreSQL tells apart. Shorten it '
             "in the file, or leave engine out so that the table is worked on here."
         )
-    text = {column: ' COLLATE "C"' * kind.is_string() for column, kind in schema.items()}
-    columns = ", ".join(f"{_quoted(column)} {kind}{text[column]}" for column, kind in kinds.items())
     # Every other statement runs in a read-only transaction.
     with _writing(engine), engine.con.cursor() as cursor, engine.con.transaction():
-        cursor.execute(f"CREATE TEMPORARY TABLE {_quoted(name)} ({columns})")
+        cursor.execute(made)
         if query:
-            cursor.execute(f"INSERT INTO {_quoted(name)} {query}")
+            cursor.execute(filled)
         else:
             with cursor.copy(f"COPY {_quoted(name)} FROM STDIN") as copy:
                 for row in rows:

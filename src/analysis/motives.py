@@ -261,7 +261,8 @@ def right_again(found: Answers, bounds: Any, *, draws: int, seed: int) -> dict[s
         bounds: their `ceilings`.
         draws, seed: of the resamples of customers.
     """
-    made = found.lacks("satisfaction", *KINDS) or gathered(found, ["satisfaction", *KINDS], draws=draws, seed=seed)
+    names = ["satisfaction", *KINDS]
+    made = bounds if isinstance(bounds, NotTestable) else gathered(found, names, draws=draws, seed=seed)
     if isinstance(made, NotTestable):
         return {AS_ANSWERED: made, FREED: made}
     without: dict[str, Answer] = {f"{kind}_necessary": _excess(bound) for kind, bound in bounds.items()}
@@ -318,21 +319,19 @@ def bottlenecks(bounds: Any, *, of: str, title: str, name: str) -> Table | Text 
         of: what it may be needed for.
         title, name: of the table.
     """
-    given = {} if isinstance(bounds, NotTestable) else bounds
-    known = {what: bound for what, bound in given.items() if isinstance(bound, Necessity)}
+    known = {} if isinstance(bounds, NotTestable) else bounds
+    known = {what: bound for what, bound in known.items() if isinstance(bound, Necessity)}
+    if not known:
+        return None
     sure = {what: bound.ceiling.bottlenecks() for what, bound in known.items() if bound.excess.low > 0}
     if not sure:
-        return (
-            say("Nothing of this is surely needed for {}, so there are no levels to tell.", spoken(of))
-            if known
-            else None
-        )
+        return say("Nothing of this is surely needed for {}, so there are no levels to tell.", spoken(of))
 
-    def told(least: float) -> str:
+    def share(least: float) -> str:
         return "not needed" if np.isnan(least) else "out of reach" if np.isinf(least) else f"{least:.0%}"
 
-    levels = next(iter(sure.values()))["outcome"].map("{:.0%}".format)
-    least = {what: cut["needed"].map(told) for what, cut in sure.items()}
+    levels = next(iter(sure.values()))["outcome"].map(share)
+    least = {what: cut["needed"].map(share) for what, cut in sure.items()}
     return Table(
         name=name,
         title=title,
